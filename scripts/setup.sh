@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Brings a bare Debian 12 or Ubuntu 24.04 (make, C compiler, rustup's Rust, Python 3) to where every
+# target of the Makefile works: redis-server for the tests, and .venv with the pinned Python tools.
+# What is there already is left alone. Exit 69 (EX_UNAVAILABLE) when something is missing that only
+# an administrator can add.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+requirements=tests/python/requirements.txt
+
+say() { printf 'setup: %s\n' "$*"; }
+unavailable() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 69
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+have cargo || unavailable "cargo not found in PATH or ~/.cargo/bin: install Rust with rustup"
+have cc || unavailable "no C compiler found: apt-get install gcc libc6-dev"
+have python3 || unavailable "python3 not found: apt-get install python3"
+
+# The stamp names what .venv was made from; other pins or another Python ask for a new one.
+stamp=.venv/stamp-$({ python3 -VV && cat "$requirements"; } | sha256sum | cut -c1-16)
+
+venv_is_current() { [ -e "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; }
+# Debian splits ensurepip out of Python, so asking Python is surer than asking for a package.
+venv_is_possible() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+install_packages() {
+    # A package that brings a service must not start it: tests start their own Redis.
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        # shellcheck disable=SC2064  # the path is meant to be fixed now
+        trap "rm -f $policy" EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "$@"
+    if [ -d /run/systemd/system ] && [[ " $* " == *" redis-server "* ]]; then
+        systemctl disable --now redis-server.service >/dev/null 2>&1 ||
+            say "could not disable redis-server.service; it will start with the machine"
+    fi
+}
+
+missing=()
+have redis-server || missing+=(redis-server)
+venv_is_current || venv_is_possible || missing+=(python3-venv)
+if [ "${#missing[@]}" -gt 0 ]; then
+    if [ "$(id -u)" -ne 0 ] || ! have apt-get; then
+        printf 'setup: missing: %s. As root:\n' "${missing[*]}" >&2
+        printf 'apt-get update && apt-get install -y --no-install-recommends %s\n' "${missing[*]}" >&2
+        exit 69
+    fi
+    say "installing ${missing[*]} with apt"
+    install_packages "${missing[@]}"
+    have redis-server || unavailable "redis-server is still missing after apt-get install"
+fi
+
+if ! venv_is_current; then
+    say "making .venv from $requirements"
+    python3 -m venv --clear .venv
+    # Every package is pinned, so nothing is resolved here (--no-deps) and nothing is compiled;
+    # `pip check` proves that the list of pins is complete.
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        --no-deps --only-binary=:all: -r "$requirements"
+    .venv/bin/python -m pip check --disable-pip-version-check >/dev/null ||
+        unavailable "$requirements is not complete: $(.venv/bin/python -m pip check 2>&1 | head -3)"
+    touch "$stamp"
+fi

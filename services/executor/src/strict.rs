@@ -1,0 +1,71 @@
+//! Mutating requests with fields that this build does not know are refused before anything happens.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use tidegate_core::{Error, endpoint};
+use tidegate_proto::{Method, method, unknown_fields};
+use tidegate_runtime::status::to_status;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::{Service, ServiceExt};
+
+/// The executor's routes behind the check.
+#[derive(Clone, Debug)]
+pub(crate) struct Strict {
+    pub(crate) routes: Routes,
+    /// Largest request.
+    pub(crate) request_bytes_max: usize,
+}
+
+impl Strict {
+    async fn check(&self, method: &'static Method, request: Request<Body>) -> Result<Request<Body>, Error> {
+        let (head, body) = request.into_parts();
+        let framed = Limited::new(body, self.request_bytes_max)
+            .collect()
+            .await
+            .map_err(|error| Error::invalid_field("message", format!("could not be read: {error}")))?
+            .to_bytes();
+        // Five bytes of frame: a flag for compression and the length.
+        let message = framed.get(5..).unwrap_or_default();
+        let unknown = unknown_fields(method.input, message)
+            .map_err(|error| Error::invalid_field("message", format!("is not a {}: {error}", method.input)))?;
+        if !unknown.is_empty() {
+            let text = format!(
+                "has fields that this build does not know ({}); an order is never sent without all that was asked",
+                unknown.join(", ")
+            );
+            return Err(Error::invalid_field("message", text));
+        }
+        Ok(Request::from_parts(head, Body::new(Full::new(framed))))
+    }
+}
+
+impl Service<Request<Body>> for Strict {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move {
+            let mutating = method(request.uri().path())
+                .filter(|m| m.endpoint.and_then(endpoint).is_some_and(|e| e.effect.is_mutating()));
+            let request = match mutating {
+                Some(method) => match this.check(method, request).await {
+                    Ok(request) => request,
+                    Err(error) => return Ok(to_status(&error).into_http()),
+                },
+                None => request,
+            };
+            this.routes.oneshot(request).await.map(|response| response.map(Body::new))
+        })
+    }
+}

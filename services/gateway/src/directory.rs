@@ -1,0 +1,212 @@
+//! Which lanes there are, and behind which executor.
+//!
+//! Executors tell it themselves: the gateway keeps one `WatchLanes` stream to each of them and holds the newest
+//! picture. The directory is a hint: a wrong entry costs a hop, never a result, because the executor decides again
+//! and answers `NOT_HERE` before anything happened.
+//!
+//! Executors come from the configuration (addresses, one DNS name), from this very process, and from what executors
+//! say of their peers, so that two processes on one store find each other without being told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tidegate_core::{AccountName, KeyLabel, PermissionSet};
+use tidegate_proto::v1;
+use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::service::Routes;
+use tracing::{debug, info, warn};
+
+use crate::target::Target;
+
+/// A lane as an executor reported it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LaneEntry {
+    /// The report, for operators.
+    pub report: v1::Lane,
+    pub label: KeyLabel,
+    pub account: AccountName,
+    pub permissions: PermissionSet,
+}
+
+/// One executor and its newest report.
+#[derive(Clone, Debug)]
+pub(crate) struct Executor {
+    /// `local` or an address.
+    pub name: String,
+    pub target: Target,
+    /// Id of the process behind it; empty before its first report and while it cannot be reached.
+    pub owner: String,
+    pub lanes: Vec<LaneEntry>,
+    peers: Vec<String>,
+}
+
+impl Executor {
+    fn new(name: &str, target: Target) -> Self {
+        Self { name: name.to_owned(), target, owner: String::new(), lanes: Vec::new(), peers: Vec::new() }
+    }
+
+    /// Whether it reports at present.
+    pub(crate) fn is_up(&self) -> bool {
+        !self.owner.is_empty()
+    }
+}
+
+/// All executors, in the order of their names, `local` apart.
+pub(crate) type Picture = BTreeMap<String, Executor>;
+
+/// Where executors come from.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The executor of this process.
+    pub local: Option<Routes>,
+    /// Addresses, `host:port`.
+    pub addresses: Vec<String>,
+    /// A name that resolves to the addresses of all executors (a headless service), `name:port`.
+    pub dns: Option<String>,
+}
+
+/// The newest picture, and a way to wait for the next one.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory {
+    picture: watch::Receiver<Picture>,
+    _keeper: Arc<AbortOnDropHandle<()>>,
+}
+
+impl Directory {
+    /// Starts to watch. Ends when the last clone is dropped.
+    pub(crate) fn start(sources: Sources) -> Self {
+        let (sender, picture) = watch::channel(Picture::new());
+        let keeper = Keeper { picture: Arc::new(sender), watchers: Mutex::default() };
+        if let Some(routes) = &sources.local {
+            keeper.add("local", Target::Local(routes.clone()));
+        }
+        let task = tokio::spawn(async move { keeper.run(&sources).await });
+        Self { picture, _keeper: Arc::new(AbortOnDropHandle::new(task)) }
+    }
+
+    /// The newest picture.
+    pub(crate) fn now(&self) -> watch::Ref<'_, Picture> {
+        self.picture.borrow()
+    }
+
+    /// A receiver of its own, to wait on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Picture> {
+        self.picture.clone()
+    }
+}
+
+/// Keeps a watcher per executor.
+struct Keeper {
+    picture: Arc<watch::Sender<Picture>>,
+    watchers: Mutex<BTreeMap<String, AbortOnDropHandle<()>>>,
+}
+
+impl Keeper {
+    fn add(&self, name: &str, target: Target) {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        if watchers.contains_key(name) {
+            return;
+        }
+        self.picture.send_modify(|picture| {
+            picture.insert(name.to_owned(), Executor::new(name, target.clone()));
+        });
+        let task = tokio::spawn(watch_one(name.to_owned(), target, Arc::clone(&self.picture)));
+        watchers.insert(name.to_owned(), AbortOnDropHandle::new(task));
+    }
+
+    fn remove(&self, name: &str) {
+        self.watchers.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.picture.send_modify(|picture| {
+            picture.remove(name);
+        });
+    }
+
+    /// Compares what is watched with what should be, for ever.
+    async fn run(&self, sources: &Sources) {
+        let mut changed = self.picture.subscribe();
+        loop {
+            let mut wanted: BTreeSet<String> = sources.addresses.iter().cloned().collect();
+            if let Some(name) = &sources.dns {
+                match tokio::net::lookup_host(name).await {
+                    Ok(found) => wanted.extend(found.map(|addr| addr.to_string())),
+                    Err(error) => warn!(dns = name, %error, "cannot resolve the name of the executors"),
+                }
+            }
+            {
+                let picture = changed.borrow_and_update();
+                let reached: BTreeSet<_> =
+                    picture.values().filter(|e| e.is_up()).map(|e| e.name.clone()).collect();
+                let peers = picture.values().flat_map(|e| e.peers.iter().cloned());
+                // A peer that can be reached is kept even when others no longer speak of it.
+                wanted.extend(peers.chain(reached.into_iter().filter(|name| name != "local")));
+            }
+            let watched: BTreeSet<String> =
+                self.watchers.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+            for name in wanted.difference(&watched) {
+                match Target::remote(name) {
+                    Ok(target) => self.add(name, target),
+                    Err(error) => warn!(%error, "cannot watch an executor"),
+                }
+            }
+            for name in watched.difference(&wanted).filter(|name| *name != "local") {
+                info!(executor = %name, "no longer watching an executor that nobody names and that does not answer");
+                self.remove(name);
+            }
+            // DNS is asked again every five seconds, peers are followed as they are told.
+            let _ = tokio::time::timeout(Duration::from_secs(5), changed.changed()).await;
+        }
+    }
+}
+
+/// Follows one executor's reports, connecting again whenever the stream ends.
+async fn watch_one(name: String, target: Target, picture: Arc<watch::Sender<Picture>>) {
+    let mut client = OperationsServiceClient::new(target);
+    let mut pause_ms = 50;
+    loop {
+        match client.watch_lanes(v1::WatchLanesRequest {}).await {
+            Ok(stream) => {
+                let mut stream = stream.into_inner();
+                while let Ok(Some(report)) = stream.message().await {
+                    pause_ms = 50;
+                    update(&picture, &name, report);
+                }
+                info!(executor = %name, "an executor stopped reporting its lanes");
+            }
+            Err(status) => debug!(executor = %name, %status, "cannot watch the lanes of an executor"),
+        }
+        update(&picture, &name, v1::WatchLanesResponse::default());
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        pause_ms = (pause_ms * 2).min(1_000);
+    }
+}
+
+fn update(picture: &watch::Sender<Picture>, name: &str, report: v1::WatchLanesResponse) {
+    let lanes: Vec<LaneEntry> = report.lanes.into_iter().filter_map(read_lane).collect();
+    picture.send_if_modified(|picture| {
+        let Some(executor) = picture.get_mut(name) else { return false };
+        let same = executor.owner == report.owner && executor.lanes == lanes && executor.peers == report.peers;
+        if !same {
+            executor.owner = report.owner;
+            executor.lanes = lanes;
+            executor.peers = report.peers;
+        }
+        !same
+    });
+}
+
+/// Reads a report; one that makes no sense is left out, as if the lane were not there.
+fn read_lane(report: v1::Lane) -> Option<LaneEntry> {
+    let read = || -> Result<LaneEntry, String> {
+        Ok(LaneEntry {
+            label: report.key_label.parse().map_err(|e| format!("label: {e}"))?,
+            account: report.account.parse().map_err(|e| format!("account: {e}"))?,
+            // A permission of a newer executor is no use to this gateway.
+            permissions: report.permissions.iter().filter_map(|token| token.parse().ok()).collect(),
+            report: report.clone(),
+        })
+    };
+    read().inspect_err(|error| warn!(%error, "an executor reported a lane that cannot be read")).ok()
+}

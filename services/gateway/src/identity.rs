@@ -1,0 +1,51 @@
+//! Who calls, and what they may do.
+//!
+//! There is one identity so far: everyone who reaches the listener is `local`. It is a value like any other, so
+//! that authentication can take its place without touching what stands behind it.
+
+use http::HeaderMap;
+use tidegate_core::{AccountName, CallerName, Endpoint, Error, ErrorKind};
+
+/// An authenticated caller and its rights.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Name in logs, quotas and derived client order ids.
+    pub name: CallerName,
+    /// Account of calls that name none.
+    pub default_account: AccountName,
+    /// Whether the caller may cancel everything on an account, whoever placed it.
+    pub may_cancel_all: bool,
+}
+
+/// Says who sent a request.
+#[derive(Debug)]
+pub struct Authenticator {
+    local: Identity,
+}
+
+impl Authenticator {
+    /// Everyone is this identity.
+    pub const fn everyone_is(local: Identity) -> Self {
+        Self { local }
+    }
+
+    /// The identity behind a request.
+    pub fn identify(&self, _headers: &HeaderMap) -> Result<&Identity, Error> {
+        Ok(&self.local)
+    }
+}
+
+impl Identity {
+    /// Whether the caller may use an endpoint on an account.
+    pub fn authorise(&self, endpoint: &Endpoint, account: &AccountName) -> Result<(), Error> {
+        if endpoint.name == "CancelAll" && !self.may_cancel_all {
+            let text = format!(
+                "{} cancels the orders of every strategy on account {account}, and caller {} is not allowed to: \
+                 set gateway.allow_cancel_all to allow it",
+                endpoint.name, self.name
+            );
+            return Err(Error::new(ErrorKind::Denied, text).with_fact("endpoint", endpoint.name));
+        }
+        Ok(())
+    }
+}

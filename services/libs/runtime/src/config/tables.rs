@@ -1,0 +1,227 @@
+//! The tables of the configuration, as the roles see them. Every field says its default.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use tidegate_core::{AccountName, KeyLabel, NonceUnit, PermissionSet, PoolName};
+
+use super::values::{HostPort, Label, RedisUrl, RestUrl};
+
+/// The configuration of all roles; each reads its own tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[deployment]`
+    pub deployment: DeploymentConfig,
+    /// `[gateway]`
+    pub gateway: GatewayConfig,
+    /// `[executor]`
+    pub executor: ExecutorConfig,
+    /// `[admin]`
+    pub admin: AdminConfig,
+    /// `[log]`
+    pub log: LogConfig,
+    /// `[store]`
+    pub store: StoreConfig,
+    /// `[kraken]`
+    pub kraken: KrakenConfig,
+    /// `[accounts.NAME]`
+    pub accounts: BTreeMap<AccountName, AccountConfig>,
+    /// `[keys.LABEL]`
+    pub keys: BTreeMap<KeyLabel, KeyConfig>,
+    /// `[sandbox]`
+    pub sandbox: SandboxConfig,
+}
+
+/// `[deployment]`: which tidegate this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploymentConfig {
+    /// `name`, default `tidegate`. Part of every derived client order id: two deployments on one account need
+    /// two names, and a changed name loses sight of orders placed under the old one.
+    pub name: Label,
+}
+
+/// `[gateway]`: the edge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// `listen`, default `127.0.0.1:50051`.
+    pub listen: SocketAddr,
+    /// `allow_unauthenticated_off_loopback`, default false.
+    pub allow_unauthenticated_off_loopback: bool,
+    /// `executors`, a table of names and addresses; default empty, which suits `all`.
+    pub executors: BTreeMap<Label, HostPort>,
+    /// `executors_dns`, a name that resolves to all executors (headless service); default none.
+    pub executors_dns: Option<HostPort>,
+    /// `default_account`, for calls that name none; default `main`.
+    pub default_account: AccountName,
+    /// `allow_cancel_all`, default false.
+    pub allow_cancel_all: bool,
+    /// `quota_per_s`, calls per second of one caller; default 1,000.
+    pub quota_per_s: NonZeroU32,
+    /// `quota_burst`, calls at once of one caller; default as much as a second gives.
+    pub quota_burst: NonZeroU32,
+    /// `max_request_bytes`, default 1 MiB.
+    pub max_request_bytes: usize,
+    /// `max_in_flight`, calls of all callers; default 1,024.
+    pub max_in_flight: usize,
+}
+
+/// `[executor]`: the side that holds keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutorConfig {
+    /// `listen`, default `127.0.0.1:50052`.
+    pub listen: SocketAddr,
+    /// `allow_unauthenticated_off_loopback`, default false.
+    pub allow_unauthenticated_off_loopback: bool,
+    /// `advertise`, where others reach this process; default the bound address.
+    pub advertise: Option<HostPort>,
+    /// `pool`, whose keys are mounted; default none, which means all keys.
+    pub pool: Option<PoolName>,
+    /// `queue_len_max`, calls that wait in one lane; default 256.
+    pub queue_len_max: usize,
+}
+
+/// `[admin]`: metrics and health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// `listen`, default `127.0.0.1:9464`.
+    pub listen: SocketAddr,
+    /// `allow_unauthenticated_off_loopback`, default false.
+    pub allow_unauthenticated_off_loopback: bool,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `pretty`: text for people.
+    Pretty,
+    /// `json`: one object to a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `format`, default `pretty`.
+    pub format: LogFormat,
+    /// `filter`, directives of tracing-subscriber's EnvFilter; default `info`.
+    pub filter: String,
+}
+
+/// `[store]`: where grants live. Without a URL the store is in memory, for one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// `redis_url`, default none. See [`StoreConfig::url`].
+    pub redis_url: Option<RedisUrl>,
+    /// `redis_url_file`, a file with the URL; default none. Not together with `redis_url`.
+    pub redis_url_file: Option<PathBuf>,
+    /// `prefix` of every key in the store, default `tidegate`.
+    pub prefix: Label,
+    /// `timeout_ms` of one command, default 250.
+    pub timeout_ms: u64,
+}
+
+impl StoreConfig {
+    /// Whether processes share the store.
+    pub const fn is_shared(&self) -> bool {
+        self.redis_url.is_some() || self.redis_url_file.is_some()
+    }
+}
+
+/// `[kraken]`: the way to the exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KrakenConfig {
+    /// `rest_url`, default none. See [`Config::rest_url`].
+    pub rest_url: Option<RestUrl>,
+    /// `ca_file`, PEM of a certificate authority to trust instead of the system's; default none.
+    pub ca_file: Option<PathBuf>,
+    /// `egress`, the name of the IP address that requests leave from, default `default`.
+    pub egress: Label,
+    /// `connect_timeout_ms`, default 3,000.
+    pub connect_timeout_ms: u64,
+    /// `total_timeout_ms` of one request with its answer, default 10,000.
+    pub total_timeout_ms: u64,
+    /// `max_body_bytes` of an answer, default 16 MiB.
+    pub max_body_bytes: usize,
+}
+
+/// Kraken's REST counter of a key (Kraken docs: Spot REST rate limits, by verification tier).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// `starter`
+    Starter,
+    /// `intermediate`
+    Intermediate,
+    /// `pro`
+    Pro,
+    /// `wide`: practically unlimited, for sandboxes.
+    Wide,
+    /// A table `{ max, decay_per_s }`.
+    Custom {
+        /// `max`: points at which Kraken refuses.
+        max_points: u32,
+        /// `decay_per_s`, here in thousandths of a point per second.
+        decay_milli_per_s: u32,
+    },
+}
+
+/// `[accounts.NAME]`: a Kraken account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountConfig {
+    /// `tier`, default `starter`, the narrowest.
+    pub tier: Tier,
+    /// `domain`: the master account whose counters this one shares; default the account's own name.
+    pub domain: AccountName,
+    /// `iban`, Kraken's public id of the account, compared with what each key says; default none.
+    pub iban: Option<String>,
+}
+
+/// Where the two halves of an API key come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// `file`: two lines, API key and private key.
+    File(PathBuf),
+    /// `sandbox = true`: the built-in sandbox's key of the same label.
+    Sandbox,
+}
+
+/// `[keys.LABEL]`: an API key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyConfig {
+    /// `account`, no default.
+    pub account: AccountName,
+    /// `pool`, default `default`.
+    pub pool: PoolName,
+    /// `file` or `sandbox`, exactly one of them.
+    pub source: KeySource,
+    /// `nonce_unit`, default `us`.
+    pub nonce_unit: NonceUnit,
+    /// `window` in ticks of the nonce unit, as configured at Kraken; default 0.
+    pub window: u64,
+    /// `permissions`, no default. Compared with what Kraken says of the key.
+    pub permissions: PermissionSet,
+    /// `tags` that calls can ask for, default none.
+    pub tags: Vec<Label>,
+    /// `otp_file`: a file with the static password of a key that has one; default none.
+    pub otp_file: Option<PathBuf>,
+    /// `allow_placing_with_window`, default false. A window weakens Kraken's own guard against duplicates.
+    pub allow_placing_with_window: bool,
+}
+
+/// `[sandbox]`: the built-in simulated Kraken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SandboxConfig {
+    /// `enabled`: whether `all` runs it; default true where the table exists. Without a file it does.
+    pub enabled: bool,
+    /// `listen`, default `127.0.0.1:8480`.
+    pub listen: SocketAddr,
+    /// `tls_listen`, default none.
+    pub tls_listen: Option<SocketAddr>,
+    /// `allow_unauthenticated_off_loopback`, default false. The sandbox's keys are public.
+    pub allow_unauthenticated_off_loopback: bool,
+    /// `ca_out`: where to write the certificate authority of the TLS listener; default none.
+    pub ca_out: Option<PathBuf>,
+    /// Everything else in the table, for the sandbox to judge.
+    pub options: toml::Table,
+}

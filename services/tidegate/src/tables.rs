@@ -1,0 +1,78 @@
+//! What the binary can say about itself without running: its errors and the permissions of every call.
+
+use std::fmt::Write as _;
+
+use tidegate_core::{ENDPOINTS, ErrorKind, Permission};
+use tidegate_proto::METHODS;
+use tidegate_runtime::status::code_of;
+
+/// One line per kind of error: reason, gRPC code, what to do.
+pub(crate) fn errors() -> String {
+    let mut text = String::new();
+    for kind in ErrorKind::ALL {
+        let code = format!("{:?}", code_of(kind));
+        let _ = writeln!(text, "{:<18} {code:<20} {}", kind.as_str(), kind.advice());
+    }
+    text
+}
+
+/// Every RPC with the endpoint in which it ends, the permissions that it needs and what it costs; then the
+/// permissions with their name on Kraken's settings page.
+pub(crate) fn permissions() -> String {
+    let mut text = format!("{:<40} {:<20} {:<42} {}\n", "RPC", "KRAKEN", "NEEDS", "REST POINTS");
+    for method in METHODS {
+        let Some(endpoint) = method.endpoint.and_then(tidegate_core::endpoint) else { continue };
+        let service = method.service.rsplit('.').next().unwrap_or(method.service);
+        let rpc = format!("{service}/{}", method.name);
+        let needs = endpoint.needs.to_string();
+        let _ = writeln!(text, "{rpc:<40} {:<20} {needs:<42} {}", endpoint.name, endpoint.rest_points);
+    }
+    let _ = writeln!(text, "\nTOKEN                  ON KRAKEN'S SETTINGS PAGE");
+    for permission in Permission::ALL {
+        let _ = writeln!(text, "{:<22} {}", permission.token(), permission.title());
+    }
+    text
+}
+
+/// Every endpoint that an RPC names is in the table, and none is named twice.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rpcs_and_endpoints_match_one_to_one() {
+        let mut named: Vec<_> = METHODS.iter().filter_map(|m| m.endpoint).collect();
+        for name in &named {
+            assert!(ENDPOINTS.iter().any(|e| e.name == *name), "no endpoint {name} in core's table");
+        }
+        let count = named.len();
+        named.sort_unstable();
+        named.dedup();
+        assert_eq!(named.len(), count, "two RPCs end in one endpoint");
+        for method in METHODS.iter().filter(|m| m.endpoint.is_none()) {
+            assert!(method.service.ends_with("OperationsService"), "{} names no endpoint", method.path);
+        }
+    }
+
+    #[test]
+    fn rpcs_have_the_name_of_their_endpoint() {
+        // Kraken's name where it begins with a verb, else `Get` and the name; exceptions by name.
+        let verbs = ["Add", "Cancel", "Query", "Get", "Amend", "Edit"];
+        for method in METHODS {
+            let Some(endpoint) = method.endpoint else { continue };
+            let expected = match endpoint {
+                "Time" => "GetServerTime".to_owned(),
+                "BalanceEx" => "GetExtendedBalance".to_owned(),
+                name if verbs.iter().any(|verb| name.starts_with(verb)) => name.to_owned(),
+                name => format!("Get{name}"),
+            };
+            assert_eq!(method.name, expected);
+        }
+    }
+
+    #[test]
+    fn every_kind_is_listed() {
+        assert_eq!(errors().lines().count(), ErrorKind::ALL.len());
+        assert!(permissions().contains("TradingService/AddOrder"));
+    }
+}

@@ -1,0 +1,111 @@
+"""ccxt, unchanged, takes the sandbox for Kraken. Only its base URL is another one."""
+
+import time
+
+import ccxt
+import pytest
+
+from sandbox import Key, Sandbox, key
+
+PAIR = "BTC/USD"
+FAR_BELOW = 20_000
+"""A price in USD at which a buy order rests: the sandbox's market is near 60,000."""
+
+
+def client(sandbox: Sandbox, by: Key) -> ccxt.kraken:
+    return ccxt.kraken(
+        {
+            "apiKey": by.api_key,
+            "secret": by.secret,
+            "urls": {"api": {"public": sandbox.url, "private": sandbox.url}},
+            # Its own throttle would keep the rate limit from ever being met.
+            "enableRateLimit": False,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def kraken(sandbox: Sandbox) -> ccxt.kraken:
+    return client(sandbox, key("sandbox-all"))
+
+
+def test_loads_markets(kraken: ccxt.kraken) -> None:
+    markets = kraken.load_markets()
+    assert {"BTC/USD", "ETH/USD", "BTC/EUR"} <= set(markets)
+    market = markets[PAIR]
+    assert (market["id"], market["baseId"], market["quoteId"]) == ("XXBTZUSD", "XXBT", "ZUSD")
+    assert market["active"] and market["spot"]
+    assert market["precision"]["price"] == 0.1
+    assert market["limits"]["amount"]["min"] > 0
+
+
+def test_reads_balances(kraken: ccxt.kraken) -> None:
+    balance = kraken.fetch_balance()
+    for asset in ("BTC", "USD", "EUR", "ETH"):
+        assert balance["total"][asset] > 0
+        assert balance["free"][asset] == pytest.approx(balance["total"][asset] - balance["used"][asset])
+
+
+def test_reads_the_market(kraken: ccxt.kraken) -> None:
+    ticker = kraken.fetch_ticker(PAIR)
+    assert 0 < ticker["bid"] < ticker["ask"]
+
+
+def test_places_sees_and_cancels_an_order(kraken: ccxt.kraken, sandbox: Sandbox) -> None:
+    held_before = kraken.fetch_balance()["used"]["USD"]
+    placed = kraken.create_order(PAIR, "limit", "buy", 0.01, FAR_BELOW)
+
+    (order,) = [order for order in kraken.fetch_open_orders(PAIR) if order["id"] == placed["id"]]
+    assert (order["symbol"], order["side"], order["type"], order["status"]) == (PAIR, "buy", "limit", "open")
+    assert (order["price"], order["amount"], order["filled"]) == (FAR_BELOW, 0.01, 0)
+    assert kraken.fetch_balance()["used"]["USD"] == pytest.approx(held_before + 0.01 * FAR_BELOW, rel=0.01)
+
+    kraken.cancel_order(placed["id"], PAIR)
+
+    assert placed["id"] not in [order["id"] for order in kraken.fetch_open_orders(PAIR)]
+    assert kraken.fetch_order(placed["id"], PAIR)["status"] == "canceled"
+    assert kraken.fetch_balance()["used"]["USD"] == pytest.approx(held_before)
+    assert [entry["endpoint"] for entry in sandbox.log(key("sandbox-all")) if entry["txid"] == placed["id"]] == [
+        "AddOrder",
+        "CancelOrder",
+    ]
+
+
+def test_a_market_order_fills_and_moves_the_balances(kraken: ccxt.kraken) -> None:
+    before = kraken.fetch_balance()["total"]
+    placed = kraken.create_order(PAIR, "market", "buy", 0.01)
+    order = kraken.fetch_order(placed["id"], PAIR)
+    after = kraken.fetch_balance()["total"]
+    assert (order["status"], order["filled"]) == ("closed", 0.01)
+    assert after["BTC"] == pytest.approx(before["BTC"] + 0.01)
+    assert after["USD"] == pytest.approx(before["USD"] - order["cost"] - order["fee"]["cost"])
+    assert order["fee"]["cost"] > 0
+
+
+def test_a_nonce_that_is_too_low_raises_invalid_nonce(sandbox: Sandbox) -> None:
+    used = key("sandbox-read")
+    # Another program used the same key with nanoseconds; ccxt counts in milliseconds.
+    assert sandbox.signed(used, "Balance", nonce=time.time_ns())["error"] == []
+    with pytest.raises(ccxt.InvalidNonce, match="EAPI:Invalid nonce"):
+        client(sandbox, used).fetch_balance()
+    assert sandbox.log(used)[-1]["verdict"] == "EAPI:Invalid nonce"
+
+
+@pytest.mark.parametrize("label", ["sandbox-none", "sandbox-read-2"])
+def test_a_missing_permission_raises_permission_denied(sandbox: Sandbox, label: str) -> None:
+    with pytest.raises(ccxt.PermissionDenied, match="EGeneral:Permission denied"):
+        client(sandbox, key(label)).create_order(PAIR, "limit", "buy", 0.01, FAR_BELOW)
+    last = sandbox.log(key(label))[-1]
+    assert (last["endpoint"], last["verdict"], last["executed"]) == ("AddOrder", "EGeneral:Permission denied", False)
+
+
+def test_too_many_calls_raise_ddos_protection(starter_sandbox: Sandbox) -> None:
+    used = key("sandbox-all-3")
+    kraken = client(starter_sandbox, used)
+    # ccxt's name for `EAPI:Rate limit exceeded`.
+    with pytest.raises(ccxt.DDoSProtection, match="EAPI:Rate limit exceeded"):
+        for _ in range(60):
+            kraken.fetch_balance()
+    verdicts = [entry["verdict"] for entry in starter_sandbox.log(used)]
+    assert verdicts.pop() == "EAPI:Rate limit exceeded"
+    assert len(verdicts) >= 15 and set(verdicts) == {"ok"}

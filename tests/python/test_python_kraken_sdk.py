@@ -1,0 +1,106 @@
+"""python-kraken-sdk, unchanged, takes the sandbox for Kraken. Only its base URL is another one."""
+
+import time
+from decimal import Decimal
+
+import pytest
+from kraken.exceptions import (
+    KrakenApiLimitExceededError,
+    KrakenInvalidNonceError,
+    KrakenPermissionDeniedError,
+)
+from kraken.spot import Market, Trade, User
+
+from sandbox import Key, Sandbox, key
+
+PAIR = "XBTUSD"
+FAR_BELOW = "20000.0"
+"""A price in USD at which a buy order rests: the sandbox's market is near 60,000."""
+
+MINE = key("sandbox-all-2")
+
+
+def user(sandbox: Sandbox, by: Key) -> User:
+    return User(key=by.api_key, secret=by.secret, url=sandbox.url)
+
+
+def trade(sandbox: Sandbox, by: Key) -> Trade:
+    return Trade(key=by.api_key, secret=by.secret, url=sandbox.url)
+
+
+def place(sandbox: Sandbox, by: Key) -> str:
+    """Places an order that rests, and returns its id."""
+    reply = trade(sandbox, by).create_order(ordertype="limit", side="buy", pair=PAIR, volume="0.01", price=FAR_BELOW)
+    (order_id,) = reply["txid"]
+    return order_id
+
+
+def test_loads_markets(sandbox: Sandbox) -> None:
+    market = Market(url=sandbox.url)
+    assert {"XXBT", "XETH", "ZUSD", "ZEUR"} <= set(market.get_assets())
+    pairs = market.get_asset_pairs()
+    assert {"XXBTZUSD", "XETHZUSD", "XXBTZEUR"} <= set(pairs)
+    assert (pairs["XXBTZUSD"]["wsname"], pairs["XXBTZUSD"]["base"]) == ("XBT/USD", "XXBT")
+
+
+@pytest.mark.parametrize("name", ["XBTUSD", "XXBTZUSD", "XBT/USD", "BTC/USD"])
+def test_a_pair_has_four_names(sandbox: Sandbox, name: str) -> None:
+    assert list(Market(url=sandbox.url).get_asset_pairs(pair=name)) == ["XXBTZUSD"]
+
+
+def test_reads_balances(sandbox: Sandbox) -> None:
+    balances = user(sandbox, MINE).get_account_balance()
+    for asset in ("XXBT", "XETH", "ZUSD", "ZEUR"):
+        assert Decimal(balances[asset]) > 0
+    assert Decimal(user(sandbox, MINE).get_balance("XXBT")["balance"]) == Decimal(balances["XXBT"])
+
+
+def test_places_sees_and_cancels_an_order(sandbox: Sandbox) -> None:
+    order_id = place(sandbox, MINE)
+
+    order = user(sandbox, MINE).get_open_orders()["open"][order_id]
+    assert (order["status"], order["descr"]["type"], order["descr"]["ordertype"]) == ("open", "buy", "limit")
+    assert Decimal(order["descr"]["price"]) == Decimal(FAR_BELOW)
+    assert (Decimal(order["vol"]), Decimal(order["vol_exec"])) == (Decimal("0.01"), 0)
+
+    assert trade(sandbox, MINE).cancel_order(txid=order_id)["count"] == 1
+
+    assert order_id not in user(sandbox, MINE).get_open_orders()["open"]
+    assert user(sandbox, MINE).get_closed_orders()["closed"][order_id]["status"] == "canceled"
+
+
+def test_validate_places_nothing(sandbox: Sandbox) -> None:
+    before = set(user(sandbox, MINE).get_open_orders()["open"])
+    reply = trade(sandbox, MINE).create_order(
+        ordertype="limit", side="buy", pair=PAIR, volume="0.01", price=FAR_BELOW, validate=True
+    )
+    assert "txid" not in reply and reply["descr"]["order"].startswith("buy 0.01")
+    assert set(user(sandbox, MINE).get_open_orders()["open"]) == before
+
+
+def test_a_nonce_that_is_too_low_raises_invalid_nonce(sandbox: Sandbox) -> None:
+    used = key("sandbox-read")
+    # Another program used the same key with nanoseconds; this client counts in hundredths of a microsecond.
+    assert sandbox.signed(used, "Balance", nonce=time.time_ns())["error"] == []
+    with pytest.raises(KrakenInvalidNonceError):
+        user(sandbox, used).get_account_balance()
+    assert sandbox.log(used)[-1]["verdict"] == "EAPI:Invalid nonce"
+
+
+@pytest.mark.parametrize("label", ["sandbox-none", "sandbox-read-2"])
+def test_a_missing_permission_raises_permission_denied(sandbox: Sandbox, label: str) -> None:
+    with pytest.raises(KrakenPermissionDeniedError):
+        place(sandbox, key(label))
+    last = sandbox.log(key(label))[-1]
+    assert (last["endpoint"], last["verdict"], last["executed"]) == ("AddOrder", "EGeneral:Permission denied", False)
+
+
+def test_too_many_calls_raise_api_limit_exceeded(starter_sandbox: Sandbox) -> None:
+    used = key("sandbox-all-4")
+    asking = user(starter_sandbox, used)
+    with pytest.raises(KrakenApiLimitExceededError):
+        for _ in range(60):
+            asking.get_account_balance()
+    verdicts = [entry["verdict"] for entry in starter_sandbox.log(used)]
+    assert verdicts.pop() == "EAPI:Rate limit exceeded"
+    assert len(verdicts) >= 15 and set(verdicts) == {"ok"}
