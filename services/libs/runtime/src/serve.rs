@@ -104,10 +104,12 @@ where
     .await
 }
 
-/// Whether the peer says anything in time. HTTP/2 pings watch a connection only after its opening handshake.
+/// Whether the peer says anything in time. HTTP/2 pings watch a connection only after its opening handshake. The
+/// byte is looked at and left where it is: a socket may call itself readable and have nothing.
 async fn speaks_within(stream: &TcpStream, limit: Duration, ending: &CancellationToken) -> bool {
+    let mut byte = [0; 1];
     tokio::select! {
-        first = tokio::time::timeout(limit, stream.readable()) => matches!(first, Ok(Ok(()))),
+        first = tokio::time::timeout(limit, stream.peek(&mut byte)) => matches!(first, Ok(Ok(1))),
         () = ending.cancelled() => false,
     }
 }

@@ -257,7 +257,7 @@ fn variables_win_over_the_file_and_reach_every_entry() {
 
 #[test]
 fn mistakes_in_variables_name_the_variable() {
-    let text = "[accounts.main]\n[keys.a-b]\naccount = \"main\"\nfile = \"/f\"\npermissions = []\n\
+    let text = "[gateway]\n[accounts.main]\n[keys.a-b]\naccount = \"main\"\nfile = \"/f\"\npermissions = []\n\
                 [keys.a_b]\naccount = \"main\"\nfile = \"/f\"\npermissions = []\n";
     let env = [
         ("TIDEGATE__GATEWAY__LISTEN", "nowhere"),
@@ -272,6 +272,7 @@ fn mistakes_in_variables_name_the_variable() {
     let all = mistakes(text, &env);
     for line in [
         "TIDEGATE__ADMIN____LISTEN: has an empty level; write TIDEGATE__SECTION__KEY",
+        "TIDEGATE__GATEWAY: sets gateway, which is a table; name a key inside of it",
         "TIDEGATE__GATEWAY__LISTEN__PORT: sets a key inside of listen, which is a string and not a table",
         "TIDEGATE__KEYS__A_B__POOL: means a-b as well as a_b, which differ only in - and _; rename one of them",
         "TIDEGATE__log__filter: sets log.filter, which TIDEGATE__LOG__FILTER also sets; keep one of them",
@@ -325,4 +326,26 @@ fn a_store_url_in_a_file_is_read_when_it_is_needed() {
     assert!(!error.contains("hunter2") && error.contains("must be redis://"), "{error}");
     std::fs::write(&path, "redis://:pw@cache\n").expect("written");
     assert_eq!(config.store.url().expect("a file").expect("a URL").expose(), "redis://:pw@cache");
+}
+
+#[test]
+fn a_decay_is_taken_digit_by_digit_however_it_is_written() {
+    let tier = |decay: &str| {
+        let text = format!("[accounts.main]\ntier = {{ max = 20, decay_per_s = {decay} }}");
+        load(&text, &[]).map(|config| config.accounts[&"main".parse().expect("a label")].tier)
+    };
+    for (written, decay_milli_per_s) in [
+        ("0.33", 330),
+        ("\"0.33\"", 330),
+        ("1", 1_000),
+        ("1.0", 1_000),
+        ("\"0.001\"", 1),
+        ("1000000", 1_000_000_000),
+    ] {
+        let read = tier(written).unwrap_or_else(|mistakes| panic!("{written}: {mistakes}"));
+        assert_eq!(read, Tier::Custom { max_points: 20, decay_milli_per_s }, "{written}");
+    }
+    for nonsense in ["0", "-1", "0.3333", "\"1e3\"", "nan", "inf", "1e20", "\"\"", "true", "1000001"] {
+        tier(nonsense).expect_err(nonsense);
+    }
 }
