@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 # rustup's tools are often installed for the user but absent from a service's PATH.
-export PATH := $(PATH):$(HOME)/.cargo/bin
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help

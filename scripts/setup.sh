@@ -19,10 +19,11 @@ have cargo || unavailable "cargo not found in PATH or ~/.cargo/bin: install Rust
 have cc || unavailable "no C compiler found: apt-get install gcc libc6-dev"
 have python3 || unavailable "python3 not found: apt-get install python3"
 
-# The stamp names what .venv was made from; other pins or another Python ask for a new one.
-stamp=.venv/stamp-$({ python3 -VV && cat "$requirements"; } | sha256sum | cut -c1-16)
+# The stamp names the pins that .venv was made from. After an upgrade of the system's Python the stamp
+# still stands but nothing can be imported any more.
+stamp=.venv/stamp-$(sha256sum <"$requirements" | cut -c1-16)
 
-venv_is_current() { [ -e "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; }
+venv_is_current() { [ -e "$stamp" ] && .venv/bin/python -c 'import grpc, pytest' 2>/dev/null; }
 # Debian splits ensurepip out of Python, so asking Python is surer than asking for a package.
 venv_is_possible() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 

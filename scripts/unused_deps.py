@@ -15,8 +15,6 @@ from pathlib import Path
 import tree
 
 ALLOWED = {
-    ("tidegate-proto", "prost"): "the generated messages name it",
-    ("tidegate-proto", "prost-types"): "the generated messages name it for Timestamp",
     ("tidegate-proto", "tonic"): "the generated clients and servers name it",
     ("tidegate-proto", "tonic-prost"): "the generated services name its codec",
 }

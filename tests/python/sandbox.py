@@ -41,7 +41,11 @@ class Sandbox:
         self.ca_file = directory / "ca.pem"
         self.process = _start(directory, {"ca_out": str(self.ca_file), **options})
         self.url = f"http://{self.process.address('sandbox', 'rest')}"
-        self.tls_url = f"https://{self.process.address('sandbox', 'rest_tls')}"
+        self.tls_url = f"https://{self.process.address('sandbox', 'rest-tls')}"
+        harness.wait_until("the certificate authority is written", self._ca_is_whole)
+
+    def _ca_is_whole(self) -> bool:
+        return self.ca_file.exists() and "END CERTIFICATE" in self.ca_file.read_text()
 
     def stop(self) -> None:
         self.process.stop()
@@ -90,6 +94,7 @@ class Sandbox:
 
 def _start(directory: Path, options: dict[str, object]) -> harness.Process:
     """The one place that knows how a sandbox is started."""
-    listeners = {"listen": "127.0.0.1:0", "tls_listen": "127.0.0.1:0"}
-    file = harness.config(directory, "sandbox", {"sandbox": {**listeners, **options}})
+    anywhere = "127.0.0.1:0"
+    tables = {"sandbox": {"listen": anywhere, "tls_listen": anywhere, **options}, "admin": {"listen": anywhere}}
+    file = harness.config(directory, "sandbox", tables)
     return harness.tidegate("sandbox", ["sandbox", "--config", str(file)], directory)

@@ -13,7 +13,8 @@ from sandbox import Key, Sandbox, key
 def test_the_log_holds_every_request_of_a_key(sandbox: Sandbox) -> None:
     used = key("sandbox-trade")
     order = {"pair": "XBT/USD", "type": "buy", "ordertype": "limit", "volume": "0.01", "price": "20000.0"}
-    nonces = [time.time_ns() // 1000 + step for step in (0, 1, 1)]
+    first = time.time_ns() // 1000
+    nonces = [first, first + 1, first + 1]
     replies = [sandbox.signed(used, "AddOrder", nonce=nonce, **order) for nonce in nonces]
 
     assert [reply["error"] for reply in replies] == [[], [], ["EAPI:Invalid nonce"]]

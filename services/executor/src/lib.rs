@@ -1,1 +1,194 @@
-//! Under construction.
+//! Holds scoped keys and turns one call into one outcome.
+//!
+//! A call comes from a gateway, in this process or another, by the same services. The executor chooses among its own
+//! lanes, waits in the lane's queue, draws a nonce, signs, sends once, and reads what Kraken says. What cannot be known
+//! is answered "unresolved" with a handle by which the order can be found.
+//!
+//! *Invariant:* secrets live in this crate's keys and nowhere else; and no [`tidegate_core::Error`] leaves for a
+//! mutating call unless it is proved that nothing was executed.
+
+mod caller;
+mod convert;
+mod directory;
+mod execute;
+mod flight;
+mod keep;
+mod key;
+mod lane_cell;
+mod services;
+mod strict;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{Request, Response};
+use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
+use tidegate_kraken::RestClient;
+use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Lane, LaneConfig};
+use tidegate_proto::v1::account_service_server::AccountServiceServer;
+use tidegate_proto::v1::market_data_service_server::MarketDataServiceServer;
+use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
+use tidegate_proto::v1::stream_service_server::StreamServiceServer;
+use tidegate_proto::v1::trading_service_server::TradingServiceServer;
+use tidegate_runtime::telemetry::Metrics;
+use tidegate_runtime::{Condition, Drain};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::Service;
+
+pub use key::{Key, Otp};
+
+use execute::Lanes;
+use keep::Keeper;
+use lane_cell::{LaneCell, Shared};
+use services::Api;
+use strict::Strict;
+
+/// Calls in flight at the same time on a key with a window.
+const IN_FLIGHT_MAX: usize = 16;
+
+/// Settings of an executor.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the deployment; part of every derived client order id.
+    pub deployment: String,
+    /// This process.
+    pub owner: OwnerId,
+    /// Where gateways of other processes reach its API, `host:port`; empty if nowhere.
+    pub advertise: String,
+    /// Calls that may wait in one lane.
+    pub queue_len_max: usize,
+    /// Largest request.
+    pub request_bytes_max: usize,
+    /// Longest exchange with Kraken.
+    pub total_timeout: Duration,
+}
+
+/// What the process hands in.
+#[derive(Debug)]
+pub struct Parts {
+    /// Settings.
+    pub settings: Settings,
+    /// Keys.
+    pub keys: Vec<Key>,
+    /// Where grants live.
+    pub store: Arc<dyn GrantStore>,
+    /// The way to Kraken.
+    pub rest: RestClient,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Shutdown.
+    pub drain: Drain,
+    /// Set while every lane is settled: open, refused by name, or owned elsewhere.
+    pub ready: Condition,
+}
+
+/// A running executor. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Executor {
+    strict: Strict,
+    keepers: Arc<Mutex<JoinSet<()>>>,
+}
+
+/// Starts the lanes of all keys.
+pub fn start(parts: Parts) -> Executor {
+    let Parts { settings, keys, store, rest, clock, metrics, drain, ready } = parts;
+    let (changes, changed) = watch::channel(0);
+    let shared = Arc::new(Shared {
+        clock,
+        rest: rest.clone(),
+        metrics,
+        drain: drain.clone(),
+        changes,
+        total_timeout: settings.total_timeout,
+    });
+
+    // Placement speaks of all keys of a domain and pool, so that every process computes the same.
+    let mut siblings: BTreeMap<(AccountName, PoolName), Vec<Fingerprint>> = BTreeMap::new();
+    for key in &keys {
+        let group = (key.grant_key.domain.clone(), key.pool.clone());
+        siblings.entry(group).or_default().push(key.grant_key.fingerprint.clone());
+    }
+    let siblings: BTreeMap<_, Arc<[Fingerprint]>> =
+        siblings.into_iter().map(|(group, list)| (group, list.into())).collect();
+
+    let (mut cells, mut keepers, mut members) = (Vec::new(), JoinSet::new(), Vec::new());
+    for key in keys {
+        let lane = Lane::new(lane_config(&key, settings.queue_len_max), shared.clock.mono());
+        let group = (key.grant_key.domain.clone(), key.pool.clone());
+        let ids = GrantIds {
+            key: key.grant_key.clone(),
+            owner: settings.owner.clone(),
+            advertise: settings.advertise.clone(),
+            pool: key.pool.clone(),
+        };
+        let cell = Arc::new(LaneCell::new(key, lane, Arc::clone(&shared)));
+        let (known, seen) = watch::channel(Vec::new());
+        members.push(seen);
+        let keeper = Keeper {
+            cell: Arc::clone(&cell),
+            store: Arc::clone(&store),
+            ids,
+            siblings: siblings.get(&group).cloned().unwrap_or_default(),
+            members: known,
+            drain: drain.clone(),
+        };
+        keepers.spawn(keeper.run());
+        cells.push(cell);
+    }
+    let lanes = Arc::new(Lanes { cells, shared });
+    let directory = directory::publish(Arc::clone(&lanes), settings.owner, members, changed, ready);
+    let api = Api { lanes, rest, deployment: settings.deployment.into(), directory, drain };
+    let routes = Routes::new(MarketDataServiceServer::new(api.clone()))
+        .add_service(AccountServiceServer::new(api.clone()))
+        .add_service(TradingServiceServer::new(api.clone()))
+        .add_service(StreamServiceServer::new(api.clone()))
+        .add_service(OperationsServiceServer::new(api));
+    let strict = Strict { routes, request_bytes_max: settings.request_bytes_max };
+    Executor { strict, keepers: Arc::new(Mutex::new(keepers)) }
+}
+
+fn lane_config(key: &Key, queue_len_max: usize) -> LaneConfig {
+    LaneConfig {
+        label: key.label.clone(),
+        unit: key.unit,
+        window: key.window,
+        tier: key.tier,
+        permissions: key.permissions,
+        queue_len_max,
+        in_flight_max: IN_FLIGHT_MAX,
+    }
+}
+
+impl Executor {
+    /// The API, to put behind a listener or to call in this process.
+    pub fn service(
+        &self,
+    ) -> impl Service<
+        Request<Body>,
+        Response = Response<Body>,
+        Error = Infallible,
+        Future = impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<>,
+    > + Clone
+    + Send
+    + Sync
+    + use<> {
+        self.strict.clone()
+    }
+
+    /// After the drain has begun: waits until every lane is given back with its last nonce, at most for `grace`.
+    pub async fn hand_over(&self, grace: Duration) {
+        let mut keepers = std::mem::take(&mut *self.keepers.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = async { while keepers.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, all).await.is_err() {
+            tracing::warn!("some lanes could not be given back in time; their grants will expire");
+        }
+    }
+}

@@ -16,10 +16,9 @@ use tidegate_proto::v1;
 use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::service::Routes;
 use tracing::{debug, info, warn};
 
-use crate::target::Target;
+use crate::target::{LocalExecutor, Target};
 
 /// A lane as an executor reported it.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +60,7 @@ pub(crate) type Picture = BTreeMap<String, Executor>;
 #[derive(Debug, Default)]
 pub struct Sources {
     /// The executor of this process.
-    pub local: Option<Routes>,
+    pub local: Option<LocalExecutor>,
     /// Addresses, `host:port`.
     pub addresses: Vec<String>,
     /// A name that resolves to the addresses of all executors (a headless service), `name:port`.
@@ -80,8 +79,8 @@ impl Directory {
     pub(crate) fn start(sources: Sources) -> Self {
         let (sender, picture) = watch::channel(Picture::new());
         let keeper = Keeper { picture: Arc::new(sender), watchers: Mutex::default() };
-        if let Some(routes) = &sources.local {
-            keeper.add("local", Target::Local(routes.clone()));
+        if let Some(executor) = &sources.local {
+            keeper.add("local", Target::Local(executor.clone()));
         }
         let task = tokio::spawn(async move { keeper.run(&sources).await });
         Self { picture, _keeper: Arc::new(AbortOnDropHandle::new(task)) }

@@ -199,6 +199,10 @@ impl Edge {
         let account = select::account(&context, &identity)?;
         identity.authorise(endpoint, &account)?;
         let request_id = select::request_id(&context, self.clock.wall())?;
+        if request_id.is_none() && select::needs_request_id(endpoint.effect) {
+            let text = "must be set on a call that changes something: a new UUID of version 7 for every act";
+            return Err(Error::invalid_field("context.request_id", text));
+        }
         let key_label = match method.input {
             "tidegate.v1.GetApiKeyInfoRequest" => Some(
                 v1::GetApiKeyInfoRequest::decode(message.clone())
@@ -274,6 +278,7 @@ impl Edge {
                 Err(error) => return Hop::NotSent(format!("{name}: {error}")),
             };
         }
+        self.metrics.hop(choice.executor == "local");
         let request = wire::request(call.method.path, wire::frame(&call.message), metadata);
         // The executor answers by then of itself; the rest of the margin is for the way back.
         let patience = call.answer_by + margin(left) / 2;

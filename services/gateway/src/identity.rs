@@ -8,36 +8,36 @@ use tidegate_core::{AccountName, CallerName, Endpoint, Error, ErrorKind};
 
 /// An authenticated caller and its rights.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Name in logs, quotas and derived client order ids.
-    pub name: CallerName,
+    pub(crate) name: CallerName,
     /// Account of calls that name none.
-    pub default_account: AccountName,
+    pub(crate) default_account: AccountName,
     /// Whether the caller may cancel everything on an account, whoever placed it.
-    pub may_cancel_all: bool,
+    pub(crate) may_cancel_all: bool,
 }
 
 /// Says who sent a request.
 #[derive(Debug)]
-pub struct Authenticator {
+pub(crate) struct Authenticator {
     local: Identity,
 }
 
 impl Authenticator {
     /// Everyone is this identity.
-    pub const fn everyone_is(local: Identity) -> Self {
+    pub(crate) const fn everyone_is(local: Identity) -> Self {
         Self { local }
     }
 
     /// The identity behind a request.
-    pub fn identify(&self, _headers: &HeaderMap) -> Result<&Identity, Error> {
+    pub(crate) fn identify(&self, _headers: &HeaderMap) -> Result<&Identity, Error> {
         Ok(&self.local)
     }
 }
 
 impl Identity {
     /// Whether the caller may use an endpoint on an account.
-    pub fn authorise(&self, endpoint: &Endpoint, account: &AccountName) -> Result<(), Error> {
+    pub(crate) fn authorise(&self, endpoint: &Endpoint, account: &AccountName) -> Result<(), Error> {
         if endpoint.name == "CancelAll" && !self.may_cancel_all {
             let text = format!(
                 "{} cancels the orders of every strategy on account {account}, and caller {} is not allowed to: \

@@ -29,6 +29,7 @@ use tonic::service::Routes;
 use tower::Service;
 
 pub use directory::Sources;
+pub use target::LocalExecutor;
 
 use directory::Directory;
 use front::{Edge, Front};

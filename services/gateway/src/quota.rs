@@ -8,21 +8,21 @@ use tidegate_core::{CallerName, Error, ErrorKind};
 
 /// One bucket per caller.
 #[derive(Debug)]
-pub struct Quotas {
+pub(crate) struct Quotas {
     buckets: DefaultKeyedRateLimiter<CallerName>,
     clock: DefaultClock,
 }
 
 impl Quotas {
     /// `per_s` calls a second, of which `burst` may come at once.
-    pub fn new(per_s: NonZeroU32, burst: NonZeroU32) -> Self {
+    pub(crate) fn new(per_s: NonZeroU32, burst: NonZeroU32) -> Self {
         let clock = DefaultClock::default();
         let quota = Quota::per_second(per_s).allow_burst(burst);
         Self { buckets: RateLimiter::dashmap_with_clock(quota, clock.clone()), clock }
     }
 
     /// Takes one call out of the caller's bucket.
-    pub fn take(&self, caller: &CallerName) -> Result<(), Error> {
+    pub(crate) fn take(&self, caller: &CallerName) -> Result<(), Error> {
         self.buckets.check_key(caller).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
             let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);

@@ -1,15 +1,18 @@
 //! An executor as the gateway calls it: in this process or in another, by the same service.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use tonic::body::Body;
-use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
+use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
+
+/// The executor of this very process, called without a socket.
+pub type LocalExecutor = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
 /// Why a call to an executor failed below gRPC.
 #[derive(Debug)]
@@ -31,8 +34,8 @@ impl std::error::Error for HopError {}
 /// One executor. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// Its routes, in this process.
-    Local(Routes),
+    /// In this process.
+    Local(LocalExecutor),
     /// Its address.
     Remote(Channel),
 }
@@ -74,11 +77,11 @@ impl Service<Request<Body>> for Target {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         match self.clone() {
-            Self::Local(routes) => Box::pin(async move {
-                let response = routes.oneshot(request).await;
-                response.map(|r| r.map(|body| Body::new(body.map_err(tonic::Status::from_error_box)))).map_err(
-                    |error| HopError { not_sent: false, text: format!("executor in this process: {error}") },
-                )
+            Self::Local(executor) => Box::pin(async move {
+                match executor.oneshot(request).await {
+                    Ok(response) => Ok(response),
+                    Err(never) => match never {},
+                }
             }),
             Self::Remote(channel) => Box::pin(async move {
                 channel.oneshot(request).await.map_err(|error| HopError {

@@ -1,1 +1,11 @@
-fn main() {}
+//! The one door to Kraken: `tidegate <role>`, and a few commands for people.
+
+mod call;
+mod cli;
+mod keys;
+mod roles;
+mod tables;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

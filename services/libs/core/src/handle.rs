@@ -18,6 +18,11 @@ impl ClOrdId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether the id has the shape of a derived one: a UUID of version 8, which nobody else is known to make.
+    pub fn looks_derived(&self) -> bool {
+        self.0.len() == 36 && Uuid::try_parse(&self.0).is_ok_and(|id| id.get_version_num() == 8)
+    }
 }
 
 impl fmt::Display for ClOrdId {
@@ -97,7 +102,9 @@ mod tests {
         ] {
             assert_ne!(one, other);
         }
-        assert!(one.as_str().parse::<ClOrdId>().is_ok());
+        assert!(one.as_str().parse::<ClOrdId>().is_ok_and(|id| id.looks_derived()));
+        let of_a_caller: ClOrdId = "6d1b345e-2821-40e2-ad83-4ecb18a06876".parse().expect("a UUID of version 4");
+        assert!(!of_a_caller.looks_derived());
     }
 
     #[test]

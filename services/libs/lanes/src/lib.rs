@@ -1,1 +1,39 @@
-//! Under construction.
+//! Keys, grants, lanes and budgets.
+//!
+//! *The idea.* Kraken refuses a nonce that is not above the highest one it has seen on the key. With window 0 the
+//! order in which requests *arrive* must therefore be the order of their nonces, so a key has one owner at a time
+//! and one request in flight. Ownership is handed out by one atomic record per key as an exclusive nonce range
+//! `[lo, hi)` for a time (a [`GrantReply`]); inside it the owner draws numbers from its own memory, and an ordinary
+//! call needs no round trip to the store.
+//!
+//! Everything that decides is a pure state machine that is told the time: [`Lane`] (one key and what waits for it),
+//! [`RestCounter`] (Kraken's counter as we bound it), [`apply`] (the rules of the grant). [`GrantStore`] is the one
+//! trait with I/O behind it; [`MemoryStore`] runs [`apply`] itself, [`RedisStore`] runs scripts that mirror it, and
+//! a test holds the two together.
+
+mod budget;
+mod choose;
+mod grant;
+mod keys;
+mod lane;
+mod nonce;
+mod placement;
+mod queue;
+mod store;
+
+pub use budget::{Admission, RestCounter, Tier};
+pub use choose::{Candidate, ChooseError, choose};
+pub use grant::{
+    GRANT_RESERVE_US, GRANT_TTL_US, GrantError, GrantIds, GrantRecord, GrantReply, GrantRequest, GrantTerms,
+    Intent, Member, Release, Released, STORE_INT_MAX, apply, apply_release,
+};
+pub use keys::{Fingerprint, GrantKey};
+pub use lane::{
+    End, GrantRefused, Lane, LaneConfig, LaneState, LaneView, RENEW_EVERY_US, Step, SubmitRefusal, Want,
+};
+pub use nonce::{NonceError, NonceSource};
+pub use placement::propose;
+pub use queue::{Priority, PriorityQueue, Ticket, TicketId};
+pub use store::{
+    GrantAnswer, GrantStore, MemoryStore, RedisConfig, RedisStore, StoreError, StoreFuture, StoreTime,
+};

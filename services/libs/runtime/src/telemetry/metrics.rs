@@ -89,6 +89,7 @@ struct Instruments {
     calls: Counter<u64>,
     call_duration: Histogram<f64>,
     stage_duration: Histogram<f64>,
+    hops: Counter<u64>,
     kraken_errors: Counter<u64>,
     lane_owned: Gauge<u64>,
     lane_in_flight: Gauge<u64>,
@@ -133,6 +134,10 @@ impl Metrics {
                 .build(),
             call_duration: latency("tidegate_call_duration", "Time from request to answer."),
             stage_duration: latency("tidegate_stage_duration", "Time that calls spend in a stage."),
+            hops: meter
+                .u64_counter("tidegate_hops")
+                .with_description("Calls that a gateway handed to an executor, in this process or in another.")
+                .build(),
             kraken_errors: meter
                 .u64_counter("tidegate_kraken_errors")
                 .with_description("Errors in Kraken's answers, by endpoint.")
@@ -157,6 +162,12 @@ impl Metrics {
     /// Records how long a call was in a stage.
     pub fn stage(&self, stage: Stage, took: Duration) {
         self.0.stage_duration.record(took.as_secs_f64(), &[KeyValue::new("stage", stage.as_str())]);
+    }
+
+    /// Counts a call that was handed to an executor, in this process or in another.
+    pub fn hop(&self, to_this_process: bool) {
+        let to = if to_this_process { "local" } else { "remote" };
+        self.0.hops.add(1, &[KeyValue::new("to", to)]);
     }
 
     /// Counts an error in an answer of Kraken's. `error` is a row of the error table, never Kraken's own text,
@@ -208,6 +219,7 @@ mod tests {
         metrics.clone().call("AddOrder", CallResult::Error(ErrorKind::Budget), Duration::from_micros(80));
         metrics.call("AddOrder", CallResult::Unresolved, Duration::from_secs(4));
         metrics.stage(Stage::Kraken, Duration::from_millis(40));
+        metrics.hop(false);
         metrics.kraken_error("AddOrder", "EOrder:Insufficient funds");
         let reading = LaneReading {
             owned: true,
@@ -226,6 +238,7 @@ mod tests {
             r#"tidegate_call_duration_seconds_bucket{method="GetBalance",le="0.0025"} 0"#,
             r#"tidegate_call_duration_seconds_bucket{method="GetBalance",le="0.005"} 1"#,
             r#"tidegate_stage_duration_seconds_count{stage="kraken"} 1"#,
+            r#"tidegate_hops_total{to="remote"} 1"#,
             r#"tidegate_kraken_errors_total{endpoint="AddOrder",error="EOrder:Insufficient funds"} 1"#,
             r#"tidegate_lane_owned{lane="sandbox-read"} 0"#,
             r#"tidegate_lane_in_flight{lane="sandbox-read"} 1"#,

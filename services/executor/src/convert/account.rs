@@ -1,0 +1,146 @@
+//! Balances, orders, ledgers, keys.
+
+use tidegate_kraken::wire::{
+    ApiKeyInfo, AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders, Order,
+    OrderDescr, OrdersById,
+};
+use tidegate_proto::v1;
+
+use super::{digits, order_type, timestamp, words};
+
+pub(crate) fn balance(balances: Balances) -> v1::GetBalanceResponse {
+    v1::GetBalanceResponse { balances: balances.0.into_iter().map(|(asset, d)| (asset, d.0)).collect() }
+}
+
+pub(crate) fn extended_balance(balances: ExtendedBalances) -> v1::GetExtendedBalanceResponse {
+    let one = |balance: AssetBalance| v1::ExtendedBalance {
+        balance: balance.balance.0,
+        hold_trade: digits(balance.hold_trade),
+        credit: balance.credit.map(|d| d.0),
+        credit_used: balance.credit_used.map(|d| d.0),
+        extra: balance.extra.into_iter().collect(),
+    };
+    v1::GetExtendedBalanceResponse { balances: balances.0.into_iter().map(|(a, b)| (a, one(b))).collect() }
+}
+
+pub(crate) fn open_orders(orders: OpenOrders) -> v1::GetOpenOrdersResponse {
+    v1::GetOpenOrdersResponse { orders: by_id(orders.open) }
+}
+
+pub(crate) fn closed_orders(orders: ClosedOrders) -> v1::GetClosedOrdersResponse {
+    v1::GetClosedOrdersResponse { orders: by_id(orders.closed), count: orders.count }
+}
+
+pub(crate) fn orders_by_id(orders: OrdersById) -> v1::QueryOrdersResponse {
+    v1::QueryOrdersResponse { orders: by_id(orders) }
+}
+
+fn by_id(orders: OrdersById) -> Vec<v1::Order> {
+    orders.0.into_iter().map(|(id, order)| self::order(id, order)).collect()
+}
+
+fn order(order_id: String, order: Order) -> v1::Order {
+    let status = match order.status.as_str() {
+        "pending" => v1::OrderStatus::Pending,
+        "open" => v1::OrderStatus::Open,
+        "closed" => v1::OrderStatus::Closed,
+        "canceled" => v1::OrderStatus::Canceled,
+        "expired" => v1::OrderStatus::Expired,
+        _ => v1::OrderStatus::Unspecified,
+    };
+    let mut extra: std::collections::HashMap<_, _> = order.extra.into_iter().collect();
+    if status == v1::OrderStatus::Unspecified {
+        extra.insert("status".to_owned(), serde_json::Value::String(order.status).to_string());
+    }
+    let time_in_force = match order.time_in_force.as_deref() {
+        Some("gtc" | "GTC") => v1::TimeInForce::Gtc,
+        Some("ioc" | "IOC") => v1::TimeInForce::Ioc,
+        Some("gtd" | "GTD") => v1::TimeInForce::Gtd,
+        Some("fok" | "FOK") => v1::TimeInForce::Fok,
+        _ => v1::TimeInForce::Unspecified,
+    };
+    v1::Order {
+        order_id,
+        cl_ord_id: order.cl_ord_id.unwrap_or_default(),
+        userref: order.userref.and_then(|userref| i32::try_from(userref).ok()),
+        parent_order_id: order.refid.unwrap_or_default(),
+        status: status.into(),
+        reason: order.reason.unwrap_or_default(),
+        open_time: timestamp(order.opentm.as_ref()),
+        close_time: timestamp(order.closetm.as_ref()),
+        start_time: timestamp(order.starttm.as_ref()),
+        expire_time: timestamp(order.expiretm.as_ref()),
+        description: Some(description(order.descr)),
+        volume: order.vol.0,
+        volume_executed: order.vol_exec.0,
+        cost: digits(order.cost),
+        fee: digits(order.fee),
+        average_price: digits(order.price),
+        stop_price: digits(order.stopprice),
+        limit_price: digits(order.limitprice),
+        trigger: order.trigger.unwrap_or_default(),
+        margin: order.margin.unwrap_or_default(),
+        misc: words(order.misc),
+        order_flags: words(order.oflags),
+        time_in_force: time_in_force.into(),
+        trade_ids: order.trades,
+        sender_sub_id: order.sender_sub_id.unwrap_or_default(),
+        extra,
+    }
+}
+
+fn description(descr: OrderDescr) -> v1::OrderDescription {
+    let side = match descr.side.as_str() {
+        "buy" => v1::Side::Buy,
+        "sell" => v1::Side::Sell,
+        _ => v1::Side::Unspecified,
+    };
+    v1::OrderDescription {
+        pair: descr.pair,
+        side: side.into(),
+        order_type: order_type(&descr.ordertype).into(),
+        price: digits(descr.price),
+        price2: digits(descr.price2),
+        leverage: descr.leverage.unwrap_or_default(),
+        order: descr.order.unwrap_or_default(),
+        close: descr.close.unwrap_or_default(),
+        asset_class: descr.aclass.unwrap_or_default(),
+        extra: descr.extra.into_iter().collect(),
+    }
+}
+
+pub(crate) fn ledgers(ledgers: Ledgers) -> v1::GetLedgersResponse {
+    let one = |(ledger_id, entry): (String, LedgerEntry)| v1::LedgerEntry {
+        ledger_id,
+        reference_id: entry.refid.unwrap_or_default(),
+        time: timestamp(Some(&entry.time)),
+        entry_type: entry.kind,
+        entry_subtype: entry.subtype.unwrap_or_default(),
+        asset_class: entry.aclass.unwrap_or_default(),
+        asset: entry.asset,
+        amount: entry.amount.0,
+        fee: digits(entry.fee),
+        balance: digits(entry.balance),
+        extra: entry.extra.into_iter().collect(),
+    };
+    v1::GetLedgersResponse { entries: ledgers.ledger.0.into_iter().map(one).collect(), count: ledgers.count }
+}
+
+pub(crate) fn key_info(key_label: &str, info: ApiKeyInfo) -> v1::GetApiKeyInfoResponse {
+    v1::GetApiKeyInfoResponse {
+        key_label: key_label.to_owned(),
+        name: info.name.unwrap_or_default(),
+        permissions: info.permissions,
+        nonce_window: info.nonce_window,
+        last_nonce: info.nonce.map(|nonce| nonce.to_string()).unwrap_or_default(),
+        iban: info.iban.unwrap_or_default(),
+        valid_until: timestamp(info.valid_until.as_ref()),
+        query_from: timestamp(info.query_from.as_ref()),
+        query_to: timestamp(info.query_to.as_ref()),
+        ip_allowlist: info.ip_allowlist,
+        created: timestamp(info.created_time.as_ref()),
+        modified: timestamp(info.modified_time.as_ref()),
+        last_used: timestamp(info.last_used.as_ref()),
+        extra: info.extra.into_iter().collect(),
+    }
+}

@@ -1,0 +1,65 @@
+//! Between the API's messages and Kraken's parameters and results. No decisions, no I/O.
+
+pub(crate) mod account;
+pub(crate) mod market;
+pub(crate) mod request;
+
+use prost_types::Timestamp;
+use tidegate_kraken::wire::{Decimal, Time};
+use tidegate_proto::v1;
+
+/// Kraken's word for an order type.
+pub(crate) const fn order_type_text(order_type: v1::OrderType) -> Option<&'static str> {
+    use v1::OrderType as T;
+    Some(match order_type {
+        T::Unspecified => return None,
+        T::Market => "market",
+        T::Limit => "limit",
+        T::Iceberg => "iceberg",
+        T::StopLoss => "stop-loss",
+        T::TakeProfit => "take-profit",
+        T::StopLossLimit => "stop-loss-limit",
+        T::TakeProfitLimit => "take-profit-limit",
+        T::TrailingStop => "trailing-stop",
+        T::TrailingStopLimit => "trailing-stop-limit",
+        T::SettlePosition => "settle-position",
+    })
+}
+
+/// The order type behind Kraken's word; unspecified if this build does not know it.
+fn order_type(word: &str) -> v1::OrderType {
+    let known = (1..=10).filter_map(|n| v1::OrderType::try_from(n).ok());
+    known.into_iter().find(|t| order_type_text(*t) == Some(word)).unwrap_or(v1::OrderType::Unspecified)
+}
+
+/// A time of Kraken's, nothing where it is not set.
+pub(crate) fn timestamp(time: Option<&Time>) -> Option<Timestamp> {
+    let ns = time?.unix_ns()?;
+    let seconds = i64::try_from(ns / 1_000_000_000).ok()?;
+    Some(Timestamp { seconds, nanos: i32::try_from(ns % 1_000_000_000).ok()? })
+}
+
+/// An amount's digits, empty where Kraken did not write it.
+fn digits(amount: Option<Decimal>) -> String {
+    amount.map(|amount| amount.0).unwrap_or_default()
+}
+
+/// Kraken's comma lists, empty where there is nothing.
+fn words(list: Option<String>) -> Vec<String> {
+    let list = list.unwrap_or_default();
+    list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_type_has_a_word_and_comes_back() {
+        for n in 1..=10 {
+            let known = v1::OrderType::try_from(n).expect("ten types");
+            assert_eq!(order_type(order_type_text(known).expect("a word")), known);
+        }
+        assert_eq!(order_type("quantum"), v1::OrderType::Unspecified);
+    }
+}

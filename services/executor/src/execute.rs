@@ -1,0 +1,268 @@
+//! From a call to its outcome: choose the lane, wait for it, judge what came back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost_types::Timestamp;
+use tidegate_core::{Effect, Endpoint, Error, ErrorKind, KeyLabel, UnixUs};
+use serde_json::value::RawValue;
+use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
+use tidegate_lanes::{Candidate, Priority, SubmitRefusal, choose};
+use tidegate_proto::v1;
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::caller::CallInfo;
+use crate::flight::{Answered, Landed};
+use crate::lane_cell::{Job, LaneCell, NotAfter, Queued, Shared, moved};
+
+/// A call on its way to a lane.
+pub(crate) struct Call<'a> {
+    pub info: &'a CallInfo,
+    pub endpoint: &'static Endpoint,
+    pub params: Params,
+    pub not_after: NotAfter,
+    /// Whether the call changes nothing at Kraken, whatever its endpoint does otherwise (a mere validation).
+    pub harmless: bool,
+    /// The one key that it is about.
+    pub label: Option<KeyLabel>,
+    /// Where the order can be found, empty where Kraken takes no such id.
+    pub cl_ord_id: String,
+}
+
+impl<'a> Call<'a> {
+    /// A call that changes nothing.
+    pub(crate) fn read(info: &'a CallInfo, endpoint: &'static Endpoint, params: Params) -> Self {
+        Self {
+            info,
+            endpoint,
+            params,
+            not_after: NotAfter::None,
+            harmless: true,
+            label: None,
+            cl_ord_id: String::new(),
+        }
+    }
+
+    /// A call that changes something.
+    pub(crate) fn mutating(info: &'a CallInfo, endpoint: &'static Endpoint, params: Params) -> Self {
+        Self { harmless: false, ..Self::read(info, endpoint, params) }
+    }
+}
+
+/// What a call came to. That nothing was executed is not among it: that is an [`Error`].
+pub(crate) enum Outcome {
+    /// Kraken did it.
+    Done { result: Box<RawValue>, warnings: Vec<String> },
+    /// It may have been executed.
+    Unresolved(v1::Unresolved),
+}
+
+/// The lanes of this process.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    pub cells: Vec<Arc<LaneCell>>,
+    pub shared: Arc<Shared>,
+}
+
+impl Lanes {
+    /// Runs a call that changes nothing.
+    pub(crate) async fn read(&self, call: Call<'_>) -> Result<Box<RawValue>, Error> {
+        debug_assert!(call.harmless, "only harmless calls are reads");
+        match self.run(call).await? {
+            Outcome::Done { result, .. } => Ok(result),
+            Outcome::Unresolved(_) => Err(Error::internal("a read was left unresolved")),
+        }
+    }
+
+    /// Runs a call to its outcome, which is known before `answer_by`.
+    pub(crate) async fn run(&self, call: Call<'_>) -> Result<Outcome, Error> {
+        // A refused nonce on a read says nothing and costs nothing: it is signed once more. Never anything else.
+        let mut again = call.harmless;
+        loop {
+            let mut queued = self.queue(&call)?;
+            queued.withdraw_on_drop = call.harmless;
+            let landed = wait(&call, &mut queued).await?;
+            match landed {
+                Landed::Answered(answered) if again && answered.is_bad_nonce() => again = false,
+                landed => return judge(&call, landed),
+            }
+        }
+    }
+
+    /// Puts the call into the best of this process's lanes that takes it.
+    fn queue(&self, call: &Call<'_>) -> Result<Queued, Error> {
+        let info = call.info;
+        let candidates: Vec<Candidate> = self.cells.iter().map(|cell| candidate(cell)).collect();
+        let considered = candidates.iter().filter(|c| call.label.as_ref().is_none_or(|label| c.label == *label));
+        let tag = (!info.key_tag.is_empty()).then_some(info.key_tag.as_str());
+        // The gateway sees all executors: what cannot be done here may be done elsewhere.
+        let ranked = choose(call.endpoint.needs, &info.account, tag, considered)
+            .map_err(|error| Error { kind: ErrorKind::Moved, ..error.into_error(call.endpoint) })?;
+        let left = info.answer_by.saturating_duration_since(Instant::now());
+        let deadline = self.shared.clock.mono().plus_us(micros(left));
+        let mut job = Job {
+            endpoint: call.endpoint,
+            params: call.params.clone(),
+            not_after: call.not_after,
+            total: self.shared.total_timeout,
+            request_id: info.request_id.map(|id| id.to_string()).unwrap_or_default(),
+        };
+        let mut refusal = None;
+        for candidate in ranked {
+            let Some(cell) = self.cells.iter().find(|cell| cell.key.label == candidate.label) else { continue };
+            match cell.submit(job, priority(call.endpoint.effect), deadline) {
+                Ok(queued) => return Ok(queued),
+                Err((back, why)) => {
+                    job = *back;
+                    refusal.get_or_insert((cell.key.label.clone(), why));
+                }
+            }
+        }
+        let (label, why) = refusal.ok_or_else(|| Error::internal("a ranked lane is not among the lanes"))?;
+        Err(refused(call.endpoint, &label, why))
+    }
+}
+
+/// Waits for the call to land. When time is up, it is taken out of the lane if it has not left; else its fate is
+/// unknown, and it goes on without its caller.
+async fn wait(call: &Call<'_>, queued: &mut Queued) -> Result<Landed, Error> {
+    match queued.landed(call.info.answer_by).await {
+        Some(landed) => Ok(landed),
+        None if queued.withdraw() => {
+            let text = "the call could not be sent in the time left; nothing was sent";
+            Err(Error::new(ErrorKind::Late, text))
+        }
+        None => Ok(Landed::Unclear {
+            reason: "NO_ANSWER_IN_TIME",
+            text: "Kraken has not answered yet".to_owned(),
+            not_after: queued.not_after(),
+        }),
+    }
+}
+
+/// What a landed call means to its caller.
+fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
+    let (reason, text, not_after) = match landed {
+        Landed::Unsent(error) => return Err(error),
+        Landed::Unclear { reason, text, not_after } => (reason, text, not_after),
+        Landed::Answered(answered) => {
+            let Answered { result, warnings, refusal, not_after } = answered;
+            match refusal {
+                None => match result {
+                    Some(result) => return Ok(Outcome::Done { result, warnings }),
+                    None => {
+                        ("UNREADABLE_ANSWER", "Kraken's answer has neither error nor result".to_owned(), not_after)
+                    }
+                },
+                Some(refusal) if call.harmless || proves_nothing_happened(&refusal) => {
+                    return Err(refusal_error(call.endpoint, refusal));
+                }
+                Some(refusal) => ("KRAKEN_UNCLEAR", format!("Kraken answered {}", refusal.text), not_after),
+            }
+        }
+    };
+    if call.harmless {
+        let name = call.endpoint.name;
+        let text = format!("{name} got no usable answer from Kraken ({text}); it changes nothing, so repeat it");
+        return Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(500).with_fact("endpoint", name));
+    }
+    let mut unresolved = unresolved(call.info, &call.cl_ord_id, reason, text);
+    unresolved.not_after = not_after.map(timestamp);
+    warn!(
+        endpoint = call.endpoint.name, account = %call.info.account, caller = %call.info.caller,
+        request_id = %call.info.request_id.map(|id| id.to_string()).unwrap_or_default(),
+        cl_ord_id = %call.cl_ord_id, reason, text = %unresolved.text, "the fate of a mutating call is not known"
+    );
+    Ok(Outcome::Unresolved(unresolved))
+}
+
+/// What is known of a call whose fate is not.
+pub(crate) fn unresolved(info: &CallInfo, cl_ord_id: &str, reason: &str, text: String) -> v1::Unresolved {
+    v1::Unresolved {
+        request_id: info.request_id.map(|id| id.to_string()).unwrap_or_default(),
+        cl_ord_id: cl_ord_id.to_owned(),
+        not_after: None,
+        reason: reason.to_owned(),
+        text,
+        account: info.account.to_string(),
+    }
+}
+
+/// An invalid nonce proves nothing about a call that something between us and Kraken may have delivered twice.
+fn proves_nothing_happened(refusal: &Refusal) -> bool {
+    refusal.executed == Executed::No && refusal.effect != KeyEffect::BadNonce
+}
+
+/// Kraken's refusal in the caller's words. Trouble of the key is ours and not the caller's: it is not told apart from an
+/// exchange that cannot be reached.
+pub(crate) fn refusal_error(endpoint: &Endpoint, refusal: Refusal) -> Error {
+    let name = endpoint.name;
+    let text = match refusal.kind {
+        ErrorKind::Unavailable => format!("Kraken did not take {name}; nothing was executed"),
+        _ => format!("Kraken refused {name}: {}", refusal.text),
+    };
+    let mut error = Error::new(refusal.kind, text).with_log(refusal.text.clone()).with_fact("endpoint", name);
+    if refusal.effect != KeyEffect::BadNonce {
+        error = error.with_fact("kraken_error", refusal.text);
+    }
+    error.retry_after_ms = refusal.retry_after_ms;
+    error
+}
+
+fn candidate(cell: &LaneCell) -> Candidate {
+    let view = cell.view();
+    Candidate {
+        label: view.label.clone(),
+        account: cell.key.account.clone(),
+        permissions: cell.key.permissions,
+        ready: view.is_ready(),
+        predicted_wait_ms: view.predicted_wait_ms,
+        tags: cell.key.tags.clone(),
+        local: true,
+    }
+}
+
+const fn priority(effect: Effect) -> Priority {
+    match effect {
+        Effect::Cancel | Effect::CancelScope => Priority::Cancel,
+        Effect::Amend => Priority::Amend,
+        Effect::Place | Effect::Transfer | Effect::Administer => Priority::Place,
+        Effect::Read => Priority::Read,
+    }
+}
+
+/// Why the lanes did not take a call, for its caller. Nothing was sent.
+fn refused(endpoint: &Endpoint, label: &KeyLabel, why: SubmitRefusal) -> Error {
+    let name = endpoint.name;
+    let error = match why {
+        SubmitRefusal::QueueFull { retry_after_ms } => {
+            Error::new(ErrorKind::QueueFull, format!("too many calls wait for a key that may call {name}"))
+                .retry_after_ms(retry_after_ms)
+        }
+        SubmitRefusal::Late { predicted_wait_ms } => {
+            let text = format!("{name} would wait about {predicted_wait_ms} ms for a key, longer than it has time");
+            Error::new(ErrorKind::Late, text).retry_after_ms(predicted_wait_ms)
+        }
+        SubmitRefusal::Budget { retry_after_ms } => {
+            let text = format!("Kraken's REST counter leaves no room for {name} in the time left");
+            Error::new(ErrorKind::Budget, text).retry_after_ms(retry_after_ms)
+        }
+        SubmitRefusal::TooDear => {
+            Error::new(ErrorKind::Budget, format!("{name} costs more points than the account's tier allows at all"))
+        }
+        SubmitRefusal::NotOpen | SubmitRefusal::Draining => moved(),
+    };
+    error.with_fact("endpoint", name).with_fact("key_label", label.as_str())
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A wall time as protobuf has it.
+pub(crate) fn timestamp(time: UnixUs) -> Timestamp {
+    let seconds = i64::try_from(time.0 / 1_000_000).unwrap_or(i64::MAX);
+    let nanos = i32::try_from(time.0 % 1_000_000 * 1_000).unwrap_or_default();
+    Timestamp { seconds, nanos }
+}

@@ -1,0 +1,321 @@
+//! One request on its way to Kraken and back.
+//!
+//! Directly before the write everything that may have changed since the nonce was drawn is looked at again: a process
+//! can be stopped for any time between two lines. What was not written is given back as a proof; from the first
+//! attempt to write on, only Kraken's answer is one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tidegate_core::{Endpoint, Error, ErrorKind, Nonce, UnixUs, endpoint};
+use tidegate_kraken::wire::{self, ApiKeyInfo};
+use tidegate_kraken::{KeyEffect, Params, ReadFault, Refusal, Reply, SendError, Stage as Sent, classify};
+use tidegate_lanes::{End, TicketId};
+use tidegate_runtime::telemetry::Stage;
+use tracing::{Instrument, debug, error, info, info_span, warn};
+
+use crate::lane_cell::{Job, LaneCell, NotAfter, Waiting, moved};
+use crate::verify::verify;
+
+/// An order that Kraken's engine may execute for less than this is not sent: Kraken takes deadlines from 2 s ahead
+/// (Kraken docs: AddOrder, `deadline`), and half a second is for clocks and the way.
+const DEADLINE_LEFT_MIN_MS: u64 = 2_500;
+/// The longest deadline that Kraken takes is 60 s ahead.
+const DEADLINE_MAX_MS: u64 = 60_000;
+/// Largest answer to a verification.
+const VERIFICATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often Kraken may refuse the nonce of a verification before the key is given up.
+const BAD_NONCES_MAX: u32 = 3;
+
+/// What became of a call.
+#[derive(Debug)]
+pub(crate) enum Landed {
+    /// No byte was written.
+    Unsent(Error),
+    /// It may have reached Kraken; nothing that proves anything came back.
+    Unclear { reason: &'static str, text: String, not_after: Option<UnixUs> },
+    /// Kraken answered.
+    Answered(Answered),
+}
+
+/// Kraken's answer, read.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub result: Option<Box<RawValue>>,
+    pub warnings: Vec<String>,
+    pub refusal: Option<Refusal>,
+    pub not_after: Option<UnixUs>,
+}
+
+impl Answered {
+    pub(crate) fn is_bad_nonce(&self) -> bool {
+        self.refusal.as_ref().is_some_and(|refusal| refusal.effect == KeyEffect::BadNonce)
+    }
+}
+
+/// Sends a call of a lane, exactly once, and tells whoever still listens.
+pub(crate) async fn call(cell: Arc<LaneCell>, ticket: TicketId, nonce: Nonce, waiting: Waiting) {
+    let Waiting { job, done, not_after, .. } = waiting;
+    let span = info_span!(
+        "kraken", endpoint = job.endpoint.name, key = %cell.key.label, nonce = nonce.0, request_id = %job.request_id
+    );
+    let landed = fly(&cell, ticket, nonce, &job, &not_after).instrument(span.clone()).await;
+    let _entered = span.enter();
+    let said = match &landed {
+        Landed::Unsent(error) => format!("not sent: {error}"),
+        Landed::Unclear { reason, text, .. } => format!("unclear: {reason}: {text}"),
+        Landed::Answered(answered) => match &answered.refusal {
+            Some(refusal) => format!("refused: {}", refusal.text),
+            None => "accepted".to_owned(),
+        },
+    };
+    let listening = done.send(landed).is_ok();
+    if job.endpoint.effect.is_mutating() {
+        // With the lines of `judge`, this is how the fate of a call whose caller had gone is still explained.
+        info!(outcome = said, listening, "a mutating call has landed");
+    } else {
+        debug!(outcome = said, listening, "a read has landed");
+    }
+}
+
+async fn fly(
+    cell: &Arc<LaneCell>,
+    ticket: TicketId,
+    nonce: Nonce,
+    job: &Job,
+    fixed: &std::sync::OnceLock<UnixUs>,
+) -> Landed {
+    let mut params = job.params.clone();
+    let not_after = match fix_not_after(job.not_after, cell.shared.clock.wall()) {
+        Ok(not_after) => not_after,
+        Err(error) => {
+            cell.ended(ticket, End::NotSent);
+            return Landed::Unsent(error);
+        }
+    };
+    if let Some(time) = not_after {
+        let _ = fixed.set(time);
+        params.text("deadline", rfc3339(time));
+    }
+    match send(cell, ticket, nonce, job.endpoint, &params, job.total).await {
+        Ok(reply) => {
+            let classified = classify(&reply.errors);
+            if let Some(refusal) = &classified.refusal {
+                learn(cell, job.endpoint, refusal);
+            }
+            let (warnings, refusal) = (classified.warnings, classified.refusal);
+            Landed::Answered(Answered { result: reply.result, warnings, refusal, not_after })
+        }
+        Err(Fault::LeaseOver) => Landed::Unsent(moved()),
+        Err(Fault::Unsent(text)) => {
+            debug!(%text, "a call was not sent");
+            let for_caller = "Kraken could not be reached; nothing was sent";
+            Landed::Unsent(Error::new(ErrorKind::Unavailable, for_caller).with_log(text).retry_after_ms(500))
+        }
+        Err(Fault::Lost(text)) => {
+            warn!(%text, "the connection to Kraken was lost after the call was written");
+            Landed::Unclear { reason: "CONNECTION_LOST", text, not_after }
+        }
+        Err(Fault::Unreadable(text)) => {
+            warn!(%text, "Kraken's answer cannot be read");
+            Landed::Unclear { reason: "UNREADABLE_ANSWER", text, not_after }
+        }
+    }
+}
+
+/// Why there is no reply.
+#[derive(Debug)]
+enum Fault {
+    /// Not written, because the lease ended first.
+    LeaseOver,
+    /// Not written.
+    Unsent(String),
+    /// Perhaps written; no answer came.
+    Lost(String),
+    /// Written and answered, but not with a reply.
+    Unreadable(String),
+}
+
+impl Fault {
+    fn text(&self) -> &str {
+        match self {
+            Self::LeaseOver => "the lease ended before the call was written",
+            Self::Unsent(text) | Self::Lost(text) | Self::Unreadable(text) => text,
+        }
+    }
+}
+
+/// Signs, looks at the lease once more, writes, and frees the lane at the head of the answer.
+async fn send(
+    cell: &Arc<LaneCell>,
+    ticket: TicketId,
+    nonce: Nonce,
+    endpoint: &'static Endpoint,
+    params: &Params,
+    total: Duration,
+) -> Result<Reply, Fault> {
+    let shared = &cell.shared;
+    let began = shared.clock.mono();
+    let otp = cell.key.otp.as_ref().map(crate::key::Otp::expose);
+    let body = info_span!("sign").in_scope(|| params.body(endpoint.encoding, nonce, otp));
+    let signed = shared.clock.mono();
+    shared.metrics.stage(Stage::Sign, Duration::from_micros(signed.us_since(began)));
+    if !cell.lock().lane.lease_ok(ticket, signed) {
+        cell.ended(ticket, End::NotSent);
+        return Err(Fault::LeaseOver);
+    }
+    let head = shared.rest.send_private(endpoint, &cell.key.credential, body, total).await;
+    shared.metrics.stage(Stage::Kraken, Duration::from_micros(shared.clock.mono().us_since(signed)));
+    match head {
+        Ok(head) => {
+            cell.ended(ticket, End::Answered);
+            head.read().await.map_err(|fault| match fault {
+                ReadFault::TimedOut | ReadFault::Broken(_) => Fault::Lost(fault.to_string()),
+                ReadFault::Body(_) => Fault::Unreadable(fault.to_string()),
+            })
+        }
+        Err(SendError { stage: Sent::NotSent, text, .. }) => {
+            cell.ended(ticket, End::NotSent);
+            Err(Fault::Unsent(text))
+        }
+        Err(SendError { text, .. }) => {
+            cell.ended(ticket, End::Unknown);
+            Err(Fault::Lost(text))
+        }
+    }
+}
+
+/// What an error tells about the key, beside the call.
+fn learn(cell: &Arc<LaneCell>, endpoint: &'static Endpoint, refusal: &Refusal) {
+    cell.shared.metrics.kraken_error(endpoint.name, refusal.row.unwrap_or("unknown"));
+    match refusal.effect {
+        KeyEffect::None => {}
+        KeyEffect::RateLimited => {
+            warn!("Kraken's REST counter of the key is full, although our reckoning had room");
+            cell.lock().lane.rate_limited(cell.shared.clock.mono());
+        }
+        effect => warn!(?effect, error = %refusal.text, "Kraken found fault with the key"),
+    }
+}
+
+/// Asks Kraken what the key is, the first call of every epoch, and opens the lane or refuses the key.
+pub(crate) async fn verification(cell: Arc<LaneCell>, nonce: Nonce, epoch: u64) {
+    let label = cell.key.label.clone();
+    let Some(get_key_info) = endpoint("GetApiKeyInfo") else { return };
+    let ticket = TicketId::VERIFICATION;
+    let reply = match send(&cell, ticket, nonce, get_key_info, &Params::new(), VERIFICATION_TIMEOUT).await {
+        Ok(reply) => reply,
+        Err(fault) => {
+            warn!(key = %label, error = fault.text(), "the key could not be verified; asking again");
+            return;
+        }
+    };
+    let wall = cell.shared.clock.wall();
+    let verdict = match classify(&reply.errors).refusal {
+        None => wire::read::<ApiKeyInfo>(reply.result.as_deref())
+            .map_err(|shape| format!("Kraken's answer about it cannot be read: {shape}"))
+            .and_then(|info| verify(&cell.key, &info, wall)),
+        Some(refusal) => {
+            learn(&cell, get_key_info, &refusal);
+            match refusal.effect {
+                KeyEffect::BadKey | KeyEffect::BadSignature | KeyEffect::PermissionDenied => {
+                    Err(format!("Kraken does not accept it: {}", refusal.text))
+                }
+                KeyEffect::BadNonce => match bad_nonce(&cell) {
+                    Some(reason) => Err(reason),
+                    None => return,
+                },
+                _ => {
+                    warn!(key = %label, error = %refusal.text, "the key could not be verified; asking again");
+                    return;
+                }
+            }
+        }
+    };
+    let handed_back = {
+        let mut state = cell.lock();
+        state.bad_nonces = 0;
+        match &verdict {
+            Ok(expires) => {
+                state.expires = *expires;
+                if state.lane.verified(epoch) {
+                    info!(key = %label, epoch, "the key is what the configuration says; its lane is open");
+                }
+                Vec::new()
+            }
+            Err(reason) => state.lane.refuse(reason.clone()),
+        }
+    };
+    if let Err(reason) = verdict {
+        error!(key = %label, %reason, "the key is not used");
+    }
+    cell.hand_back(&handed_back);
+    cell.announce();
+    cell.pump();
+}
+
+/// Counts refused nonces of verifications. A text when it is no accident any more.
+fn bad_nonce(cell: &LaneCell) -> Option<String> {
+    let mut state = cell.lock();
+    state.bad_nonces += 1;
+    (state.bad_nonces >= BAD_NONCES_MAX).then(|| {
+        format!(
+            "Kraken refuses its nonces ({} times): another program uses the key with higher ones, perhaps in a finer \
+             unit than {}; make a new key for tidegate alone",
+            state.bad_nonces, cell.key.unit
+        )
+    })
+}
+
+/// Fixes until when Kraken may execute the call, or refuses a call that has too little time left.
+fn fix_not_after(rule: NotAfter, now: UnixUs) -> Result<Option<UnixUs>, Error> {
+    let time = match rule {
+        NotAfter::None => return Ok(None),
+        NotAfter::FromHead { ms } => now.plus_ms(ms),
+        NotAfter::At(time) => time,
+    };
+    let left_ms = time.ms_since(now);
+    if left_ms < DEADLINE_LEFT_MIN_MS {
+        let text = format!(
+            "only {left_ms} ms were left until the order's deadline when it could be signed; Kraken takes deadlines \
+             from 2 s ahead, so it was not sent"
+        );
+        return Err(Error::new(ErrorKind::Late, text));
+    }
+    if left_ms > DEADLINE_MAX_MS {
+        let text = "is more than 60 s ahead, the most that Kraken takes";
+        return Err(Error::invalid_field("deadline", text));
+    }
+    Ok(Some(time))
+}
+
+/// A time as Kraken's `deadline` wants it (RFC 3339).
+fn rfc3339(time: UnixUs) -> String {
+    let us = i64::try_from(time.0).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_microsecond(us).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_between_what_we_dare_and_what_kraken_takes() {
+        let now = UnixUs(1_795_000_000_000_000);
+        let at = |ms: u64| fix_not_after(NotAfter::At(now.plus_ms(ms)), now);
+        assert_eq!(fix_not_after(NotAfter::None, now), Ok(None));
+        let from_head = fix_not_after(NotAfter::FromHead { ms: 5_000 }, now);
+        assert_eq!(from_head, Ok(Some(now.plus_ms(5_000))));
+        assert_eq!(at(2_499).expect_err("too close").kind, ErrorKind::Late);
+        assert!(at(2_500).is_ok() && at(60_000).is_ok());
+        assert_eq!(at(60_001).expect_err("too far").kind, ErrorKind::InvalidRequest);
+        let past = fix_not_after(NotAfter::At(UnixUs(now.0 - 1)), now);
+        assert_eq!(past.expect_err("in the past").kind, ErrorKind::Late);
+    }
+
+    #[test]
+    fn deadlines_are_written_as_kraken_reads_them() {
+        assert_eq!(rfc3339(UnixUs(1_781_000_400_123_000)), "2026-06-09T10:20:00.123Z");
+    }
+}

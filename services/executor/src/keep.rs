@@ -1,0 +1,182 @@
+//! The task of one lane: it keeps the grant, follows the placement, and wakes the machine when time does.
+//!
+//! Every request to the store is a renewal, an attempt to take the key, or a look, and each of them announces this
+//! process and brings back who else is alive. From the members every process computes the same proposal. The
+//! proposed process takes the key as soon as it is free; one that owns a key and is not proposed any more hands it over:
+//! what waits goes back unsent, what is in flight ends, the grant is released with its last nonce.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_core::{MonoUs, OwnerId};
+use tidegate_lanes::{
+    Fingerprint, GrantAnswer, GrantIds, GrantReply, GrantRequest, GrantStore, Intent, Member, Release, Want, propose,
+};
+use tidegate_runtime::Drain;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::lane_cell::{LaneCell, Next};
+
+/// Between two requests to the store while nothing presses.
+const RENEW_EVERY: Duration = Duration::from_millis(1_500);
+/// While waiting for a key that another process is about to hand over.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// Between two requests to the store at the least, however much presses.
+const AT_LEAST: Duration = Duration::from_millis(50);
+
+/// What the keeper of a lane needs.
+pub(crate) struct Keeper {
+    pub cell: Arc<LaneCell>,
+    pub store: Arc<dyn GrantStore>,
+    pub ids: GrantIds,
+    /// All keys of the same domain and pool in this process's configuration, this one among them.
+    pub siblings: Arc<[Fingerprint]>,
+    /// The live members, as the store last said them; for the directory.
+    pub members: watch::Sender<Vec<Member>>,
+    pub drain: Drain,
+}
+
+impl Keeper {
+    /// Keeps the lane until the drain begins, then gives it back.
+    pub(crate) async fn run(self) {
+        let mut ask_store_at = Instant::now();
+        let mut store_trouble = false;
+        loop {
+            if self.drain.is_begun() {
+                return self.give_back().await;
+            }
+            let next = self.cell.pump();
+            let pressing = next == Next::Grant && self.cell.lock().lane.epoch().is_some();
+            if Instant::now() >= ask_store_at || pressing {
+                let asked = Instant::now();
+                let pause = match self.ask_store().await {
+                    Ok(pause) => {
+                        if std::mem::take(&mut store_trouble) {
+                            info!(key = %self.cell.key.label, "the store answers again");
+                        }
+                        pause
+                    }
+                    Err(text) => {
+                        if !std::mem::replace(&mut store_trouble, true) {
+                            warn!(key = %self.cell.key.label, error = %text, "the store cannot be asked for the grant");
+                        }
+                        LOOK_AGAIN
+                    }
+                };
+                self.cell.announce();
+                ask_store_at = asked + pause;
+                // Pressing or not, the store is not hammered.
+                tokio::time::sleep_until(asked + AT_LEAST.min(pause)).await;
+                continue;
+            }
+            let wake_at = match next {
+                Next::At(at) => ask_store_at.min(self.instant(at)),
+                Next::Woken | Next::Grant => self.deadline().map_or(ask_store_at, |at| ask_store_at.min(at)),
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(wake_at) => {}
+                () = self.cell.wake.notified() => {}
+                () = self.drain.begun() => {}
+            }
+        }
+    }
+
+    fn instant(&self, at: MonoUs) -> Instant {
+        Instant::now() + Duration::from_micros(at.us_since(self.cell.shared.clock.mono()))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let earliest = self.cell.lock().lane.earliest_deadline();
+        earliest.map(|at| self.instant(at.plus_us(1)))
+    }
+
+    /// One request to the store and what follows from it. Returns when to ask again.
+    async fn ask_store(&self) -> Result<Duration, String> {
+        let clock = &self.cell.shared.clock;
+        let proposed = self.is_proposed();
+        let holds = self.cell.lock().lane.epoch().is_some();
+        if holds && !proposed {
+            self.release(false).await;
+        }
+        let want = if proposed { Want::Hold } else { Want::Look };
+        let sent_at = clock.mono();
+        let terms = self.cell.lock().lane.terms(sent_at, want);
+        let request = GrantRequest { ids: self.ids.clone(), terms };
+        let answer = self.store.grant(&request).await.map_err(|error| error.to_string())?;
+        let GrantAnswer { reply, members } = answer;
+        self.members.send_if_modified(|known| {
+            let same = known.iter().map(|m| &m.owner).eq(members.iter().map(|m| &m.owner));
+            *known = members;
+            !same
+        });
+        self.note_owner(&reply);
+        if terms.intent == Intent::Look {
+            // Whether this process is proposed was not known when it looked.
+            return Ok(if self.is_proposed() { Duration::ZERO } else { RENEW_EVERY });
+        }
+        let granted = matches!(reply, GrantReply::Granted { .. });
+        let outcome = self.cell.lock().lane.grant_given(sent_at, clock.mono(), clock.wall(), &reply);
+        match outcome {
+            Ok(handed_back) => self.cell.hand_back(&handed_back),
+            Err(refused) => {
+                error!(key = %self.cell.key.label, %refused, "a grant of the store would ruin the key and is not used");
+            }
+        }
+        self.cell.pump();
+        Ok(if granted { RENEW_EVERY } else { LOOK_AGAIN })
+    }
+
+    fn note_owner(&self, reply: &GrantReply) {
+        let mut state = self.cell.lock();
+        match reply {
+            GrantReply::Granted { epoch, first_of_epoch, .. } => {
+                if *first_of_epoch {
+                    info!(key = %self.cell.key.label, epoch, "took the key; asking Kraken what it is");
+                }
+                state.owner = self.ids.owner.to_string();
+            }
+            GrantReply::Held { owner, .. } => state.owner = owner.to_string(),
+            GrantReply::Free { .. } | GrantReply::Lost { .. } => state.owner.clear(),
+        }
+    }
+
+    /// Whether the placement gives the key to this process. Before the first answer nobody is known, so nobody is.
+    fn is_proposed(&self) -> bool {
+        let owners: Vec<OwnerId> = self.members.borrow().iter().map(|member| member.owner.clone()).collect();
+        propose(&owners, &self.siblings).get(&self.ids.key.fingerprint) == Some(&self.ids.owner)
+    }
+
+    /// Hands back what waits, lets end what is in flight, and gives the grant back.
+    async fn release(&self, leave: bool) {
+        let handed_back = self.cell.lock().lane.drain();
+        self.cell.hand_back(&handed_back);
+        self.cell.announce();
+        loop {
+            let now = self.cell.shared.clock.mono();
+            let (held, released) = {
+                let mut state = self.cell.lock();
+                (state.lane.epoch().is_some(), state.lane.release(now))
+            };
+            if let Some(released) = released {
+                info!(key = %self.cell.key.label, epoch = released.epoch, "gave the key back");
+                let release = Release { ids: self.ids.clone(), released, leave };
+                if let Err(error) = self.store.release(&release).await {
+                    warn!(key = %self.cell.key.label, %error, "the key could not be given back; its grant will expire");
+                }
+                return;
+            }
+            if !held {
+                return;
+            }
+            // Something is in flight; it wakes us when it ends.
+            let _ = tokio::time::timeout(LOOK_AGAIN, self.cell.wake.notified()).await;
+        }
+    }
+
+    async fn give_back(&self) {
+        self.release(true).await;
+        self.cell.announce();
+    }
+}

@@ -1,0 +1,56 @@
+//! One API key with all that the configuration says of it.
+
+use std::fmt;
+
+use tidegate_core::{AccountName, KeyLabel, NonceUnit, PermissionSet, PoolName};
+use tidegate_kraken::Credential;
+use tidegate_lanes::{GrantKey, Tier};
+
+/// A static second factor, sent with every private call of a key that has one (Kraken docs: REST authentication).
+pub struct Otp(String);
+
+impl Otp {
+    /// Takes the password.
+    pub const fn new(password: String) -> Self {
+        Self(password)
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Otp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Otp(..)")
+    }
+}
+
+/// A key that this executor mounts.
+#[derive(Debug)]
+pub struct Key {
+    /// Public name.
+    pub label: KeyLabel,
+    /// Account that it belongs to.
+    pub account: AccountName,
+    /// The account's identifier at Kraken; `None` where the configuration does not say it.
+    pub iban: Option<String>,
+    /// Pool in which it is announced.
+    pub pool: PoolName,
+    /// Its place in the store.
+    pub grant_key: GrantKey,
+    /// The two halves.
+    pub credential: Credential,
+    /// Second factor.
+    pub otp: Option<Otp>,
+    /// Unit of its nonces.
+    pub unit: NonceUnit,
+    /// Nonce window as set at Kraken, in ticks of the unit.
+    pub window: u64,
+    /// What it may do.
+    pub permissions: PermissionSet,
+    /// What calls can ask for.
+    pub tags: Vec<String>,
+    /// Limits of its REST counter.
+    pub tier: Tier,
+}

@@ -1,0 +1,95 @@
+//! Public data: no key, no nonce, no lane.
+
+use tidegate_core::{Error, ErrorKind};
+use tidegate_kraken::wire::Wire;
+use tidegate_kraken::{Params, classify};
+use tidegate_proto::v1::market_data_service_server::MarketDataService;
+use tidegate_proto::v1::{
+    GetAssetPairsRequest, GetAssetPairsResponse, GetAssetsRequest, GetAssetsResponse, GetServerTimeRequest,
+    GetServerTimeResponse, GetSystemStatusRequest, GetSystemStatusResponse, GetTickerRequest, GetTickerResponse,
+};
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+use super::{Api, known, opened, shaped, status};
+use crate::caller::CallInfo;
+use crate::convert::market;
+use crate::convert::request::Builder;
+
+impl Api {
+    async fn public<T: Wire>(&self, info: &CallInfo, name: &'static str, params: Params) -> Result<T, Error> {
+        let endpoint = known(name)?;
+        let unavailable = |log: String| {
+            let text = format!("{name} got no usable answer from Kraken; it changes nothing, so repeat it");
+            Error::new(ErrorKind::Unavailable, text).with_log(log).retry_after_ms(500).with_fact("endpoint", name)
+        };
+        let left = info.answer_by.saturating_duration_since(Instant::now());
+        let head = self.rest.get_public(endpoint, &params, left).await.map_err(|e| unavailable(e.to_string()))?;
+        let reply = head.read().await.map_err(|fault| unavailable(fault.to_string()))?;
+        if let Some(refusal) = classify(&reply.errors).refusal {
+            self.lanes.shared.metrics.kraken_error(name, refusal.row.unwrap_or("unknown"));
+            return Err(crate::execute::refusal_error(endpoint, refusal));
+        }
+        shaped(endpoint, reply.result.as_deref())
+    }
+}
+
+#[tonic::async_trait]
+impl MarketDataService for Api {
+    async fn get_server_time(
+        &self,
+        request: Request<GetServerTimeRequest>,
+    ) -> Result<Response<GetServerTimeResponse>, Status> {
+        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let time = self.public(&info, "Time", Params::new()).await.map_err(status)?;
+        Ok(Response::new(market::server_time(time)))
+    }
+
+    async fn get_system_status(
+        &self,
+        request: Request<GetSystemStatusRequest>,
+    ) -> Result<Response<GetSystemStatusResponse>, Status> {
+        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let state = self.public(&info, "SystemStatus", Params::new()).await.map_err(status)?;
+        Ok(Response::new(market::system_status(state)))
+    }
+
+    async fn get_assets(
+        &self,
+        request: Request<GetAssetsRequest>,
+    ) -> Result<Response<GetAssetsResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let mut to = Builder::default();
+        to.words("asset", "assets", &message.assets);
+        to.word("aclass", "asset_class", &message.asset_class);
+        let params = to.finish().map_err(status)?;
+        let assets = self.public(&info, "Assets", params).await.map_err(status)?;
+        Ok(Response::new(market::assets(assets)))
+    }
+
+    async fn get_asset_pairs(
+        &self,
+        request: Request<GetAssetPairsRequest>,
+    ) -> Result<Response<GetAssetPairsResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let mut to = Builder::default();
+        to.words("pair", "pairs", &message.pairs);
+        to.word("aclass_base", "base_asset_class", &message.base_asset_class);
+        to.word("country_code", "country_code", &message.country_code);
+        let params = to.finish().map_err(status)?;
+        let pairs = self.public(&info, "AssetPairs", params).await.map_err(status)?;
+        Ok(Response::new(market::asset_pairs(pairs)))
+    }
+
+    async fn get_ticker(
+        &self,
+        request: Request<GetTickerRequest>,
+    ) -> Result<Response<GetTickerResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let mut to = Builder::default();
+        to.words("pair", "pairs", &message.pairs);
+        let params = to.finish().map_err(status)?;
+        let tickers = self.public(&info, "Ticker", params).await.map_err(status)?;
+        Ok(Response::new(market::tickers(tickers)))
+    }
+}

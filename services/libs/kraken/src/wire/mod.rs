@@ -1,0 +1,28 @@
+//! Results as Kraken writes them, one type per shape.
+//!
+//! A reader takes the members that it knows out of an object and keeps the rest as JSON text, so that what Kraken
+//! adds tomorrow reaches the caller today. It is lenient about what may be missing and never about what is there:
+//! - Amounts stay text. Where Kraken writes a JSON number, its digits are taken from the raw text; nothing passes
+//!   through a float.
+//! - Times keep their raw text beside nanoseconds ([`Time`]).
+//! - Maps keep Kraken's order ([`Entries`]): closed orders come newest first.
+//! - Members are demanded only where a result without them could be mistaken for another one.
+//!
+//! A result that does not fit is a [`ShapeError`], which names the member and never quotes its value.
+
+mod account;
+mod key;
+mod market;
+mod read;
+mod scalar;
+mod trading;
+
+pub use account::{
+    AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders, Order,
+    OrderDescr, OrdersById,
+};
+pub use key::{ApiKeyInfo, WebSocketsToken};
+pub use market::{Asset, AssetPair, AssetPairs, Assets, FeeTier, ServerTime, SystemStatus, Ticker, Tickers};
+pub use read::{Entries, Extra, ShapeError, Wire, read};
+pub use scalar::{Decimal, Time};
+pub use trading::{OrderAdded, OrdersCancelled};

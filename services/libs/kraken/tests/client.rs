@@ -1,0 +1,333 @@
+//! The client against real sockets: what is on the wire, and what is said about what is not known.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Act, Server, ok, read_request, response};
+use tidegate_core::{Encoding, Endpoint, Nonce, endpoint};
+use tidegate_kraken::{
+    BodyFault, BuildError, CallFault, ClientOptions, Credential, Params, PreparedBody, ReadFault, Reply,
+    RestClient, Stage,
+};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+
+const SECRET: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+const LONG: Duration = Duration::from_secs(30);
+
+fn options(url: &str) -> ClientOptions {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    ClientOptions::new(url)
+}
+
+fn client(url: &str) -> RestClient {
+    RestClient::new(options(url)).expect("a client")
+}
+
+fn credential() -> Credential {
+    Credential::new("public-half".to_owned(), SECRET).expect("a pair")
+}
+
+fn named(name: &str) -> &'static Endpoint {
+    endpoint(name).expect("in the table")
+}
+
+fn order(nonce: u64) -> PreparedBody {
+    let mut params = Params::new();
+    params.text("pair", "XBT/USD");
+    params.body(Encoding::Form, Nonce(nonce), None)
+}
+
+async fn place(client: &RestClient, nonce: u64) -> Result<Reply, CallFault> {
+    client.call_private(named("AddOrder"), &credential(), order(nonce), LONG, || {}).await
+}
+
+#[tokio::test]
+async fn signed_bytes_are_sent_bytes() {
+    let server = Server::start(vec![Act::Answer(ok()), Act::Answer(ok())]).await;
+    let client = client(&server.url());
+    let mut heads = 0;
+    client
+        .call_private(named("AddOrder"), &credential(), order(17), LONG, || heads += 1)
+        .await
+        .expect("a reply");
+    let mut params = Params::new();
+    params.text("pair", "XBT/USD");
+    client.call_public(named("Ticker"), &params, LONG).await.expect("a reply");
+    assert_eq!((heads, *server.seen.connections.lock().expect("no panic")), (1, 1));
+
+    let seen = server.seen.requests.lock().expect("no panic");
+    let (head, body) = &seen[0];
+    let has = |line: &str| head.lines().any(|l| l.eq_ignore_ascii_case(line));
+    assert!(head.starts_with("POST /0/private/AddOrder HTTP/1.1\r\n"), "{head}");
+    assert_eq!(body, order(17).bytes());
+    let sign = credential().sign("/0/private/AddOrder", Nonce(17), body);
+    // Base64 has case, so this one is compared exactly.
+    assert!(head.lines().any(|l| l.ends_with(sign.as_str())), "{head}");
+    assert!(has("api-key: public-half"));
+    assert!(has("content-type: application/x-www-form-urlencoded; charset=utf-8"));
+    assert!(head.to_ascii_lowercase().contains("\r\nuser-agent: tidegate/"));
+    assert!(!head.to_ascii_lowercase().contains("accept-encoding"), "a compressed body would have no bound");
+    assert!(!head.to_ascii_lowercase().contains("transfer-encoding"));
+    assert!(seen[1].0.starts_with("GET /0/public/Ticker?pair=XBT%2FUSD HTTP/1.1\r\n"));
+    assert!(!seen[1].0.to_ascii_lowercase().contains("api-"));
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_ended_meanwhile_costs_no_second_request() {
+    let endings: [fn(Vec<u8>) -> Act; 3] =
+        [Act::AnswerThenClose, Act::AnswerThenHalfClose, Act::AnswerThenReset];
+    for ending in endings {
+        for round in 0..20 {
+            let server = Server::start(vec![ending(ok()), Act::Answer(ok())]).await;
+            let client = client(&server.url());
+            place(&client, 1).await.expect("a reply");
+            server.seen.reset.notify_one();
+            // Odd rounds send into the race with the end of the connection, even ones after it.
+            if round % 2 == 0 && !matches!(ending(Vec::new()), Act::AnswerThenHalfClose(_)) {
+                server.seen.ended.notified().await;
+            }
+            let second = place(&client, 2).await;
+            match &second {
+                Ok(_) => assert_eq!(server.seen.count(), 2),
+                // Seen or lost on the way, but never twice, and never claimed to be unsent.
+                Err(fault) => {
+                    assert!(!fault.is_not_sent(), "{fault}");
+                    assert!(server.seen.count() <= 2, "{fault}");
+                }
+            }
+            let bodies: Vec<_> =
+                server.seen.requests.lock().expect("no panic").iter().map(|(_, body)| body.clone()).collect();
+            assert_eq!(bodies.iter().filter(|b| *b == order(1).bytes()).count(), 1);
+            assert!(bodies.iter().filter(|b| *b == order(2).bytes()).count() <= 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_met_a_reset_is_ambiguous_and_was_sent_once() {
+    // On a fresh connection, and on one that has served before.
+    for script in [vec![Act::AnswerThenReset(vec![])], vec![Act::Answer(ok()), Act::AnswerThenReset(vec![])]]
+    {
+        let sends = script.len();
+        let server = Server::start(script).await;
+        let client = client(&server.url());
+        if sends == 2 {
+            place(&client, 1).await.expect("a reply");
+        }
+        let fault = place(&client, 2).await.expect_err("reset");
+        assert!(
+            matches!(&fault, CallFault::Send(e) if e.stage == Stage::Ambiguous && !e.timed_out),
+            "{fault}"
+        );
+        assert_eq!((server.seen.count(), *server.seen.connections.lock().expect("no panic")), (sends, 1));
+    }
+}
+
+#[tokio::test]
+async fn connections_that_were_idle_too_long_are_not_used() {
+    let server = Server::start(vec![Act::Answer(ok()), Act::Answer(ok()), Act::Answer(ok())]).await;
+    let client = client(&server.url());
+    let connections = || *server.seen.connections.lock().expect("no panic");
+    place(&client, 1).await.expect("a reply");
+    pass(Duration::from_millis(4_000)).await;
+    place(&client, 2).await.expect("a reply");
+    assert_eq!(connections(), 1);
+    pass(Duration::from_millis(5_001)).await;
+    place(&client, 3).await.expect("a reply");
+    assert_eq!((connections(), server.seen.count()), (2, 3));
+}
+
+#[tokio::test]
+async fn what_cannot_be_connected_was_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("bound");
+    drop(listener);
+    let fault = place(&client(&format!("http://{addr}")), 1).await.expect_err("refused");
+    assert!(fault.is_not_sent(), "{fault}");
+    assert!(!fault.to_string().contains(&addr.to_string()), "no addresses: {fault}");
+
+    let fault = place(&client("http://name.invalid"), 1).await.expect_err("no such name");
+    assert!(fault.is_not_sent(), "{fault}");
+}
+
+#[tokio::test]
+async fn no_time_left_is_not_sent() {
+    let server = Server::start(vec![]).await;
+    let client = client(&server.url());
+    let sent = client.send_private(named("AddOrder"), &credential(), order(1), Duration::ZERO).await;
+    let error = sent.expect_err("no time");
+    assert_eq!((error.stage, error.timed_out, server.seen.count()), (Stage::NotSent, true, 0));
+}
+
+#[tokio::test]
+async fn the_wrong_kind_of_endpoint_is_not_sent() {
+    let server = Server::start(vec![]).await;
+    let client = client(&server.url());
+    let signed_public = client.send_private(named("Time"), &credential(), order(1), LONG).await;
+    let open_private = client.get_public(named("Balance"), &Params::new(), LONG).await;
+    for error in [signed_public.expect_err("public"), open_private.expect_err("private")] {
+        assert_eq!(error.stage, Stage::NotSent);
+    }
+    assert_eq!(server.seen.count(), 0);
+}
+
+/// Lets time pass for the client; the sockets do not notice.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn silence_is_ambiguous() {
+    let server = Server::start(vec![Act::AnswerThenHang(vec![])]).await;
+    let client = client(&server.url());
+    let call = tokio::spawn(async move { place(&client, 1).await });
+    server.seen.arrived.notified().await;
+    pass(LONG).await;
+    let fault = call.await.expect("no panic").expect_err("silence");
+    assert!(matches!(&fault, CallFault::Send(e) if e.stage == Stage::Ambiguous && e.timed_out), "{fault}");
+    assert_eq!(server.seen.count(), 1);
+}
+
+#[tokio::test]
+async fn a_head_comes_before_its_body_and_the_time_covers_both() {
+    let part = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"error\""
+        .to_vec();
+    let server = Server::start(vec![Act::AnswerThenHang(part)]).await;
+    let client = client(&server.url());
+    let sent = client.send_private(named("AddOrder"), &credential(), order(1), LONG).await;
+    let head = sent.expect("the head is there");
+    assert_eq!(head.status(), 200);
+    pass(LONG).await;
+    assert_eq!(head.read().await.expect_err("no body"), ReadFault::TimedOut);
+    assert_eq!(server.seen.count(), 1);
+}
+
+async fn fault_of(act: Act) -> ReadFault {
+    let server = Server::start(vec![act]).await;
+    let client =
+        RestClient::new(ClientOptions { body_limit_bytes: 100, ..options(&server.url()) }).expect("a client");
+    let fault = place(&client, 1).await.expect_err("a fault");
+    assert_eq!(server.seen.count(), 1);
+    match fault {
+        CallFault::Read(fault) => fault,
+        CallFault::Send(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn bad_bodies_have_their_own_names() {
+    let html = "<html>blocked</html>";
+    let fault = fault_of(Act::Answer(response("502 Bad Gateway", "text/html", html))).await;
+    assert_eq!(fault, ReadFault::Body(BodyFault::HttpStatus(502)));
+    // Not followed.
+    let fault = fault_of(Act::Answer(
+        b"HTTP/1.1 307 Temporary Redirect\r\nlocation: /0/private/AddOrder\r\ncontent-length: 0\r\n\r\n"
+            .to_vec(),
+    ))
+    .await;
+    assert_eq!(fault, ReadFault::Body(BodyFault::HttpStatus(307)));
+    let fault = fault_of(Act::Answer(response("200 OK", "text/html", html))).await;
+    assert!(
+        matches!(&fault, ReadFault::Body(BodyFault::NotJson { content_type, .. }) if content_type == "text/html")
+    );
+    assert!(!fault.to_string().contains("blocked"));
+    let fault = fault_of(Act::Answer(response("200 OK", "application/json", "[]"))).await;
+    assert!(matches!(fault, ReadFault::Body(BodyFault::NotEnvelope { .. })));
+
+    let long = format!(r#"{{"error":[],"result":"{}"}}"#, "x".repeat(100));
+    let fault = fault_of(Act::Answer(response("200 OK", "application/json", &long))).await;
+    assert_eq!(fault, ReadFault::Body(BodyFault::Oversized { limit_bytes: 100 }));
+    let endless = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{}", "x".repeat(255));
+    let fault = fault_of(Act::AnswerThenHang(endless.into_bytes())).await;
+    assert_eq!(fault, ReadFault::Body(BodyFault::Oversized { limit_bytes: 100 }));
+
+    let cut =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 24\r\n\r\n{\"error\":[],"
+            .to_vec();
+    let fault = fault_of(Act::AnswerThenClose(cut)).await;
+    assert!(matches!(&fault, ReadFault::Body(BodyFault::Truncated { len_bytes: 12, .. })), "{fault:?}");
+    let cut = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{\"error\":[],".to_vec();
+    let fault = fault_of(Act::AnswerThenClose(cut)).await;
+    assert!(matches!(&fault, ReadFault::Body(BodyFault::Truncated { .. })), "{fault:?}");
+    // Without a length only the text itself can tell.
+    let cut = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"error\":[],".to_vec();
+    let fault = fault_of(Act::AnswerThenClose(cut)).await;
+    assert!(matches!(&fault, ReadFault::Body(BodyFault::Truncated { len_bytes: 12, .. })), "{fault:?}");
+}
+
+#[tokio::test]
+async fn a_warning_beside_a_result_is_a_success() {
+    let body = r#"{"error":["WDatabase:No change"],"result":{"count":1}}"#;
+    let server = Server::start(vec![Act::Answer(response("200 OK", "application/json", body))]).await;
+    let reply = place(&client(&server.url()), 1).await.expect("a reply");
+    let classified = tidegate_kraken::classify(&reply.errors);
+    assert_eq!((classified.warnings.len(), classified.refusal), (1, None));
+    assert_eq!(reply.result.expect("there").get(), r#"{"count":1}"#);
+}
+
+#[tokio::test]
+async fn tls_trusts_the_given_ca_alone_and_a_failed_handshake_is_not_sent() {
+    use std::sync::Arc;
+    let issued = |names: &[&str]| {
+        rcgen::generate_simple_self_signed(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())
+            .expect("made")
+    };
+    let (ours, other) = (issued(&["127.0.0.1"]), issued(&["127.0.0.1"]));
+    let trusting = |pem: String, addr| {
+        let options = ClientOptions { ca_pem: Some(pem.into_bytes()), ..options(&format!("https://{addr}")) };
+        RestClient::new(options).expect("a client")
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let addr = listener.local_addr().expect("bound");
+    let (good, bad) = (trusting(ours.cert.pem(), addr), trusting(other.cert.pem(), addr));
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(ours.signing_key.serialize_der().into());
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![ours.cert.der().clone()], key)
+        .expect("a config");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            if let Ok(mut socket) = acceptor.accept(socket).await
+                && let Some((_, body)) = read_request(&mut socket).await
+            {
+                tell.send(body).expect("the test listens");
+                socket.write_all(&ok()).await.expect("written");
+            }
+        }
+    });
+    let fault = place(&bad, 1).await.expect_err("a stranger");
+    assert!(fault.is_not_sent(), "{fault}");
+    place(&good, 2).await.expect("a reply");
+    assert_eq!(told.recv().await.expect("seen"), *order(2).bytes());
+    assert!(told.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn bad_options_are_refused() {
+    for url in [
+        "",
+        "api.kraken.com",
+        "ftp://api.kraken.com",
+        "https://api.kraken.com/0",
+        "https://user@api.kraken.com",
+        "https://:pw@api.kraken.com",
+        "https://api.kraken.com?x",
+        "https://api.kraken.com#x",
+        "unix:/x",
+    ] {
+        assert!(matches!(RestClient::new(options(url)), Err(BuildError::BaseUrl)), "{url}");
+    }
+    for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
+        let options = ClientOptions { ca_pem: Some(pem.into()), ..options("https://127.0.0.1") };
+        let built = RestClient::new(options);
+        assert!(matches!(built, Err(BuildError::Ca | BuildError::Http(_))), "{pem}");
+    }
+    let client = client("https://127.0.0.1/");
+    assert_eq!(format!("{client:?}"), r#"RestClient { base: "https://127.0.0.1", .. }"#);
+}

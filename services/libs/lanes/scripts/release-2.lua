@@ -1,0 +1,44 @@
+-- Gives a key back. Mirrors `apply_release` in src/grant/mod.rs; a test holds the two together.
+--
+-- KEYS[1]  hash, the grant record of one API key
+-- KEYS[2]  hash, live members of the caller's pool
+-- ARGV[1]  owner                  ARGV[2]  epoch
+-- ARGV[3]  last_us, the highest nonce that may have been sent, rounded up
+-- ARGV[4]  counter_milli, how high the REST counter may be
+-- ARGV[5]  1 if the caller also leaves its pool
+-- ARGV[6]  time in microseconds, for tests and simulations only; 0 takes the server's own
+-- REPLY    1 if the key was the caller's, else 0
+--          A number that is not an integer below 2^53 is an error TOOLARGE, and nothing is written.
+
+local MAX = 9007199254740991
+
+local function fits(n)
+  return n ~= nil and n >= 0 and n <= MAX and n == math.floor(n)
+end
+
+local function text(n)
+  return string.format('%.0f', n)
+end
+
+local owner = ARGV[1]
+local epoch, last, counter, now = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
+if not (fits(epoch) and fits(last) and fits(last + 1) and fits(counter) and fits(now)) then
+  return redis.error_reply('TOOLARGE a number of the grant does not fit below 2^53')
+end
+if now == 0 then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+if ARGV[5] == '1' then
+  redis.call('HDEL', KEYS[2], owner)
+end
+
+local fields = redis.call('HMGET', KEYS[1], 'owner', 'epoch', 'lo_us')
+if not fields[2] or fields[1] ~= owner or tonumber(fields[2]) ~= epoch then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'owner', '', 'advertise', '', 'expires_us', '0', 'hi_us',
+  text(math.max(tonumber(fields[3]), last + 1)),
+  'counter_ceiling_milli', text(counter), 'counter_at_us', text(now))
+return 1

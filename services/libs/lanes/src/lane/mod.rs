@@ -1,0 +1,381 @@
+//! One key and everything that serialises its use, as a pure state machine.
+//!
+//! *The idea.* The machine is told what happens (a call wants in, a grant came, a call ended) and the time; asked with
+//! [`Lane::next`] it says what to do. It never waits, and it owns no socket and no clock. The shell around it performs
+//! one step at a time until it hears [`Step::Idle`], [`Step::WaitUntil`] or [`Step::NeedsGrant`].
+//!
+//! *Invariants.* No call of the key lies between a change of owner and its accepted verification. Nonces rise, also
+//! across owners. With window 0 at most one call is in flight. Each accepted ticket leaves exactly once: sent (and
+//! then ended by the shell), expired, or handed back unsent.
+
+mod admit;
+mod flight;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use tidegate_core::{MonoUs, UnixUs};
+
+use self::flight::{Flight, Flights};
+pub use self::types::{
+    End, GrantRefused, LaneConfig, LaneState, LaneView, RENEW_EVERY_US, Step, SubmitRefusal, Want,
+};
+use crate::budget::{Admission, RestCounter};
+use crate::grant::{GRANT_RESERVE_US, GRANT_TTL_US, GrantReply, GrantTerms, Intent, Released};
+use crate::nonce::{NonceError, NonceSource};
+use crate::queue::{PriorityQueue, Ticket, TicketId};
+
+/// `GetApiKeyInfo` costs one point (Kraken docs: Spot REST rate limits).
+const VERIFICATION_MILLI: u64 = 1_000;
+/// Pause before an unclear verification is repeated; it doubles each time.
+const VERIFY_AGAIN_US: u64 = 100_000;
+const VERIFY_AGAIN_MAX_US: u64 = 5_000_000;
+
+/// The lane of one key.
+#[derive(Debug)]
+pub struct Lane {
+    config: LaneConfig,
+    state: LaneState,
+    draining: bool,
+    /// The epoch held.
+    epoch: Option<u64>,
+    /// The highest epoch ever held here; replies about older ones are late.
+    epoch_seen: u64,
+    /// No write from this moment on.
+    lease_until: MonoUs,
+    nonces: NonceSource,
+    /// Above everything ever drawn here, in store microseconds.
+    floor_us: u64,
+    counter: RestCounter,
+    queue: PriorityQueue,
+    flights: Flights,
+    verify_at: MonoUs,
+    verify_pause_us: u64,
+    trouble: Option<NonceError>,
+}
+
+impl Lane {
+    /// A lane without a grant.
+    pub fn new(config: LaneConfig, now: MonoUs) -> Self {
+        Self {
+            state: LaneState::Idle,
+            draining: false,
+            epoch: None,
+            epoch_seen: 0,
+            lease_until: MonoUs(0),
+            nonces: NonceSource::new(config.unit),
+            floor_us: 0,
+            counter: RestCounter::new(config.tier, now),
+            queue: PriorityQueue::new(config.queue_len_max),
+            flights: Flights::new(config.window, config.in_flight_max),
+            verify_at: now,
+            verify_pause_us: VERIFY_AGAIN_US,
+            trouble: None,
+            config,
+        }
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &LaneConfig {
+        &self.config
+    }
+
+    /// The state.
+    pub const fn state(&self) -> &LaneState {
+        &self.state
+    }
+
+    /// The epoch held, if any.
+    pub const fn epoch(&self) -> Option<u64> {
+        self.epoch
+    }
+
+    /// The lane's side of a grant request. Send it at once, one at a time, and keep the time of sending for
+    /// [`Self::grant_given`].
+    pub fn terms(&mut self, now: MonoUs, want: Want) -> GrantTerms {
+        let (intent, counter_ceiling_milli) = match (want, self.epoch) {
+            (Want::Look, _) => (Intent::Look, 0),
+            (Want::Hold, Some(epoch)) => (Intent::Renew { epoch }, self.counter.propose_ceiling(now)),
+            // What this epoch will spend is not known before its predecessor's level is, so the most is written.
+            (Want::Hold, None) => (Intent::Take, self.config.tier.ceiling_max_milli()),
+        };
+        GrantTerms {
+            intent,
+            unit: self.config.unit,
+            window_us: self.window_us(),
+            floor_us: self.floor_us,
+            ttl_us: GRANT_TTL_US,
+            reserve_us: GRANT_RESERVE_US,
+            counter_ceiling_milli,
+            counter_decay_milli_per_s: self.config.tier.decay_milli_per_s,
+        }
+    }
+
+    /// The store answered a [`Want::Hold`] request that was sent at `sent_at`. If it is not ours (any more), what
+    /// waits is handed back. The lease runs from the sending, less a tenth, so it ends here before it ends there.
+    pub fn grant_given(
+        &mut self,
+        sent_at: MonoUs,
+        now: MonoUs,
+        wall: UnixUs,
+        reply: &GrantReply,
+    ) -> Result<Vec<Ticket>, GrantRefused> {
+        let GrantReply::Granted {
+            epoch,
+            lo_us,
+            hi_us,
+            expires_us,
+            store_now_us,
+            first_of_epoch,
+            counter_start_milli,
+        } = *reply
+        else {
+            return Ok(self.grant_lost());
+        };
+        if self.epoch == Some(epoch) {
+            self.nonces.extend(hi_us);
+            self.counter.ceiling_written();
+        } else if first_of_epoch && epoch > self.epoch_seen {
+            self.nonces.start(lo_us, hi_us, wall).map_err(GrantRefused)?;
+            // Nobody between our last epoch and this one: what we know of the counter is better than the record.
+            if self.epoch_seen > 0 && epoch == self.epoch_seen + 1 {
+                self.counter.lift_ceiling();
+            } else {
+                self.counter.inherit(now, counter_start_milli);
+            }
+            (self.epoch, self.epoch_seen, self.lease_until) = (Some(epoch), epoch, MonoUs(0));
+            // A hand-over that was under way ended with the epoch that it was to give back.
+            self.draining = false;
+            (self.verify_at, self.verify_pause_us) = (now, VERIFY_AGAIN_US);
+            if !matches!(self.state, LaneState::Refused { .. }) {
+                self.state = LaneState::Verifying;
+            }
+        } else {
+            // A late reply about an epoch that was lost, released or taken anew since.
+            return Ok(Vec::new());
+        }
+        let ttl_us = expires_us.saturating_sub(store_now_us);
+        self.lease_until = self.lease_until.max(sent_at.plus_us(ttl_us - ttl_us / 10));
+        Ok(Vec::new())
+    }
+
+    /// The key is somebody else's. What waits is handed back unsent; what is in flight stays so until it ends.
+    #[must_use = "the calls that were handed back still wait for an answer"]
+    pub fn grant_lost(&mut self) -> Vec<Ticket> {
+        self.give_up();
+        self.queue.take_all()
+    }
+
+    /// Kraken accepted the verification of this epoch and what it says of the key agrees with the configuration.
+    /// `false` if the epoch is over.
+    pub fn verified(&mut self, epoch: u64) -> bool {
+        let current = self.epoch == Some(epoch) && self.state == LaneState::Verifying;
+        if current {
+            self.state = LaneState::Open;
+        }
+        current
+    }
+
+    /// The key must not be used: it is bad, or disagrees with its configuration. What waits is handed back.
+    #[must_use = "the calls that were handed back still wait for an answer"]
+    pub fn refuse(&mut self, reason: impl Into<String>) -> Vec<Ticket> {
+        self.state = LaneState::Refused { reason: reason.into() };
+        self.queue.take_all()
+    }
+
+    /// Kraken says that the key's REST counter is full.
+    pub fn rate_limited(&mut self, now: MonoUs) {
+        self.counter.fill(now);
+    }
+
+    /// What to do now. Perform the step and ask again, until the answer is to wait.
+    pub fn next(&mut self, now: MonoUs, wall: UnixUs) -> Step {
+        self.settle(now);
+        if let Some(ticket) = self.queue.take_expired(now) {
+            return Step::Expired(ticket);
+        }
+        match self.state {
+            LaneState::Refused { .. } => Step::Idle,
+            LaneState::Idle if self.draining => Step::Idle,
+            LaneState::Idle => Step::NeedsGrant,
+            LaneState::Verifying | LaneState::Open if now >= self.lease_until => Step::NeedsGrant,
+            LaneState::Verifying => self.next_verification(now, wall),
+            LaneState::Open => self.next_call(now, wall),
+        }
+    }
+
+    /// Whether this call may still be written: its epoch is held and the lease has not ended. To be asked directly
+    /// before the socket write, because a process may have slept since [`Self::next`].
+    pub fn lease_ok(&self, ticket: TicketId, now: MonoUs) -> bool {
+        let usable = matches!(self.state, LaneState::Verifying | LaneState::Open);
+        let current = self.flights.find(ticket).is_some_and(|flight| self.epoch == Some(flight.epoch));
+        usable && current && now < self.lease_until
+    }
+
+    /// A call in flight ended. `false` if it had ended before: a late answer of an abandoned call.
+    pub fn ended(&mut self, ticket: TicketId, now: MonoUs, end: End) -> bool {
+        let Some(flight) = self.flights.end(ticket) else { return false };
+        match end {
+            End::Answered => {
+                self.flights.learn(now.us_since(flight.sent_at));
+                let dead = self.flights.settle(now, Some(flight.nonce));
+                self.counter.end(now, flight.points_milli + dead);
+            }
+            End::NotSent => self.counter.give_back(flight.points_milli),
+            End::Unknown if flight.points_milli > 0 => self.flights.linger(&flight, now),
+            End::Unknown => {}
+        }
+        if ticket == TicketId::VERIFICATION && self.epoch == Some(flight.epoch) {
+            self.verify_at = now.plus_us(self.verify_pause_us);
+            self.verify_pause_us = (self.verify_pause_us * 2).min(VERIFY_AGAIN_MAX_US);
+        }
+        true
+    }
+
+    /// Takes out a call that waits, because its caller went away. `None` if it does not wait (any more).
+    pub fn withdraw(&mut self, ticket: TicketId) -> Option<Ticket> {
+        self.queue.remove(ticket)
+    }
+
+    /// Takes out one call whose deadline has passed.
+    pub fn take_expired(&mut self, now: MonoUs) -> Option<Ticket> {
+        self.queue.take_expired(now)
+    }
+
+    /// The earliest deadline of what waits: when to come back although a grant is still awaited.
+    pub fn earliest_deadline(&self) -> Option<MonoUs> {
+        self.queue.earliest_deadline()
+    }
+
+    /// Takes no more calls and hands back those that wait. [`Self::release`] follows once nothing is in flight.
+    #[must_use = "the calls that were handed back still wait for an answer"]
+    pub fn drain(&mut self) -> Vec<Ticket> {
+        self.draining = true;
+        self.queue.take_all()
+    }
+
+    /// Gives the grant back: what to tell the store. `None` without a grant, or while calls wait or are in flight.
+    /// Afterwards the lane is idle and no longer drains.
+    pub fn release(&mut self, now: MonoUs) -> Option<Released> {
+        let epoch = self.epoch?;
+        if !self.flights.is_empty() || !self.queue.is_empty() {
+            return None;
+        }
+        self.settle(now);
+        let released =
+            Released { epoch, last_us: self.nonces.last_us(), counter_milli: self.counter.level_milli(now) };
+        self.give_up();
+        self.draining = false;
+        Some(released)
+    }
+
+    fn next_verification(&mut self, now: MonoUs, wall: UnixUs) -> Step {
+        if !self.flights.is_empty() {
+            return self.wait(None);
+        }
+        if now < self.verify_at {
+            return self.wait(Some(self.verify_at));
+        }
+        match self.counter.admit(now, VERIFICATION_MILLI, true) {
+            Admission::Now => {}
+            Admission::AfterRenewal => return Step::NeedsGrant,
+            Admission::At(at) => return self.wait(Some(at)),
+            Admission::AfterAnEnd | Admission::Never => return self.wait(None),
+        }
+        let epoch = self.epoch_seen;
+        match self.launch(TicketId::VERIFICATION, VERIFICATION_MILLI, now, wall) {
+            Ok(nonce) => Step::Verify { nonce, epoch },
+            Err(step) => step,
+        }
+    }
+
+    fn next_call(&mut self, now: MonoUs, wall: UnixUs) -> Step {
+        if self.queue.is_empty() {
+            return Step::Idle;
+        }
+        match self.nonces.peek(wall) {
+            Ok(nonce) if self.flights.has_room(nonce) => {}
+            Ok(_) => return self.wait(None),
+            Err(error) => return self.no_nonce(error),
+        }
+        // The first that the counter blocks keeps its turn for points; calls that cost none pass it.
+        let (mut blocked, mut chosen) = (None, None);
+        for ticket in self.queue.iter() {
+            match self.counter.admit(now, ticket.points_milli(), false) {
+                Admission::Now if blocked.is_none() || ticket.points == 0 => {
+                    chosen = Some(*ticket);
+                    break;
+                }
+                Admission::Now => {}
+                other => blocked = blocked.or(Some(other)),
+            }
+        }
+        let Some(ticket) = chosen else {
+            return match blocked {
+                Some(Admission::AfterRenewal) => Step::NeedsGrant,
+                Some(Admission::At(at)) => self.wait(Some(at)),
+                _ => self.wait(None),
+            };
+        };
+        match self.launch(ticket.id, ticket.points_milli(), now, wall) {
+            Ok(nonce) => {
+                self.queue.remove(ticket.id);
+                Step::Send { ticket, nonce }
+            }
+            Err(step) => step,
+        }
+    }
+
+    fn launch(
+        &mut self,
+        ticket: TicketId,
+        points_milli: u64,
+        now: MonoUs,
+        wall: UnixUs,
+    ) -> Result<tidegate_core::Nonce, Step> {
+        let nonce = self.nonces.draw(wall).map_err(|error| self.no_nonce(error))?;
+        self.trouble = None;
+        self.floor_us = self.floor_us.max(self.nonces.last_us() + 1);
+        self.counter.begin(points_milli);
+        self.flights.start(Flight { ticket, nonce, epoch: self.epoch_seen, points_milli, sent_at: now });
+        Ok(nonce)
+    }
+
+    fn no_nonce(&mut self, error: NonceError) -> Step {
+        match error {
+            NonceError::Exhausted { .. } | NonceError::NoGrant => Step::NeedsGrant,
+            NonceError::TooFarAhead { .. } | NonceError::TooFarBehind { .. } => {
+                self.trouble = Some(error);
+                self.wait(None)
+            }
+        }
+    }
+
+    /// Until `at`, the next deadline or the next abandoned call that can be forgotten, whatever comes first.
+    fn wait(&self, at: Option<MonoUs>) -> Step {
+        let deadline = self.queue.earliest_deadline().map(|deadline| deadline.plus_us(1));
+        let first = [at, deadline, self.flights.settles_at()].into_iter().flatten().min();
+        first.map_or(Step::Idle, Step::WaitUntil)
+    }
+
+    fn settle(&mut self, now: MonoUs) {
+        let dead = self.flights.settle(now, None);
+        if dead > 0 {
+            self.counter.end(now, dead);
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.epoch = None;
+        self.lease_until = MonoUs(0);
+        self.nonces.stop();
+        self.trouble = None;
+        if !matches!(self.state, LaneState::Refused { .. }) {
+            self.state = LaneState::Idle;
+        }
+    }
+
+    fn window_us(&self) -> u64 {
+        self.config.unit.ticks_to_us_ceil(self.config.window)
+    }
+}

@@ -1,0 +1,194 @@
+use tidegate_core::{MonoUs, NonceUnit, PermissionSet, UnixUs};
+
+use super::*;
+use crate::budget::Tier;
+use crate::queue::Priority;
+
+const WALL: UnixUs = UnixUs(1_795_000_000_000_000);
+const T: MonoUs = MonoUs(1_000_000);
+
+fn granted(epoch: u64, first_of_epoch: bool, counter: Option<u64>) -> GrantReply {
+    GrantReply::Granted {
+        epoch,
+        lo_us: WALL.0 + epoch * 8_000_000,
+        hi_us: WALL.0 + epoch * 8_000_000 + 7_000_000,
+        expires_us: WALL.0 + 5_000_000,
+        store_now_us: WALL.0,
+        first_of_epoch,
+        counter_start_milli: counter,
+    }
+}
+
+fn lane_at(tier: Tier) -> Lane {
+    let config = LaneConfig {
+        label: "key".parse().expect("a label"),
+        unit: NonceUnit::Us,
+        window: 0,
+        tier,
+        permissions: PermissionSet::EMPTY,
+        queue_len_max: 3,
+        in_flight_max: 8,
+    };
+    Lane::new(config, T)
+}
+
+/// A lane that has just become open, with an empty counter but for its verification.
+fn open_lane(tier: Tier) -> Lane {
+    let mut lane = lane_at(tier);
+    assert_eq!(lane.next(T, WALL), Step::NeedsGrant);
+    assert_eq!(lane.grant_given(T, T, WALL, &granted(1, true, Some(0))), Ok(Vec::new()));
+    let Step::Verify { epoch, .. } = lane.next(T, WALL) else { panic!("not verified first") };
+    assert!(lane.lease_ok(TicketId::VERIFICATION, T));
+    assert!(lane.ended(TicketId::VERIFICATION, T, End::Answered));
+    assert!(lane.verified(epoch));
+    lane
+}
+
+fn ticket(id: u64, priority: Priority, points: u32, deadline: MonoUs) -> Ticket {
+    Ticket { id: TicketId(id), priority, points, deadline }
+}
+
+fn sent(step: Step) -> u64 {
+    let Step::Send { ticket, .. } = step else { panic!("{step:?}") };
+    ticket.id.0
+}
+
+#[test]
+fn a_cancel_that_comes_last_leaves_first() {
+    let mut lane = open_lane(Tier::WIDE);
+    let late = T.plus_ms(60_000);
+    for (id, priority) in
+        [(1, Priority::Read), (2, Priority::Place), (3, Priority::Read), (4, Priority::Cancel)]
+    {
+        lane.submit(T, ticket(id, priority, 0, late)).expect("room");
+    }
+    for expected in [4, 2, 1, 3] {
+        assert_eq!(sent(lane.next(T, WALL)), expected);
+        assert!(matches!(lane.next(T, WALL), Step::WaitUntil(_) | Step::Idle), "one in flight");
+        assert!(lane.ended(TicketId(expected), T, End::Answered));
+    }
+}
+
+#[test]
+fn the_counter_holds_back_reads_but_not_orders() {
+    let mut lane = open_lane(Tier::PRO);
+    let late = T.plus_ms(60_000);
+    lane.rate_limited(T);
+    lane.submit(T, ticket(1, Priority::Resolve, 2, late)).expect("waits");
+    lane.submit(T, ticket(2, Priority::Place, 0, late)).expect("free of points");
+    lane.submit(T, ticket(3, Priority::Read, 1, late)).expect("waits");
+    assert_eq!(sent(lane.next(T, WALL)), 2, "what costs no points passes what waits for some");
+    lane.ended(TicketId(2), T, End::Answered);
+    let Step::WaitUntil(at) = lane.next(T, WALL) else { panic!("must wait") };
+    assert_eq!(at, T.plus_ms(4_000), "from 20 down to 16 at one point a second");
+    lane.grant_given(at, at, WALL, &granted(1, false, None)).expect("renewed");
+    assert_eq!(sent(lane.next(at, WALL)), 1, "and the read did not overtake it");
+    let soon = ticket(4, Priority::Read, 4, at.plus_ms(200));
+    assert_eq!(lane.submit(at, soon), Err(SubmitRefusal::Budget { retry_after_ms: 5_000 }));
+    assert_eq!(lane.submit(at, ticket(5, Priority::Read, 19, late)), Err(SubmitRefusal::TooDear));
+}
+
+#[test]
+fn what_cannot_be_in_time_is_refused_at_once_but_a_cancel_may_hope() {
+    let mut lane = open_lane(Tier::WIDE);
+    // One answered call of two seconds moves the average an eighth of the way.
+    lane.submit(T, ticket(1, Priority::Read, 0, T.plus_ms(9_000))).expect("room");
+    assert_eq!(sent(lane.next(T, WALL)), 1);
+    let now = T.plus_ms(2_000);
+    lane.ended(TicketId(1), now, End::Answered);
+    for id in 2..=4 {
+        lane.submit(now, ticket(id, Priority::Read, 0, now.plus_ms(9_000))).expect("room");
+    }
+    let refused = lane.submit(now, ticket(5, Priority::Read, 0, now.plus_ms(9_000)));
+    assert!(matches!(refused, Err(SubmitRefusal::QueueFull { retry_after_ms: 500.. })), "{refused:?}");
+    assert_eq!(sent(lane.next(now, WALL)), 2);
+    let refused = lane.submit(now, ticket(6, Priority::Read, 0, now.plus_ms(100)));
+    assert!(matches!(refused, Err(SubmitRefusal::Late { predicted_wait_ms: 500.. })), "{refused:?}");
+    lane.submit(now, ticket(7, Priority::Cancel, 0, now.plus_ms(100))).expect("never refused on a forecast");
+    assert_eq!(lane.snapshot(now).queue_len, 3);
+    let Step::WaitUntil(at) = lane.next(now, WALL) else { panic!("one in flight") };
+    assert_eq!(at, now.plus_us(100_001), "to hand back the cancel");
+    assert!(matches!(lane.next(at, WALL), Step::Expired(Ticket { id: TicketId(7), .. })));
+}
+
+#[test]
+fn an_unclear_verification_is_repeated_with_a_fresh_nonce_after_a_pause() {
+    let mut lane = lane_at(Tier::PRO);
+    lane.grant_given(T, T, WALL, &granted(1, true, None)).expect("plausible");
+    let Step::Verify { nonce: first, .. } = lane.next(T, WALL) else { panic!("not verified first") };
+    lane.submit(T, ticket(1, Priority::Cancel, 0, T.plus_ms(4_000))).expect("may wait for it");
+    lane.ended(TicketId::VERIFICATION, T, End::NotSent);
+    let Step::WaitUntil(at) = lane.next(T, WALL) else { panic!("a pause") };
+    let Step::Verify { nonce: second, epoch } = lane.next(at, WALL) else { panic!("again") };
+    assert!(second > first);
+    lane.ended(TicketId::VERIFICATION, at, End::Answered);
+    assert!(!lane.verified(epoch + 1), "not that epoch");
+    assert!(lane.verified(epoch));
+    assert_eq!(sent(lane.next(at, WALL)), 1);
+}
+
+#[test]
+fn the_lease_ends_a_tenth_early_and_a_lost_grant_hands_back_what_waits() {
+    let mut lane = open_lane(Tier::PRO);
+    let end = T.plus_ms(4_500);
+    for id in 1..=2 {
+        lane.submit(T, ticket(id, Priority::Read, 1, T.plus_ms(9_000))).expect("room");
+    }
+    assert_eq!(sent(lane.next(T, WALL)), 1);
+    assert!(lane.lease_ok(TicketId(1), MonoUs(end.0 - 1)));
+    assert!(!lane.lease_ok(TicketId(1), end));
+    assert_eq!(lane.next(end, WALL), Step::NeedsGrant);
+    assert_eq!(lane.submit(end, ticket(3, Priority::Read, 1, end)), Err(SubmitRefusal::NotOpen));
+    let lost = GrantReply::Lost { store_now_us: WALL.0 };
+    let back = lane.grant_given(end, end, WALL, &lost).expect("not a grant");
+    assert_eq!(back.iter().map(|t| t.id.0).collect::<Vec<_>>(), [2]);
+    assert_eq!(lane.snapshot(end).in_flight, 1, "what is on its way stays there until it ends");
+    assert!(lane.grant_given(end, end, WALL, &granted(1, false, None)).is_ok_and(|b| b.is_empty()));
+    assert_eq!(lane.epoch(), None, "a late renewal does not bring an epoch back");
+    lane.grant_given(end, end, WALL, &granted(2, true, Some(0))).expect("plausible");
+    assert!(!lane.lease_ok(TicketId(1), end), "a call of the epoch before must not be written");
+    assert!(
+        matches!(lane.next(end, WALL), Step::Idle | Step::WaitUntil(_)),
+        "the old call is still in flight"
+    );
+    lane.ended(TicketId(1), end, End::NotSent);
+    assert!(matches!(lane.next(end, WALL), Step::Verify { epoch: 2, .. }));
+}
+
+#[test]
+fn a_refused_key_is_given_back_and_not_used_again() {
+    let mut lane = open_lane(Tier::PRO);
+    lane.submit(T, ticket(1, Priority::Read, 1, T.plus_ms(9_000))).expect("room");
+    assert_eq!(lane.refuse("Kraken says the window is 5, the configuration says 0").len(), 1);
+    assert_eq!(lane.submit(T, ticket(2, Priority::Cancel, 0, T.plus_ms(9))), Err(SubmitRefusal::NotOpen));
+    let released = lane.release(T).expect("nothing in flight");
+    assert_eq!((released.epoch, released.last_us), (1, WALL.0 + 8_000_000), "one nonce was drawn");
+    assert_eq!(released.counter_milli, 1_000);
+    lane.grant_given(T, T, WALL, &granted(2, true, Some(0))).expect("plausible");
+    assert_eq!(lane.next(T, WALL), Step::Idle);
+    assert!(!lane.snapshot(T).is_ready());
+}
+
+#[test]
+fn draining_hands_back_and_releases_once_nothing_is_in_flight() {
+    let mut lane = open_lane(Tier::PRO);
+    for id in 1..=2 {
+        lane.submit(T, ticket(id, Priority::Read, 1, T.plus_ms(9_000))).expect("room");
+    }
+    assert_eq!(sent(lane.next(T, WALL)), 1);
+    assert_eq!(lane.drain().len(), 1);
+    assert_eq!(lane.submit(T, ticket(3, Priority::Cancel, 0, T.plus_ms(9))), Err(SubmitRefusal::Draining));
+    assert_eq!(lane.release(T), None);
+    lane.ended(TicketId(1), T, End::Answered);
+    assert!(lane.release(T).is_some());
+    assert_eq!(lane.release(T), None, "given back once");
+    assert_eq!(lane.next(T, WALL), Step::NeedsGrant, "it may be taken again");
+}
+
+#[test]
+fn a_grant_far_from_the_clock_is_refused_whatever_the_store_says() {
+    let mut lane = lane_at(Tier::PRO);
+    let wall = UnixUs(WALL.0 - 31 * 60 * 1_000_000);
+    assert!(lane.grant_given(T, T, wall, &granted(1, true, None)).is_err());
+    assert_eq!(lane.state(), &LaneState::Idle);
+}

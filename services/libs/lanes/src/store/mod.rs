@@ -1,0 +1,94 @@
+//! Where grants are kept: one trait, in memory for one process, in Redis for many.
+
+mod memory;
+mod redis;
+
+use std::fmt;
+use std::pin::Pin;
+
+pub use self::memory::MemoryStore;
+pub use self::redis::{RedisConfig, RedisStore, StoreTime};
+
+use crate::grant::{GrantReply, GrantRequest, Member, Release};
+
+/// A boxed future, so that a store can stand behind `Arc<dyn GrantStore>`.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The store's whole answer to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantAnswer {
+    /// What became of the key.
+    pub reply: GrantReply,
+    /// The live members of the caller's pool, the caller among them, by owner id.
+    pub members: Vec<Member>,
+}
+
+/// Keeps grants. Each request is one atomic step, and announces the caller as a live member of its pool.
+///
+/// An error means that the step may or may not have been made; asking again is always safe.
+pub trait GrantStore: Send + Sync + fmt::Debug {
+    /// Takes, renews or looks at a key.
+    fn grant<'a>(&'a self, request: &'a GrantRequest) -> StoreFuture<'a, GrantAnswer>;
+
+    /// Gives a key back. Without effect if the epoch is no longer the caller's.
+    fn release<'a>(&'a self, release: &'a Release) -> StoreFuture<'a, ()>;
+
+    /// Whether the store answers.
+    fn ping(&self) -> StoreFuture<'_, ()>;
+}
+
+/// Why the store gave no answer. The text fits one line and holds no password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The address in the configuration cannot be used.
+    #[error("the address of the store is not usable: {reason}")]
+    BadAddress {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No connection.
+    #[error("cannot reach Redis at {addr}: {reason}")]
+    Unreachable {
+        /// Host and port.
+        addr: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// Connected, but no answer in time.
+    #[error("Redis at {addr} did not answer within {timeout_ms} ms")]
+    TimedOut {
+        /// Host and port.
+        addr: String,
+        /// How long it had.
+        timeout_ms: u64,
+    },
+    /// The store does not let us in.
+    #[error("Redis at {addr} refuses to let us in: {reason}")]
+    Forbidden {
+        /// Host and port.
+        addr: String,
+        /// What the store says.
+        reason: String,
+    },
+    /// The store answered with an error.
+    #[error("Redis at {addr} failed: {reason}")]
+    Failed {
+        /// Host and port.
+        addr: String,
+        /// What the store says.
+        reason: String,
+    },
+    /// The store answered something that this build does not understand.
+    #[error("Redis at {addr} answered what this build does not understand: {reason}")]
+    Unreadable {
+        /// Host and port.
+        addr: String,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// A number that the store must not hold.
+    #[error(
+        "a number of the grant does not fit below 2^53; the clock of this machine or of the store is wrong"
+    )]
+    TooLarge,
+}

@@ -1,0 +1,145 @@
+//! Who owns what. Every movement of an account is a ledger entry; the sum of an asset over accounts, house and
+//! collected fees never changes.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use super::archive::Archive;
+use super::ids::Id;
+use super::markets::{ASSET_COUNT, ASSETS};
+use crate::wire::json::Json;
+
+/// Ledger entries kept.
+const LEDGER_MAX: usize = 200_000;
+
+/// One account.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) name: Box<str>,
+    /// In units of each asset's last place.
+    pub(crate) balances: [i128; ASSET_COUNT],
+    /// The part of the balances that open orders hold.
+    pub(crate) held: [i128; ASSET_COUNT],
+    /// Open orders in the order of their birth.
+    pub(crate) open: BTreeSet<u64>,
+    /// Their client ids.
+    pub(crate) cl_ord_ids: HashMap<Box<str>, u64>,
+    /// Numbers in the archives, oldest first.
+    pub(crate) closed: VecDeque<u64>,
+    pub(crate) trades: VecDeque<u64>,
+    pub(crate) ledger: VecDeque<u64>,
+}
+
+impl Account {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            balances: ASSETS.each_ref().map(|asset| asset.starting_balance),
+            held: [0; ASSET_COUNT],
+            open: BTreeSet::new(),
+            cl_ord_ids: HashMap::new(),
+            closed: VecDeque::new(),
+            trades: VecDeque::new(),
+            ledger: VecDeque::new(),
+        }
+    }
+
+    /// What may be spent.
+    pub(crate) fn available(&self, asset: usize) -> i128 {
+        self.balances[asset] - self.held[asset]
+    }
+}
+
+/// A movement on one account.
+#[derive(Debug)]
+pub(crate) struct LedgerEntry {
+    pub(crate) account: usize,
+    /// The trade that caused it.
+    pub(crate) refid: Id,
+    pub(crate) at_us: u64,
+    pub(crate) asset: usize,
+    /// Signed; the fee comes on top.
+    pub(crate) amount: i128,
+    pub(crate) fee: i128,
+    /// The balance afterwards.
+    pub(crate) balance: i128,
+}
+
+impl LedgerEntry {
+    /// Appends the object that Kraken shows.
+    pub(crate) fn write(&self, json: &mut Json) {
+        let asset = &ASSETS[self.asset];
+        json.object(|json| {
+            json.field("refid").text(self.refid.as_str());
+            json.field("time").seconds(self.at_us);
+            json.field("type").text("trade");
+            json.field("subtype").text("");
+            json.field("aclass").text("currency");
+            json.field("asset").text(asset.id);
+            json.field("amount").decimal(self.amount, asset.decimals);
+            json.field("fee").decimal(self.fee, asset.decimals);
+            json.field("balance").decimal(self.balance, asset.decimals);
+        });
+    }
+}
+
+/// All accounts and the two that nobody has a key for.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    all: Vec<Account>,
+    /// The market maker's, without limit: it may go below zero.
+    house: [i128; ASSET_COUNT],
+    /// Fees collected.
+    fees: [i128; ASSET_COUNT],
+    pub(crate) ledger: Archive<LedgerEntry>,
+}
+
+impl Accounts {
+    pub(crate) fn new() -> Self {
+        Self { all: Vec::new(), house: [0; ASSET_COUNT], fees: [0; ASSET_COUNT], ledger: Archive::new(LEDGER_MAX) }
+    }
+
+    /// The account of this name, opened with its starting balances if it is new.
+    pub(crate) fn open(&mut self, name: &str) -> usize {
+        if let Some(known) = self.all.iter().position(|account| &*account.name == name) {
+            return known;
+        }
+        self.all.push(Account::new(name));
+        self.all.len() - 1
+    }
+
+    pub(crate) fn get(&self, account: usize) -> &Account {
+        &self.all[account]
+    }
+
+    pub(crate) fn get_mut(&mut self, account: usize) -> &mut Account {
+        &mut self.all[account]
+    }
+
+    /// Moves an amount to (or, negative, from) an account and takes a fee from it, with a ledger entry.
+    pub(crate) fn book(&mut self, id: Id, mut entry: LedgerEntry) {
+        let account = &mut self.all[entry.account];
+        account.balances[entry.asset] += entry.amount - entry.fee;
+        self.fees[entry.asset] += entry.fee;
+        entry.balance = account.balances[entry.asset];
+        let (owner, number) = (entry.account, self.ledger.push(id, entry));
+        let list = &mut self.all[owner].ledger;
+        list.push_back(number);
+        self.ledger.trim(list);
+    }
+
+    /// Moves an amount to (or from) the house.
+    pub(crate) fn book_house(&mut self, asset: usize, amount: i128) {
+        self.house[asset] += amount;
+    }
+
+    /// All that there is of each asset.
+    #[cfg(test)]
+    pub(crate) fn total(&self) -> [i128; ASSET_COUNT] {
+        let mut total = [0; ASSET_COUNT];
+        let piles = self.all.iter().map(|account| &account.balances).chain([&self.house, &self.fees]);
+        for pile in piles {
+            (0..ASSET_COUNT).for_each(|asset| total[asset] += pile[asset]);
+        }
+        total
+    }
+}

@@ -1,0 +1,395 @@
+//! The matching engine: accepts, matches, settles, cancels and expires orders.
+//!
+//! An arriving order trades with the best price first and the oldest order at that price; what is left rests or is
+//! cancelled. Funds are held for everything that rests, at its limit and with the taker's fee, rounded up; fills are
+//! rounded down; so no balance of an account ever falls below zero.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::accounts::{Accounts, LedgerEntry};
+use super::archive::Archive;
+use super::book::{Book, Entry, Owner, Reach, Side, reaches};
+use super::ids::{Id, Source};
+use super::markets::{ASSETS, BRIDGE, LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
+use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
+use super::refusal::Refusal;
+use super::tape::Tape;
+use crate::wire::decimal;
+
+/// Closed orders and trades kept.
+const HISTORY_MAX: usize = 100_000;
+/// Open orders of an account in one pair.
+const OPEN_MAX: usize = 10_000;
+
+pub(crate) const BY_USER: &str = "User requested";
+const NOT_FILLED: &str = "Rest of an order that does not wait";
+const SELF_TRADE: &str = "Self trade prevention";
+const EXPIRED: &str = "Order expired";
+
+/// One fill, before it is booked.
+#[derive(Clone, Copy)]
+struct Fill {
+    price: u64,
+    lots: u64,
+    cost: i128,
+    number: u64,
+}
+
+/// All markets and who trades in them.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) accounts: Accounts,
+    pub(crate) books: [Book; PAIR_COUNT],
+    pub(crate) tapes: [Tape; PAIR_COUNT],
+    open: HashMap<u64, Order>,
+    open_by_id: HashMap<Id, u64>,
+    pub(crate) closed: Archive<Order>,
+    pub(crate) trades: Archive<Trade>,
+    /// Orders that end by themselves: when, and which.
+    expiries: BTreeSet<(u64, u64)>,
+    /// House quotes that were traded and not yet restored.
+    owed: Vec<(usize, Side, u64)>,
+    ids: Source,
+    orders_born: u64,
+    trades_made: u64,
+}
+
+impl Engine {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut engine = Self {
+            accounts: Accounts::new(),
+            books: std::array::from_fn(|_| Book::default()),
+            tapes: std::array::from_fn(|pair| Tape::new(PAIRS[pair].house.middle)),
+            open: HashMap::new(),
+            open_by_id: HashMap::new(),
+            closed: Archive::new(HISTORY_MAX),
+            trades: Archive::new(HISTORY_MAX),
+            expiries: BTreeSet::new(),
+            owed: Vec::new(),
+            ids: Source::new(seed, 1),
+            orders_born: 0,
+            trades_made: 0,
+        };
+        for (pair, book) in PAIRS.iter().zip(&mut engine.books) {
+            let house = &pair.house;
+            for level in 1..=house.levels {
+                let entry = Entry { owner: Owner::House, lots: house.lots };
+                book.rest(Side::Buy, house.middle - level * house.step, entry, 0);
+                book.rest(Side::Sell, house.middle + level * house.step, entry, 0);
+            }
+        }
+        engine
+    }
+
+    /// An open order by its number.
+    pub(crate) fn open_order(&self, number: u64) -> Option<&Order> {
+        self.open.get(&number)
+    }
+
+    /// Open orders of an account, oldest first.
+    pub(crate) fn open_orders(&self, account: usize) -> impl DoubleEndedIterator<Item = &Order> {
+        self.accounts.get(account).open.iter().filter_map(|number| self.open.get(number))
+    }
+
+    /// An order of an account by its id, open or not.
+    pub(crate) fn find(&self, account: usize, id: Id) -> Option<&Order> {
+        let open = self.open_by_id.get(&id).and_then(|number| self.open.get(number));
+        open.or_else(|| self.closed.find(id).map(|(_, order)| order)).filter(|order| order.account == account)
+    }
+
+    /// Ends what has ended by the clock.
+    pub(crate) fn tick(&mut self, now_us: u64) {
+        while let Some(&(at_us, number)) = self.expiries.first()
+            && at_us <= now_us
+        {
+            let pair = self.open.get(&number).map_or(0, |order| order.terms.pair);
+            self.close_open(number, Status::Expired, Some(EXPIRED), at_us);
+            self.restore_house(now_us, pair);
+        }
+    }
+
+    /// Judges an order as [`place`](Self::place) does, and places nothing.
+    pub(crate) fn judge(&self, account: usize, terms: &NewOrder) -> Result<(), Refusal> {
+        let (pair, owner) = (terms.pair(), self.accounts.get(account));
+        let in_pair = || self.open_orders(account).filter(|order| order.terms.pair == terms.pair).count();
+        if owner.open.len() >= OPEN_MAX && in_pair() >= OPEN_MAX {
+            return Err(Refusal::OrdersLimit);
+        }
+        if terms.lots < pair.order_min {
+            return Err(Refusal::OrderMinimum);
+        }
+        let best = self.books[terms.pair].best(terms.side.opposite());
+        let price = terms.limit.or(best).unwrap_or(self.tapes[terms.pair].last().0);
+        let notional = u128::from(price) * u128::from(terms.lots);
+        if to_i128(notional) < decimal::rescale(pair.cost_min, 5, pair.notional_scale()) {
+            return Err(Refusal::CostMinimum);
+        }
+        if terms.cl_ord_id.as_ref().is_some_and(|id| owner.cl_ord_ids.contains_key(id)) {
+            return Err(Refusal::InvalidOrder);
+        }
+        let would_take = || best.zip(terms.limit).is_some_and(|(best, limit)| reaches(terms.side, limit, best));
+        if terms.post_only && would_take() {
+            return Err(Refusal::PostOnly);
+        }
+        let needed = match terms.limit {
+            Some(_) => terms.hold(terms.lots, notional),
+            None => terms.hold(terms.lots, self.reach(account, terms).notional),
+        };
+        if needed > owner.available(terms.held_asset()) {
+            return Err(Refusal::InsufficientFunds);
+        }
+        Ok(())
+    }
+
+    /// What an order could trade at once, without what self-trade prevention keeps it from.
+    fn reach(&self, account: usize, terms: &NewOrder) -> Reach {
+        let own = |owner| matches!(owner, Owner::Order { account: theirs, .. } if theirs == account);
+        let oldest_goes = terms.self_trade == SelfTrade::CancelOldest;
+        let (stops, skips) = (|owner| !oldest_goes && own(owner), |owner| oldest_goes && own(owner));
+        self.books[terms.pair].reach(terms.side, terms.limit, terms.lots, stops, skips)
+    }
+
+    /// Accepts an order, trades what can be traded and lets the rest wait if it may.
+    pub(crate) fn place(&mut self, now_us: u64, account: usize, terms: NewOrder) -> Result<Id, Refusal> {
+        self.judge(account, &terms)?;
+        self.orders_born += 1;
+        let mut order = Order {
+            number: self.orders_born,
+            id: self.ids.id(b'O'),
+            account,
+            opened_us: now_us,
+            closed_us: 0,
+            status: Status::Open,
+            reason: None,
+            filled_lots: 0,
+            notional: 0,
+            cost: 0,
+            fee: 0,
+            held: 0,
+            trades: Vec::new(),
+            terms,
+        };
+        let (id, pair) = (order.id, order.terms.pair);
+        let all_or_nothing = order.terms.time_in_force == TimeInForce::FillOrKill;
+        let prevented = if all_or_nothing && self.reach(account, &order.terms).lots < order.terms.lots {
+            None
+        } else {
+            self.take(now_us, &mut order)
+        };
+        let waits = matches!(
+            order.terms.time_in_force,
+            TimeInForce::GoodTillCanceled | TimeInForce::GoodTillDate
+        );
+        match (order.open_lots(), prevented, order.terms.limit) {
+            (0, ..) => self.archive(order, Status::Closed, None, now_us),
+            (_, Some(reason), _) => self.archive(order, Status::Canceled, Some(reason), now_us),
+            (_, None, Some(limit)) if waits => self.rest(now_us, order, limit),
+            _ => self.archive(order, Status::Canceled, Some(NOT_FILLED), now_us),
+        }
+        self.restore_house(now_us, pair);
+        Ok(id)
+    }
+
+    /// Trades with the other side. Returns why the rest of the order must go, if it must.
+    fn take(&mut self, now_us: u64, order: &mut Order) -> Option<&'static str> {
+        let (pair, other_side) = (order.terms.pair, order.terms.side.opposite());
+        while order.open_lots() > 0
+            && let Some((price, entry)) = self.books[pair].front(other_side)
+            && order.terms.limit.is_none_or(|limit| reaches(order.terms.side, limit, price))
+        {
+            if let Owner::Order { order: resting, account } = entry.owner
+                && account == order.account
+            {
+                if order.terms.self_trade != SelfTrade::CancelNewest {
+                    self.close_open(resting, Status::Canceled, Some(SELF_TRADE), now_us);
+                }
+                if order.terms.self_trade != SelfTrade::CancelOldest {
+                    return Some(SELF_TRADE);
+                }
+                continue;
+            }
+            self.trade(now_us, order, price, entry);
+        }
+        None
+    }
+
+    fn trade(&mut self, now_us: u64, taker: &mut Order, price: u64, entry: Entry) {
+        let (index, pair) = (taker.terms.pair, taker.terms.pair());
+        let lots = taker.open_lots().min(entry.lots);
+        let notional = to_i128(u128::from(price) * u128::from(lots));
+        let cost = decimal::rescale(notional, pair.notional_scale(), pair.quote_decimals());
+        self.trades_made += 1;
+        let fill = Fill { price, lots, cost, number: self.trades_made };
+        self.books[index].take_front(taker.terms.side.opposite(), lots, now_us);
+        self.settle(now_us, taker, fill, false);
+        match entry.owner {
+            Owner::House => {
+                let base = decimal::rescale(i128::from(lots), LOT_DECIMALS, pair.base_decimals());
+                let sign = if taker.terms.side == Side::Buy { 1 } else { -1 };
+                self.accounts.book_house(pair.base, -sign * base);
+                self.accounts.book_house(pair.quote, sign * cost);
+                let quote = (index, taker.terms.side.opposite(), price);
+                if !self.owed.contains(&quote) {
+                    self.owed.push(quote);
+                }
+            }
+            Owner::Order { order: number, .. } => {
+                if let Some(mut maker) = self.open.remove(&number) {
+                    self.settle(now_us, &mut maker, fill, true);
+                    self.hold(&mut maker);
+                    let done = maker.open_lots() == 0;
+                    self.open.insert(number, maker);
+                    if done {
+                        self.close_open(number, Status::Closed, None, now_us);
+                    }
+                }
+            }
+        }
+        self.tapes[index].record(now_us, taker.terms.side, taker.terms.order_type, price, lots, fill.number);
+    }
+
+    /// Books one side of a fill.
+    fn settle(&mut self, now_us: u64, order: &mut Order, fill: Fill, maker: bool) {
+        let pair = order.terms.pair();
+        let base = decimal::rescale(i128::from(fill.lots), LOT_DECIMALS, pair.base_decimals());
+        let rate = if maker { MAKER_FEE } else { TAKER_FEE };
+        let fee_of = |amount: i128| decimal::rescale(amount * rate, 4, 0);
+        let (base_fee, quote_fee) = if order.terms.fee_in_base { (fee_of(base), 0) } else { (0, fee_of(fill.cost)) };
+        let sign = if order.terms.side == Side::Buy { 1 } else { -1 };
+        let refid = self.ids.id(b'T');
+        let ledgers = [self.ids.id(b'L'), self.ids.id(b'L')];
+        let sides = [(pair.base, sign * base, base_fee), (pair.quote, -sign * fill.cost, quote_fee)];
+        for (id, (asset, amount, fee)) in ledgers.into_iter().zip(sides) {
+            let account = order.account;
+            self.accounts.book(id, LedgerEntry { account, refid, at_us: now_us, asset, amount, fee, balance: 0 });
+        }
+        order.filled_lots += fill.lots;
+        order.notional += u128::from(fill.price) * u128::from(fill.lots);
+        order.cost += fill.cost;
+        order.fee += base_fee + quote_fee;
+        order.trades.push(refid);
+        let trade = Trade {
+            order: order.id,
+            position: self.ids.id(b'T'),
+            pair: order.terms.pair,
+            at_us: now_us,
+            side: order.terms.side,
+            order_type: order.terms.order_type,
+            price: fill.price,
+            lots: fill.lots,
+            cost: fill.cost,
+            fee: base_fee + quote_fee,
+            fee_in_base: order.terms.fee_in_base,
+            ledgers,
+            number: fill.number,
+            maker,
+        };
+        let number = self.trades.push(refid, trade);
+        let list = &mut self.accounts.get_mut(order.account).trades;
+        list.push_back(number);
+        self.trades.trim(list);
+    }
+
+    /// Holds what the rest of a waiting order needs, instead of what was held before.
+    fn hold(&mut self, order: &mut Order) {
+        let lots = order.open_lots();
+        let needed = match order.terms.limit {
+            Some(limit) if lots > 0 => order.terms.hold(lots, u128::from(limit) * u128::from(lots)),
+            _ => 0,
+        };
+        self.accounts.get_mut(order.account).held[order.terms.held_asset()] += needed - order.held;
+        order.held = needed;
+    }
+
+    fn rest(&mut self, now_us: u64, mut order: Order, limit: u64) {
+        self.hold(&mut order);
+        let owner = Owner::Order { order: order.number, account: order.account };
+        let entry = Entry { owner, lots: order.open_lots() };
+        self.books[order.terms.pair].rest(order.terms.side, limit, entry, now_us);
+        let account = self.accounts.get_mut(order.account);
+        account.open.insert(order.number);
+        if let Some(id) = &order.terms.cl_ord_id {
+            account.cl_ord_ids.insert(id.clone(), order.number);
+        }
+        if let Some(expires_us) = order.terms.expires_us {
+            self.expiries.insert((expires_us, order.number));
+        }
+        self.open_by_id.insert(order.id, order.number);
+        self.open.insert(order.number, order);
+    }
+
+    /// Ends an open order.
+    fn close_open(&mut self, number: u64, status: Status, reason: Option<&'static str>, now_us: u64) {
+        let Some(mut order) = self.open.remove(&number) else { return };
+        self.open_by_id.remove(&order.id);
+        if let Some(expires_us) = order.terms.expires_us {
+            self.expiries.remove(&(expires_us, number));
+        }
+        if let Some(limit) = order.terms.limit {
+            self.books[order.terms.pair].remove(order.terms.side, limit, number, now_us);
+        }
+        let account = self.accounts.get_mut(order.account);
+        account.held[order.terms.held_asset()] -= order.held;
+        order.held = 0;
+        account.open.remove(&number);
+        if let Some(id) = &order.terms.cl_ord_id {
+            account.cl_ord_ids.remove(id);
+        }
+        self.archive(order, status, reason, now_us);
+    }
+
+    fn archive(&mut self, mut order: Order, status: Status, reason: Option<&'static str>, now_us: u64) {
+        (order.status, order.reason, order.closed_us) = (status, reason, now_us);
+        let account = order.account;
+        let number = self.closed.push(order.id, order);
+        let list = &mut self.accounts.get_mut(account).closed;
+        list.push_back(number);
+        self.closed.trim(list);
+    }
+
+    /// Cancels an order that is open.
+    pub(crate) fn cancel(&mut self, now_us: u64, number: u64) {
+        let pair = self.open.get(&number).map(|order| order.terms.pair);
+        self.close_open(number, Status::Canceled, Some(BY_USER), now_us);
+        if let Some(pair) = pair {
+            self.restore_house(now_us, pair);
+        }
+    }
+
+    /// The house quotes again what was traded away, except where that would trade with an order that waits now.
+    fn restore_house(&mut self, now_us: u64, pair: usize) {
+        let book = &mut self.books[pair];
+        let lots = PAIRS[pair].house.lots;
+        self.owed.retain(|(owed_pair, side, price)| {
+            *owed_pair != pair || !book.restore_house(*side, *price, lots, now_us)
+        });
+    }
+
+    /// What an amount of one asset is worth in another at the last prices, cut to the other's last place.
+    pub(crate) fn worth(&self, amount: i128, from: usize, to: usize) -> i128 {
+        if from == to {
+            return amount;
+        }
+        let direct = |base, quote| PAIRS.iter().position(|pair| pair.base == base && pair.quote == quote);
+        let scale = |index: usize| {
+            let pair = &PAIRS[index];
+            let price = i128::from(self.tapes[index].last().0);
+            (price, pair.price_decimals + ASSETS[pair.base].decimals, ASSETS[pair.quote].decimals)
+        };
+        if let Some(pair) = direct(from, to) {
+            let (price, from_scale, to_scale) = scale(pair);
+            return decimal::rescale(amount * price, from_scale, to_scale);
+        }
+        if let Some(pair) = direct(to, from) {
+            let (price, to_scale, from_scale) = scale(pair);
+            return (amount * 10_i128.pow(to_scale)).div_euclid(price * 10_i128.pow(from_scale));
+        }
+        // No pair has both. Each asset has one with the bridge, or with the dollar, which has one with the bridge.
+        let via = if direct(BRIDGE, from).is_some() && from != BRIDGE { BRIDGE } else { super::markets::DOLLAR };
+        self.worth(self.worth(amount, from, via), via, to)
+    }
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -1,0 +1,119 @@
+//! Ids and chance, both from the seed alone: the same requests at the same times give the same answers.
+
+use std::fmt;
+
+/// An order (`O`), trade (`T`) or ledger (`L`) id in Kraken's shape, `OABCDE-FGHIJ-KLMNOP`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Id([u8; 19]);
+
+impl Id {
+    pub(crate) fn as_str(&self) -> &str {
+        // Only ever filled with ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The id of this text, if it has the length of one.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        text.as_bytes().try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// SplitMix64's step and mix: a bijection of its counter, so that ids made from it never meet.
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A source of ids and of chance.
+#[derive(Debug)]
+pub(crate) struct Source {
+    state: u64,
+}
+
+impl Source {
+    /// Streams with different names share no values worth noticing.
+    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+        Self { state: mix(seed.wrapping_add(STEP)).wrapping_add(mix(stream)) }
+    }
+
+    pub(crate) fn next_u64(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(STEP);
+        mix(self.state)
+    }
+
+    /// A number from 0 to `max`, both included.
+    pub(crate) fn up_to(&mut self, max: u64) -> u64 {
+        match max.checked_add(1) {
+            Some(count) => self.next_u64() % count,
+            None => self.next_u64(),
+        }
+    }
+
+    /// The next id of a kind.
+    pub(crate) fn id(&mut self, kind: u8) -> Id {
+        const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        // Sixteen letters of five bits: the whole 64 bits, hence unique, and some more for the looks.
+        let value = self.next_u64();
+        let mut bits = (u128::from(mix(value)) << 64) | u128::from(value);
+        let mut id = [b'-'; 19];
+        id[0] = kind;
+        for (at, place) in id.iter_mut().enumerate().skip(1) {
+            *place = match at {
+                6 | 12 => b'-',
+                _ => {
+                    let letter = LETTERS[(bits & 31) as usize];
+                    bits >>= 5;
+                    letter
+                }
+            };
+        }
+        Id(id)
+    }
+
+    /// A text of that many letters and digits, for tokens.
+    pub(crate) fn token(&mut self, length: usize) -> String {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        (0..length).map(|_| char::from(LETTERS[(self.next_u64() & 63) as usize])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_krakens_shape_and_never_repeat() {
+        let mut source = Source::new(7, 1);
+        let ids: std::collections::HashSet<_> = (0..100_000).map(|_| source.id(b'O')).collect();
+        assert_eq!(ids.len(), 100_000);
+        for id in ids.iter().take(100) {
+            let groups: Vec<_> = id.as_str().split('-').map(str::len).collect();
+            assert_eq!(groups, [6, 5, 6]);
+            assert!(id.as_str().bytes().all(|c| c == b'-' || c.is_ascii_uppercase() || c.is_ascii_digit()));
+            assert_eq!(Id::parse(id.as_str()), Some(*id));
+        }
+        assert_eq!(Id::parse("O"), None);
+    }
+
+    #[test]
+    fn the_seed_decides_everything() {
+        let take = |seed| {
+            let mut source = Source::new(seed, 1);
+            (source.id(b'T'), source.up_to(50), source.token(43))
+        };
+        assert_eq!(take(1), take(1));
+        assert_ne!(take(1), take(2));
+        let mut source = Source::new(3, 3);
+        assert!((0..1000).all(|_| source.up_to(5) <= 5));
+        assert_eq!(source.up_to(0), 0);
+    }
+}

@@ -1,0 +1,413 @@
+//! The exchange itself: one pure state machine.
+//!
+//! A request goes through it in steps, so that a shell can let time pass, and other requests overtake, between them:
+//! [`receive`](Exchange::receive) writes it down, [`authenticate`](Exchange::authenticate) judges whether it may pass,
+//! [`execute`](Exchange::execute) lets the engine act, [`answered`](Exchange::answered) notes that the answer leaves.
+//! [`handle`](Exchange::handle) is all four at one moment, for simulators. No step waits, reads a clock (`now_us` is
+//! unix microseconds) or draws chance from anywhere but the seed: the same calls at the same times give the same
+//! answers, ids included.
+
+mod accounts;
+mod archive;
+mod auth;
+mod book;
+mod counter;
+mod endpoints;
+mod engine;
+mod faults;
+mod history;
+mod ids;
+mod intake;
+mod keys;
+mod lockout;
+mod log;
+mod markets;
+mod nonce;
+mod order;
+mod private;
+mod public;
+mod refusal;
+mod reply;
+mod sign;
+mod tape;
+
+pub use counter::Tier;
+pub use endpoints::{EndpointRow, table};
+pub use faults::{Fault, FaultSpec, True};
+pub use keys::{KeyError, Otp, SandboxKey, account_iban, keys, parse_keys};
+pub use lockout::Lockout;
+pub use reply::{Delivery, Reply};
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::options::{Change, Options, Switches};
+use crate::wire::json::Json;
+use crate::wire::params::{Malformed, Params};
+use endpoints::Act;
+use engine::Engine;
+use faults::FaultQueue;
+use ids::Source;
+use keys::KeyRing;
+use lockout::Offenders;
+use log::{Entry, Log, Stats};
+use private::Done;
+use refusal::Refusal;
+
+/// A request as it came over the wire, whole.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where it came from.
+    pub peer_ip: IpAddr,
+    /// The HTTP method.
+    pub verb: String,
+    /// The path as sent.
+    pub path: String,
+    /// What stood behind `?`, as sent; empty if nothing did.
+    pub query: String,
+    /// Header `API-Key`.
+    pub api_key: Option<String>,
+    /// Header `API-Sign`.
+    pub api_sign: Option<String>,
+    /// Header `API-Nonce`, used by Funding (Beta) alone.
+    pub api_nonce: Option<String>,
+    /// Header `API-OTP`, an alternative to `otp` in the body.
+    pub api_otp: Option<String>,
+    /// Header `Content-Type`; JSON if it says so, else a form.
+    pub content_type: Option<String>,
+    /// The body as sent.
+    pub body: Bytes,
+}
+
+/// How long the shell is to wait before the steps of one request, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pauses {
+    /// Before [`Exchange::authenticate`].
+    pub before_auth_ms: u64,
+    /// Before [`Exchange::execute`].
+    pub before_engine_ms: u64,
+    /// Before the answer leaves.
+    pub before_reply_ms: u64,
+}
+
+/// What a request is known by while it is under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Ticket {
+    seq: u64,
+    key: Option<usize>,
+}
+
+/// A request that arrived whole and is written down.
+#[derive(Debug)]
+pub struct Arrived {
+    /// For [`Exchange::answered`].
+    pub ticket: Ticket,
+    /// The waits that switches, chance and faults ask for.
+    pub pauses: Pauses,
+    request: Request,
+    received_us: u64,
+    endpoint: Option<&'static EndpointRow>,
+    params: Result<Params, Malformed>,
+    fault: Option<Fault>,
+}
+
+/// A request that may pass to the engine.
+#[derive(Debug)]
+pub struct Admitted {
+    ticket: Ticket,
+    received_us: u64,
+    endpoint: &'static EndpointRow,
+    /// None for public endpoints.
+    key: Option<usize>,
+    params: Params,
+    fault: Option<Fault>,
+}
+
+/// The exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    switches: Switches,
+    keys: KeyRing,
+    offenders: Offenders,
+    engine: Engine,
+    faults: FaultQueue,
+    log: Log,
+    stats: Stats,
+    chance: Source,
+    tokens: Source,
+}
+
+impl Exchange {
+    /// An exchange with the built-in keys, their accounts and the house's quotes. The file names among the options
+    /// are the shell's business.
+    pub fn new(options: &Options) -> Self {
+        let mut exchange = Self {
+            switches: Switches::new(options),
+            keys: KeyRing::default(),
+            offenders: Offenders::default(),
+            engine: Engine::new(options.seed),
+            faults: FaultQueue::default(),
+            log: Log::default(),
+            stats: Stats::default(),
+            chance: Source::new(options.seed, 2),
+            tokens: Source::new(options.seed, 3),
+        };
+        for key in keys() {
+            let added = exchange.add_key(key.clone());
+            debug_assert_eq!(added, Ok(()), "a test adds the built-in keys one by one");
+        }
+        exchange
+    }
+
+    /// Lets one more key in. Its account is opened if it is new.
+    pub fn add_key(&mut self, key: SandboxKey) -> Result<(), KeyError> {
+        let account = self.engine.accounts.open(&key.account);
+        self.keys.add(key, account)
+    }
+
+    /// All steps at one moment, without the waits.
+    pub fn handle(&mut self, now_us: u64, request: Request) -> Reply {
+        let arrived = self.receive(now_us, request);
+        let ticket = arrived.ticket;
+        let reply = match self.authenticate(now_us, arrived) {
+            Ok(admitted) => self.execute(now_us, admitted),
+            Err(reply) => reply,
+        };
+        self.answered(ticket);
+        reply
+    }
+
+    /// Step 0: a request has arrived whole. It is in the log from now on.
+    pub fn receive(&mut self, now_us: u64, request: Request) -> Arrived {
+        let endpoint = endpoints::find(&request.verb, &request.path);
+        let params = read_params(&request);
+        let key = request.api_key.as_deref().and_then(|api_key| self.keys.find(api_key));
+        let public = endpoint.is_some_and(|row| row.public);
+        let fault =
+            endpoint.and_then(|row| self.faults.strike(row.name, public, request.api_key.as_deref()));
+        let (name, fault_name) = (endpoint.map(|row| row.name), fault.as_ref().map(Fault::name));
+        self.stats.arrived(name, key, fault_name);
+        let read = params.as_ref().ok();
+        let seq = self.log.push(Entry {
+            received_us: now_us,
+            auth_us: None,
+            executed_us: None,
+            key: request.api_key.as_deref().map(log::cut),
+            nonce: read.and_then(|params| auth::nonce_text(&request, params)).map(log::cut),
+            endpoint: name,
+            path: log::cut(&request.path),
+            peer: request.peer_ip,
+            body_sha256: Sha256::digest(&request.body).into(),
+            cl_ord_id: read.and_then(|params| params.get("cl_ord_id")).map(log::cut),
+            verdict: None,
+            executed: false,
+            txid: None,
+            fault: fault_name,
+        });
+        let pauses = self.pauses(public, fault.as_ref());
+        let ticket = Ticket { seq, key };
+        Arrived { ticket, pauses, request, received_us: now_us, endpoint, params, fault }
+    }
+
+    fn pauses(&mut self, public: bool, fault: Option<&Fault>) -> Pauses {
+        let switches = &self.switches;
+        let mut pauses = Pauses {
+            before_auth_ms: 0,
+            before_engine_ms: switches.engine_delay_ms,
+            before_reply_ms: switches.reply_delay_ms,
+        };
+        if !public {
+            pauses.before_auth_ms = switches.auth_delay_ms + self.chance.up_to(switches.random_delay_ms);
+        }
+        match fault {
+            Some(Fault::HangMs(ms)) => pauses.before_auth_ms += ms,
+            Some(Fault::HangAfterAuthMs(ms)) => pauses.before_engine_ms += ms,
+            Some(Fault::HangAfterExecuteMs(ms)) => pauses.before_reply_ms += ms,
+            _ => {}
+        }
+        pauses
+    }
+
+    /// Step 1: path, key, address, expiry, signature, second factor, nonce, permission, REST counter. A refusal is the
+    /// answer.
+    pub fn authenticate(&mut self, now_us: u64, arrived: Arrived) -> Result<Admitted, Reply> {
+        let Arrived { ticket, request, received_us, endpoint, params, fault, .. } = arrived;
+        if let Some(entry) = self.log.entry(ticket.seq) {
+            entry.auth_us = Some(now_us);
+        }
+        if let Some(Fault::HttpStatus(status)) = fault {
+            self.note(ticket, |entry| entry.verdict = Some(format!("HTTP {status}").into()));
+            return Err(Reply::edge(status));
+        }
+        let Some(endpoint) = endpoint else {
+            return Err(self.refuse(ticket, Refusal::UnknownMethod));
+        };
+        let key = if endpoint.public {
+            None
+        } else {
+            let (keys, offenders) = (&mut self.keys, &mut self.offenders);
+            match auth::judge(keys, offenders, &self.switches, now_us, endpoint, &request, &params) {
+                Ok(key) => Some(key),
+                Err(refusal) => return Err(self.refuse(ticket, refusal)),
+            }
+        };
+        match params {
+            Ok(params) => Ok(Admitted { ticket, received_us, endpoint, key, params, fault }),
+            Err(Malformed) => Err(self.refuse(ticket, Refusal::InvalidArguments(None))),
+        }
+    }
+
+    /// Step 2: the engine.
+    pub fn execute(&mut self, now_us: u64, admitted: Admitted) -> Reply {
+        let Admitted { ticket, fault, .. } = &admitted;
+        let ticket = *ticket;
+        if let Some(Fault::Error(text)) = fault {
+            let refusal = Refusal::Injected(text.clone());
+            self.note(ticket, |entry| entry.verdict = Some(refusal.text()));
+            return Reply::refusal(&refusal);
+        }
+        self.engine.tick(now_us);
+        match self.act(now_us, &admitted) {
+            Ok(done) => {
+                self.note(ticket, |entry| {
+                    entry.executed_us = Some(now_us);
+                    entry.verdict = Some("ok".into());
+                    entry.executed = done.acted;
+                    entry.txid = joined(&done.orders);
+                });
+                Reply::json(done.body).spoilt_by(admitted.fault.as_ref())
+            }
+            Err(refusal) => {
+                self.note(ticket, |entry| entry.executed_us = Some(now_us));
+                self.refuse(ticket, refusal)
+            }
+        }
+    }
+
+    fn act(&mut self, now_us: u64, admitted: &Admitted) -> Result<Done, Refusal> {
+        let Admitted { params, received_us, .. } = admitted;
+        let engine = &mut self.engine;
+        let answer = Done::answer;
+        let Some(key) = admitted.key else {
+            return match admitted.endpoint.act {
+                Act::Time => public::time(now_us),
+                Act::SystemStatus => public::system_status(now_us),
+                Act::Assets => public::assets(params),
+                Act::AssetPairs => public::asset_pairs(params),
+                Act::Ticker => public::ticker(engine, now_us, params),
+                Act::Depth => public::depth(engine, now_us, params),
+                Act::Trades => public::trades(engine, params),
+                _ => Err(Refusal::FeatureDisabled),
+            }
+            .map(answer);
+        };
+        let key = self.keys.get(key);
+        let account = key.account;
+        match admitted.endpoint.act {
+            Act::AddOrder => private::add_order(engine, now_us, *received_us, account, params),
+            Act::CancelOrder => private::cancel_order(engine, now_us, account, params),
+            Act::CancelAll => Ok(private::cancel_all(engine, now_us, account)),
+            Act::Balance => Ok(answer(private::balance(engine, account))),
+            Act::BalanceEx => Ok(answer(private::balance_ex(engine, account))),
+            Act::TradeBalance => private::trade_balance(engine, account, params).map(answer),
+            Act::OpenOrders => {
+                let lag_us = self.switches.visibility_lag_ms * 1_000;
+                history::open_orders(engine, now_us, account, lag_us, params).map(answer)
+            }
+            Act::ClosedOrders => history::closed_orders(engine, key, params).map(answer),
+            Act::QueryOrders => history::query_orders(engine, key, params).map(answer),
+            Act::TradesHistory => history::trades_history(engine, key, params).map(answer),
+            Act::QueryTrades => history::query_trades(engine, key, params).map(answer),
+            Act::Ledgers => history::ledgers(engine, key, params).map(answer),
+            Act::QueryLedgers => history::query_ledgers(engine, key, params).map(answer),
+            Act::GetWebSocketsToken => Ok(answer(private::websockets_token(&mut self.tokens))),
+            Act::GetApiKeyInfo => {
+                let name = &engine.accounts.get(account).name;
+                Ok(answer(private::api_key_info(key, name, self.switches.key_info_casing)))
+            }
+            _ => Err(Refusal::FeatureDisabled),
+        }
+    }
+
+    /// Step 3: the answer leaves now.
+    pub fn answered(&mut self, ticket: Ticket) {
+        if let Some(key) = ticket.key {
+            self.stats.answered(key);
+        }
+    }
+
+    fn note(&mut self, ticket: Ticket, complete: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.log.entry(ticket.seq) {
+            complete(entry);
+        }
+    }
+
+    fn refuse(&mut self, ticket: Ticket, refusal: Refusal) -> Reply {
+        self.stats.refused(ticket.key, refusal.text());
+        self.note(ticket, |entry| entry.verdict = Some(refusal.text()));
+        Reply::refusal(&refusal)
+    }
+
+    /// `/sandbox/stats` as JSON.
+    pub fn stats_json(&self) -> String {
+        let mut json = Json::default();
+        let name_and_nonce = |key: usize| {
+            let state = self.keys.get(key);
+            (state.key.api_key.as_str(), state.nonce.highest())
+        };
+        self.stats.write(&mut json, name_and_nonce);
+        json.finish()
+    }
+
+    /// `/sandbox/log` as JSON: at most `limit` entries with sequence numbers above `since`.
+    pub fn log_json(&self, since: u64, limit: usize) -> String {
+        let mut json = Json::default();
+        self.log.write(&mut json, since, limit);
+        json.finish()
+    }
+
+    /// `/sandbox/switches` as JSON: how they stand, and the faults that wait.
+    pub fn switches_json(&self) -> Result<String, serde_json::Error> {
+        let mut switches = serde_json::to_value(&self.switches)?;
+        let waiting: Vec<_> = self.faults.waiting().collect();
+        switches["faults"] = serde_json::to_value(waiting)?;
+        Ok(switches.to_string())
+    }
+
+    /// Changes switches and adds faults, all or nothing; a refusal is in words for the caller.
+    pub fn change(&mut self, json: &[u8]) -> Result<(), String> {
+        let change: Change = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let switches = self.switches.changed(&change)?;
+        self.faults.check_room(change.faults.len(), change.clear_faults)?;
+        self.switches = switches;
+        if change.clear_faults {
+            self.faults.clear();
+        }
+        self.faults.add(change.faults);
+        Ok(())
+    }
+}
+
+fn joined(orders: &[ids::Id]) -> Option<Box<str>> {
+    match orders {
+        [] => None,
+        [one] => Some(one.as_str().into()),
+        many => Some(many.iter().map(ids::Id::as_str).collect::<Vec<_>>().join(",").into()),
+    }
+}
+
+fn read_params(request: &Request) -> Result<Params, Malformed> {
+    let is_json = |text: &String| text.trim_start().to_ascii_lowercase().starts_with("application/json");
+    if endpoints::is_funding(&request.path) || (request.verb == "GET" && request.body.is_empty()) {
+        Params::form(request.query.as_bytes())
+    } else if request.content_type.as_ref().is_some_and(is_json) {
+        Params::json(&request.body)
+    } else {
+        Params::form(&request.body)
+    }
+}
+
+#[cfg(test)]
+mod tests;

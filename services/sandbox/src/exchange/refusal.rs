@@ -1,0 +1,72 @@
+//! Every sentence with which this exchange refuses (Kraken docs: guide "Errors").
+
+use std::borrow::Cow;
+
+/// Why a request was refused. Nothing was executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    UnknownMethod,
+    InvalidKey,
+    InvalidSignature,
+    InvalidNonce,
+    PermissionDenied,
+    RateLimit,
+    Lockout,
+    FeatureDisabled,
+    /// With the name of the parameter, or without.
+    InvalidArguments(Option<&'static str>),
+    UnknownAsset,
+    UnknownPair,
+    InsufficientFunds,
+    OrderMinimum,
+    CostMinimum,
+    TickSize,
+    InvalidPrice,
+    PostOnly,
+    /// An id that is not open: never was, or is no more.
+    UnknownOrder,
+    /// A `cl_ord_id` that an open order of the account has already. Kraken documents the rule, not the sentence.
+    InvalidOrder,
+    OrdersLimit,
+    DeadlineElapsed,
+    /// An injected fault's own words.
+    Injected(Box<str>),
+}
+
+/// Shorthand for a parameter that is missing or wrong.
+pub(crate) fn wrong(parameter: &'static str) -> Refusal {
+    Refusal::InvalidArguments(Some(parameter))
+}
+
+impl Refusal {
+    /// Kraken's text.
+    pub(crate) fn text(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::UnknownMethod => "EGeneral:Unknown method",
+            Self::InvalidKey => "EAPI:Invalid key",
+            Self::InvalidSignature => "EAPI:Invalid signature",
+            Self::InvalidNonce => "EAPI:Invalid nonce",
+            Self::PermissionDenied => "EGeneral:Permission denied",
+            Self::RateLimit => "EAPI:Rate limit exceeded",
+            Self::Lockout => "EGeneral:Temporary lockout",
+            Self::FeatureDisabled => "EAPI:Feature disabled",
+            Self::InvalidArguments(None) => "EGeneral:Invalid arguments",
+            Self::InvalidArguments(Some(parameter)) => {
+                return Cow::Owned(format!("EGeneral:Invalid arguments:{parameter}"));
+            }
+            Self::UnknownAsset => "EQuery:Unknown asset",
+            Self::UnknownPair => "EQuery:Unknown asset pair",
+            Self::InsufficientFunds => "EOrder:Insufficient funds",
+            Self::OrderMinimum => "EOrder:Order minimum not met",
+            Self::CostMinimum => "EOrder:Cost minimum not met",
+            Self::TickSize => "EOrder:Tick size check failed",
+            Self::InvalidPrice => "EOrder:Invalid price",
+            Self::PostOnly => "EOrder:Post only order",
+            Self::UnknownOrder => "EOrder:Unknown order",
+            Self::InvalidOrder => "EOrder:Invalid order",
+            Self::OrdersLimit => "EOrder:Orders limit exceeded",
+            Self::DeadlineElapsed => "EService:Deadline elapsed",
+            Self::Injected(text) => return Cow::Owned(text.to_string()),
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! What goes back over the wire, and how it is spoilt on request.
+
+use bytes::Bytes;
+
+use super::faults::Fault;
+use super::refusal::Refusal;
+use crate::wire::json;
+
+const JSON: &str = "application/json; charset=utf-8";
+const HTML: &str = "text/html; charset=UTF-8";
+
+/// How much of an answer reaches the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// All of it.
+    #[default]
+    Whole,
+    /// The head, which promises the whole body, and this many bytes of it; then the connection ends.
+    Cut(usize),
+    /// Nothing: the connection is reset.
+    Reset,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status: 200 for whatever the exchange itself says.
+    pub http_status: u16,
+    /// Header `Content-Type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Bytes,
+    /// How it is delivered.
+    pub delivery: Delivery,
+}
+
+impl Reply {
+    /// An envelope.
+    pub(crate) fn json(body: String) -> Self {
+        Self { http_status: 200, content_type: JSON, body: body.into(), delivery: Delivery::Whole }
+    }
+
+    /// The envelope of a refusal.
+    pub(crate) fn refusal(refusal: &Refusal) -> Self {
+        Self::json(json::refusal(&refusal.text()))
+    }
+
+    /// A page of the proxy in front of the exchange, which knows nothing of what happened behind it.
+    pub(crate) fn edge(http_status: u16) -> Self {
+        let body = format!(
+            "<!DOCTYPE html>\n<html><head><title>api.kraken.com | {http_status}</title></head>\n\
+             <body><h1>Error {http_status}</h1><p>cloudflare (simulated)</p></body></html>\n"
+        );
+        Self { http_status, content_type: HTML, body: body.into(), delivery: Delivery::Whole }
+    }
+
+    /// The same answer after a fault that strikes on the way back.
+    pub(crate) fn spoilt_by(self, fault: Option<&Fault>) -> Self {
+        match fault {
+            Some(Fault::ExecuteThenError(text)) => Self::refusal(&Refusal::Injected(text.clone())),
+            Some(Fault::ExecuteThenHttpStatus(status)) => Self::edge(*status),
+            Some(Fault::NotJson(_)) => Self { http_status: 200, ..Self::edge(520) },
+            Some(Fault::TruncateAfterBytes(bytes)) => Self { delivery: Delivery::Cut(*bytes), ..self },
+            Some(Fault::Reset(_)) => Self { delivery: Delivery::Reset, ..self },
+            Some(Fault::OversizeBytes(bytes)) => {
+                let mut body = self.body.to_vec();
+                // Blanks behind the envelope: it stays JSON, so that only the size can be what is wrong.
+                body.resize(body.len().max(*bytes), b' ');
+                Self { body: body.into(), ..self }
+            }
+            _ => self,
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The shell round the exchange: HTTP in and out, and the waits between the exchange's steps.
+//!
+//! A request that arrived whole is carried through to its end in a task of its own, whether its sender waits for the
+//! answer or not: an exchange does not forget an order because somebody hung up.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Extension, Query, State};
+use axum::http::{HeaderMap, Request as HttpRequest, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::sync::Notify;
+
+use crate::exchange::{Delivery, Exchange, Reply, Request};
+
+/// The largest request body. Kraken's longest call, a batch of orders, has a few thousand bytes.
+const BODY_MAX: usize = 1 << 20;
+
+/// A clock: unix microseconds.
+pub(crate) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// What all connections share.
+#[derive(Clone)]
+pub(crate) struct Shell {
+    exchange: Arc<Mutex<Exchange>>,
+    clock: Clock,
+}
+
+/// One connection, as its requests see it.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    /// Told when the connection is to be reset without another byte.
+    pub(crate) reset: Arc<Notify>,
+    /// Told when the connection is to end in the middle of a body.
+    pub(crate) cut: Arc<Notify>,
+}
+
+impl Shell {
+    pub(crate) fn new(exchange: Exchange, clock: Clock) -> Self {
+        Self { exchange: Arc::new(Mutex::new(exchange)), clock }
+    }
+
+    fn exchange(&self) -> MutexGuard<'_, Exchange> {
+        // A panic inside would be a bug of ours; the log of what happened before is worth more than another panic.
+        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_us(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// The routes: the sandbox's own pages, and everything else is the exchange's.
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route("/sandbox/stats", get(stats))
+            .route("/sandbox/log", get(log))
+            .route("/sandbox/switches", get(switches).post(change))
+            .fallback(exchange)
+            .with_state(self)
+    }
+
+    async fn carry_out(self, request: Request) -> Reply {
+        let arrived = self.exchange().receive(self.now_us(), request);
+        let (ticket, pauses) = (arrived.ticket, arrived.pauses);
+        pause(pauses.before_auth_ms).await;
+        let admitted = self.exchange().authenticate(self.now_us(), arrived);
+        let reply = match admitted {
+            Ok(admitted) => {
+                pause(pauses.before_engine_ms).await;
+                self.exchange().execute(self.now_us(), admitted)
+            }
+            Err(refusal) => refusal,
+        };
+        pause(pauses.before_reply_ms).await;
+        self.exchange().answered(ticket);
+        reply
+    }
+}
+
+async fn pause(ms: u64) {
+    if ms > 0 {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+async fn exchange(
+    State(shell): State<Shell>,
+    Extension(connection): Extension<Connection>,
+    request: HttpRequest<Body>,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let text = |headers: &HeaderMap, name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+    let body = match to_bytes(body, BODY_MAX).await {
+        Ok(body) => body,
+        // Too large, or cut off on its way. Neither is a request of the exchange's protocol.
+        Err(_) => return (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete").into_response(),
+    };
+    let request = Request {
+        peer_ip: connection.peer.ip(),
+        verb: head.method.as_str().to_owned(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        api_key: text(&head.headers, "api-key"),
+        api_sign: text(&head.headers, "api-sign"),
+        api_nonce: text(&head.headers, "api-nonce"),
+        api_otp: text(&head.headers, "api-otp"),
+        content_type: text(&head.headers, "content-type"),
+        body,
+    };
+    match tokio::spawn(shell.carry_out(request)).await {
+        Ok(reply) => deliver(reply, &connection).await,
+        Err(error) => {
+            tracing::error!(%error, "the simulated exchange failed on a request; this is a bug");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn deliver(reply: Reply, connection: &Connection) -> Response<Body> {
+    let mut response = Response::builder().status(reply.http_status).header(header::CONTENT_TYPE, reply.content_type);
+    let body = match reply.delivery {
+        Delivery::Whole => Body::from(reply.body),
+        Delivery::Reset => {
+            // Whatever was returned here would be written; the connection goes away under this future instead.
+            connection.reset.notify_one();
+            std::future::pending().await
+        }
+        Delivery::Cut(bytes) => {
+            response = response.header(header::CONTENT_LENGTH, reply.body.len());
+            cut_body(reply.body.slice(..bytes.min(reply.body.len())), connection.cut.clone())
+        }
+    };
+    // Status and headers are constants or were checked when the fault was taken.
+    response.body(body).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+/// A body that never ends by itself: when its bytes are on their way, the connection is told to end.
+fn cut_body(bytes: Bytes, cut: Arc<Notify>) -> Body {
+    use futures_util::stream::{self, StreamExt as _};
+    let first = stream::once(async move { Ok::<_, std::convert::Infallible>(bytes) });
+    let end = stream::once(async move {
+        cut.notify_one();
+        std::future::pending().await
+    });
+    Body::from_stream(first.chain(end))
+}
+
+fn json(body: String) -> Response<Body> {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn bad_request(why: &str) -> Response<Body> {
+    let mut body = serde_json::json!({ "error": why }).to_string();
+    body.push('\n');
+    (StatusCode::BAD_REQUEST, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn stats(State(shell): State<Shell>) -> Response<Body> {
+    json(shell.exchange().stats_json())
+}
+
+/// Which part of the log.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogPage {
+    /// Entries with higher sequence numbers.
+    #[serde(default)]
+    since: u64,
+    /// At most so many; unset: all.
+    limit: Option<usize>,
+}
+
+async fn log(State(shell): State<Shell>, page: Result<Query<LogPage>, axum::extract::rejection::QueryRejection>) -> Response<Body> {
+    match page {
+        Ok(Query(page)) => json(shell.exchange().log_json(page.since, page.limit.unwrap_or(usize::MAX))),
+        Err(error) => bad_request(&error.body_text()),
+    }
+}
+
+async fn switches(State(shell): State<Shell>) -> Response<Body> {
+    match shell.exchange().switches_json() {
+        Ok(body) => json(body),
+        Err(error) => {
+            tracing::error!(%error, "the switches cannot be written; this is a bug");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn change(State(shell): State<Shell>, body: Bytes) -> Response<Body> {
+    let changed = shell.exchange().change(&body);
+    match changed {
+        Ok(()) => switches(State(shell)).await,
+        Err(why) => bad_request(&why),
+    }
+}

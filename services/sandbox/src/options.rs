@@ -1,0 +1,149 @@
+//! What can be set of the sandbox: at its start through [`Options`], while it runs through [`Change`].
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::{FaultSpec, Lockout, Tier};
+
+/// The longest delay that is taken: ten minutes.
+const DELAY_MAX_MS: u64 = 600_000;
+
+/// Which figures the REST counter charges where Kraken's own sources differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CostProfile {
+    /// Those of the documentation.
+    #[default]
+    Documented,
+    /// The highest found anywhere.
+    Conservative,
+}
+
+/// What happens to a nonce that was used before and lies inside the key's window. Kraken does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplayRule {
+    /// It is accepted: the worst case for a client.
+    #[default]
+    Accept,
+    /// It is refused.
+    Refuse,
+}
+
+/// How `GetApiKeyInfo` spells its members: Kraken's documentation and its recorded answers differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Casing {
+    /// `nonceWindow`, a number.
+    #[default]
+    Camel,
+    /// `nonce_window`, a text.
+    Snake,
+}
+
+/// Everything that can be chosen before the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Tier of every account.
+    pub tier: Tier,
+    /// Costs on the REST counter.
+    pub cost_profile: CostProfile,
+    /// Upper end of a delay drawn anew for each private request before its nonce is looked at, in milliseconds: with
+    /// it, two requests in flight on one key overtake each other. 0 is none.
+    pub random_delay_ms: u64,
+    /// Delay before each private request is authenticated, in milliseconds.
+    pub auth_delay_ms: u64,
+    /// Delay between authentication and the engine, in milliseconds. Public requests wait for it as well.
+    pub engine_delay_ms: u64,
+    /// Delay between the engine and the answer, in milliseconds.
+    pub reply_delay_ms: u64,
+    /// The rule for used nonces inside a window.
+    pub replayed_nonce_in_window: ReplayRule,
+    /// A file with more keys, in the form of the built-in ones.
+    pub keys_file: Option<PathBuf>,
+    /// Where to write the certificate authority that signed the TLS certificate of this run.
+    pub ca_out: Option<PathBuf>,
+    /// Where ids, tokens and random delays come from: the same requests at the same times get the same answers.
+    pub seed: u64,
+    /// When an address is locked out.
+    pub lockout: Lockout,
+    /// Spelling of `GetApiKeyInfo`.
+    pub key_info_casing: Casing,
+    /// For how long a new order is missing from `OpenOrders`, in milliseconds.
+    pub visibility_lag_ms: u64,
+}
+
+/// A change while the sandbox runs: what is not named stays as it is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Change {
+    tier: Option<Tier>,
+    cost_profile: Option<CostProfile>,
+    random_delay_ms: Option<u64>,
+    auth_delay_ms: Option<u64>,
+    engine_delay_ms: Option<u64>,
+    reply_delay_ms: Option<u64>,
+    replayed_nonce_in_window: Option<ReplayRule>,
+    lockout: Option<Lockout>,
+    key_info_casing: Option<Casing>,
+    visibility_lag_ms: Option<u64>,
+    /// Forgets the faults that still wait, before new ones are added.
+    pub(crate) clear_faults: bool,
+    /// Faults to add behind those that wait.
+    pub(crate) faults: Vec<FaultSpec>,
+}
+
+/// The switches as they stand.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Switches {
+    pub(crate) tier: Tier,
+    pub(crate) cost_profile: CostProfile,
+    pub(crate) random_delay_ms: u64,
+    pub(crate) auth_delay_ms: u64,
+    pub(crate) engine_delay_ms: u64,
+    pub(crate) reply_delay_ms: u64,
+    pub(crate) replayed_nonce_in_window: ReplayRule,
+    pub(crate) lockout: Lockout,
+    pub(crate) key_info_casing: Casing,
+    pub(crate) visibility_lag_ms: u64,
+}
+
+impl Switches {
+    pub(crate) fn new(options: &Options) -> Self {
+        let cap = |delay_ms: u64| delay_ms.min(DELAY_MAX_MS);
+        Self {
+            tier: options.tier,
+            cost_profile: options.cost_profile,
+            random_delay_ms: cap(options.random_delay_ms),
+            auth_delay_ms: cap(options.auth_delay_ms),
+            engine_delay_ms: cap(options.engine_delay_ms),
+            reply_delay_ms: cap(options.reply_delay_ms),
+            replayed_nonce_in_window: options.replayed_nonce_in_window,
+            lockout: options.lockout,
+            key_info_casing: options.key_info_casing,
+            visibility_lag_ms: options.visibility_lag_ms,
+        }
+    }
+
+    /// The switches after a change; the change is refused in words if a delay is too long.
+    pub(crate) fn changed(&self, change: &Change) -> Result<Self, String> {
+        let delay = |name: &str, new: Option<u64>, old: u64| match new {
+            Some(new) if new > DELAY_MAX_MS => Err(format!("{name}: at most {DELAY_MAX_MS}")),
+            new => Ok(new.unwrap_or(old)),
+        };
+        Ok(Self {
+            tier: change.tier.unwrap_or(self.tier),
+            cost_profile: change.cost_profile.unwrap_or(self.cost_profile),
+            random_delay_ms: delay("random_delay_ms", change.random_delay_ms, self.random_delay_ms)?,
+            auth_delay_ms: delay("auth_delay_ms", change.auth_delay_ms, self.auth_delay_ms)?,
+            engine_delay_ms: delay("engine_delay_ms", change.engine_delay_ms, self.engine_delay_ms)?,
+            reply_delay_ms: delay("reply_delay_ms", change.reply_delay_ms, self.reply_delay_ms)?,
+            replayed_nonce_in_window: change.replayed_nonce_in_window.unwrap_or(self.replayed_nonce_in_window),
+            lockout: change.lockout.unwrap_or(self.lockout),
+            key_info_casing: change.key_info_casing.unwrap_or(self.key_info_casing),
+            visibility_lag_ms: delay("visibility_lag_ms", change.visibility_lag_ms, self.visibility_lag_ms)?,
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! Request parameters, from a form or from JSON, under one set of names: nested JSON takes the names that a form
+//! gives it (`close[ordertype]`, `orders[0][price]`).
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// More members than any call of Kraken's has.
+const MEMBERS_MAX: usize = 512;
+/// Object in array in object is the deepest that Kraken documents.
+const DEPTH_MAX: u32 = 4;
+
+/// The body or query cannot be read, or says something twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Names and values of one request. An empty value counts as not given, as does JSON's null.
+#[derive(Debug, Default)]
+pub(crate) struct Params {
+    /// All names and values decoded, one behind the other: one allocation for the whole request.
+    text: String,
+    members: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Params {
+    /// The value of a parameter.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.members.iter().find(|(known, _)| &self.text[known.clone()] == name)?;
+        Some(&self.text[value.clone()]).filter(|value| !value.is_empty())
+    }
+
+    /// Whether a parameter whose name begins like this was given.
+    pub(crate) fn has_prefix(&self, prefix: &str) -> bool {
+        self.members.iter().any(|(name, value)| self.text[name.clone()].starts_with(prefix) && !value.is_empty())
+    }
+
+    /// Reads `application/x-www-form-urlencoded` or a query string.
+    pub(crate) fn form(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut params = Self { text: String::with_capacity(bytes.len()), members: Vec::with_capacity(12) };
+        let mut decoded = Vec::with_capacity(64);
+        for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+            let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let name = params.append_encoded(&pair[..at], &mut decoded)?;
+            let value = params.append_encoded(pair.get(at + 1..).unwrap_or_default(), &mut decoded)?;
+            params.add(name, value)?;
+        }
+        Ok(params)
+    }
+
+    /// Reads a JSON object. Numbers keep their own digits.
+    pub(crate) fn json(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut params = Self { text: String::with_capacity(bytes.len()), members: Vec::with_capacity(12) };
+        params.flatten("", std::str::from_utf8(bytes).map_err(|_| Malformed)?, 0)?;
+        Ok(params)
+    }
+
+    fn add(&mut self, name: Range<usize>, value: Range<usize>) -> Result<(), Malformed> {
+        let known = |(other, _): &(Range<usize>, _)| self.text[other.clone()] == self.text[name.clone()];
+        if self.members.len() == MEMBERS_MAX || self.members.iter().any(known) {
+            return Err(Malformed);
+        }
+        self.members.push((name, value));
+        Ok(())
+    }
+
+    fn append(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+
+    fn append_encoded(&mut self, bytes: &[u8], decoded: &mut Vec<u8>) -> Result<Range<usize>, Malformed> {
+        decoded.clear();
+        let mut rest = bytes;
+        while let [first, tail @ ..] = rest {
+            rest = tail;
+            decoded.push(match first {
+                b'+' => b' ',
+                b'%' => {
+                    let [high, low, tail @ ..] = rest else { return Err(Malformed) };
+                    rest = tail;
+                    hex_digit(*high)? * 16 + hex_digit(*low)?
+                }
+                plain => *plain,
+            });
+        }
+        Ok(self.append(std::str::from_utf8(decoded).map_err(|_| Malformed)?))
+    }
+
+    fn flatten(&mut self, prefix: &str, object: &str, depth: u32) -> Result<(), Malformed> {
+        let Members(members) = serde_json::from_str(object).map_err(|_| Malformed)?;
+        for (name, value) in members {
+            let name = if prefix.is_empty() { name } else { format!("{prefix}[{name}]") };
+            self.value(&name, value.get(), depth)?;
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, name: &str, json: &str, depth: u32) -> Result<(), Malformed> {
+        if depth > DEPTH_MAX {
+            return Err(Malformed);
+        }
+        match json.as_bytes().first() {
+            Some(b'{') => self.flatten(name, json, depth + 1),
+            Some(b'[') => {
+                let elements: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| Malformed)?;
+                for (index, element) in elements.iter().enumerate() {
+                    self.value(&format!("{name}[{index}]"), element.get(), depth + 1)?;
+                }
+                Ok(())
+            }
+            Some(b'"') => {
+                let text: String = serde_json::from_str(json).map_err(|_| Malformed)?;
+                let (name, value) = (self.append(name), self.append(&text));
+                self.add(name, value)
+            }
+            Some(b'n') | None => {
+                let (name, value) = (self.append(name), self.append(""));
+                self.add(name, value)
+            }
+            Some(_) => {
+                let (name, value) = (self.append(name), self.append(json));
+                self.add(name, value)
+            }
+        }
+    }
+}
+
+fn hex_digit(byte: u8) -> Result<u8, Malformed> {
+    match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        b'A'..=b'F' => Ok(byte - b'A' + 10),
+        _ => Err(Malformed),
+    }
+}
+
+/// The members of a JSON object with their raw text, doubles included, which a map would swallow.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_decoded() {
+        let params = Params::form(b"nonce=1&close%5Bprice%5D=%2B5&text=a+b%20c&empty=&flag").unwrap();
+        assert_eq!(params.get("close[price]"), Some("+5"));
+        assert_eq!(params.get("text"), Some("a b c"));
+        assert_eq!(params.get("empty"), None);
+        assert_eq!(params.get("flag"), None);
+        assert_eq!(params.get("other"), None);
+        assert!(params.has_prefix("close["));
+        assert!(!params.has_prefix("empty"));
+    }
+
+    #[test]
+    fn json_takes_the_names_of_a_form_and_keeps_its_digits() {
+        let body = br#"{"nonce":18446744073709551615,"price":37500.10,"validate":true,"userref":null,
+            "close":{"ordertype":"limit"},"orders":["A",{"price":"1"}]}"#;
+        let params = Params::json(body).unwrap();
+        assert_eq!(params.get("nonce"), Some("18446744073709551615"));
+        assert_eq!(params.get("price"), Some("37500.10"));
+        assert_eq!(params.get("validate"), Some("true"));
+        assert_eq!(params.get("userref"), None);
+        assert_eq!(params.get("close[ordertype]"), Some("limit"));
+        assert_eq!(params.get("orders[0]"), Some("A"));
+        assert_eq!(params.get("orders[1][price]"), Some("1"));
+    }
+
+    #[test]
+    fn what_is_said_twice_or_cannot_be_read_is_refused() {
+        for form in [&b"a=1&a=2"[..], b"a=%4", b"a=%zz", b"a=%ff"] {
+            assert_eq!(Params::form(form).unwrap_err(), Malformed);
+        }
+        for json in [&b"{\"a\":1,\"a\":2}"[..], b"[1]", b"{", b"", b"{\"a\":[[[[[[1]]]]]]}"] {
+            assert_eq!(Params::json(json).unwrap_err(), Malformed);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Which key serves what, and which keys are not used at all.
+
+use tidegate_proto::v1;
+use tidegate_proto::v1::account_service_client::AccountServiceClient;
+use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
+use tidegate_proto::v1::trading_service_client::TradingServiceClient;
+use tidegate_tests::house::{House, Plan, channel, lanes};
+use tonic::Code;
+
+use crate::judge::{fact, promises_not_executed};
+use crate::load::resting_order;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_no_key_may_serve_names_endpoint_and_permission() {
+    let house = House::build(Plan::default()).await.expect("a house");
+    let config = house.config(&["sandbox-read", "sandbox-cancel"], "").expect("a config");
+    // Placing needs a key that can look orders up again, so these two keys alone make a house without orders.
+    let process = house.all("one", &config).await.expect("the process");
+    let gateway = channel(&process).await.expect("a channel");
+
+    let order = TradingServiceClient::new(gateway.clone()).add_order(resting_order()).await;
+    let status = order.expect_err("no key may place");
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+    assert!(promises_not_executed(&status));
+    assert_eq!(fact(&status, "endpoint").as_deref(), Some("AddOrder"));
+    assert_eq!(fact(&status, "missing_permission").as_deref(), Some("modify-trades"));
+    assert!(status.message().contains("AddOrder") && status.message().contains("modify-trades"), "{status:?}");
+
+    let ledgers = AccountServiceClient::new(gateway).get_ledgers(v1::GetLedgersRequest::default()).await;
+    let status = ledgers.expect_err("no key may read ledgers");
+    assert_eq!(fact(&status, "missing_permission").as_deref(), Some("query-ledger"));
+    assert!(house.pages.requests("AddOrder").await.expect("a log").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_least_privileged_key_serves() {
+    let house = House::build(Plan::default()).await.expect("a house");
+    let keys = ["sandbox-read", "sandbox-trade", "sandbox-cancel", "sandbox-stream"];
+    let config = house.config(&keys, "").expect("a config");
+    let process = house.all("one", &config).await.expect("the process");
+    let mut trading = TradingServiceClient::new(channel(&process).await.expect("a channel"));
+    let placed = trading.add_order(resting_order()).await.expect("an order").into_inner();
+    let Some(v1::add_order_response::Outcome::Accepted(order)) = placed.outcome else {
+        panic!("not accepted: {placed:?}");
+    };
+    let target = Some(v1::cancel_order_request::Target::ClOrdId(order.cl_ord_id));
+    trading.cancel_order(v1::CancelOrderRequest { context: None, target }).await.expect("a cancel");
+    let key_of = |entries: Vec<serde_json::Value>| entries[0]["key"].as_str().map(str::to_owned);
+    let orders = house.pages.requests("AddOrder").await.expect("a log");
+    assert_eq!(key_of(orders).as_deref(), Some("sandbox-trade"));
+    let cancels = house.pages.requests("CancelOrder").await.expect("a log");
+    assert_eq!(key_of(cancels).as_deref(), Some("sandbox-cancel"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_not_what_the_configuration_says_are_named_and_not_used() {
+    let house = House::build(Plan::default()).await.expect("a house");
+    let mut config = house.config(&["sandbox-read", "sandbox-expired"], "").expect("a config");
+    let tables = [
+        House::key_table("sandbox-read-2", &[("permissions", "[\"query-funds\", \"query-ledger\"]")]),
+        House::key_table("sandbox-window", &[("window", "5")]),
+        House::key_table("sandbox-second-read", &[("account", "\"main\"")]),
+        House::key_table("sandbox-elsewhere", &[]),
+    ];
+    // The account's own identifier makes a key of another account visible.
+    config = config.replace("[accounts.main]\n", "[accounts.main]\niban = \"AA10 TIDE GATE MAIN\"\n");
+    for table in tables {
+        config.push_str(&table.expect("a key table"));
+    }
+    let process = house.all("one", &config).await.expect("the process");
+    let gateway = channel(&process).await.expect("a channel");
+    let lanes = lanes(gateway.clone()).await;
+    let lane = |label: &str| lanes.iter().find(|l| l.key_label == label).unwrap_or_else(|| panic!("no {label}"));
+    assert_eq!(lane("sandbox-read").state(), v1::LaneState::Open);
+    for (label, word) in [
+        ("sandbox-expired", "EAPI:Invalid key"),
+        ("sandbox-read-2", "query-ledger"),
+        ("sandbox-window", "window"),
+        ("sandbox-second-read", "account"),
+        ("sandbox-elsewhere", "EAPI:Invalid key"),
+    ] {
+        assert_eq!(lane(label).state(), v1::LaneState::Refused, "{label}");
+        let reason = &lane(label).state_reason;
+        assert!(reason.contains(word), "{label}: {reason:?} does not say {word:?}");
+        assert!(process.log().contains(label), "the log does not name {label}");
+    }
+
+    // The good key goes on serving, and no other was used for anything but the question what it is.
+    AccountServiceClient::new(gateway).get_balance(v1::GetBalanceRequest::default()).await.expect("a balance");
+    for entry in house.pages.log().await.expect("a log") {
+        assert!(entry["key"] == "sandbox-read" || entry["endpoint"] == "GetApiKeyInfo", "{entry}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kraken_s_word_on_a_key_can_be_asked_by_its_label() {
+    let house = House::build(Plan::default()).await.expect("a house");
+    let config = house.config(&["sandbox-read", "sandbox-window"], "").expect("a config");
+    let process = house.all("one", &config).await.expect("the process");
+    let mut operations = OperationsServiceClient::new(channel(&process).await.expect("a channel"));
+    let ask = |label: &str| v1::GetApiKeyInfoRequest { key_label: label.into(), ..Default::default() };
+    let info = operations.get_api_key_info(ask("sandbox-window")).await.expect("key info").into_inner();
+    assert_eq!((info.key_label.as_str(), info.nonce_window), ("sandbox-window", 10_000_000));
+    assert_eq!(info.permissions, ["query-funds", "query-open-trades", "query-closed-trades"]);
+    let unknown = operations.get_api_key_info(ask("nothing")).await.expect_err("no such key");
+    assert_eq!(unknown.code(), Code::FailedPrecondition);
+    assert!(promises_not_executed(&unknown));
+}

@@ -1,0 +1,91 @@
+//! Strategies at work: mixed calls from many callers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tidegate_proto::v1;
+use tidegate_proto::v1::account_service_client::AccountServiceClient;
+use tidegate_proto::v1::market_data_service_client::MarketDataServiceClient;
+use tidegate_proto::v1::trading_service_client::TradingServiceClient;
+use tidegate_tests::request_id;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use crate::judge::promises_not_executed;
+
+/// What callers were told.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub good: AtomicU64,
+    pub unresolved: AtomicU64,
+    /// Refused because a budget, a queue or the time was used up; nothing was executed.
+    pub busy: AtomicU64,
+}
+
+/// A limit order far from the market, which rests.
+pub fn resting_order() -> v1::AddOrderRequest {
+    v1::AddOrderRequest {
+        context: Some(v1::CallContext { request_id: request_id(), ..Default::default() }),
+        pair: "XBTUSD".into(),
+        side: v1::Side::Buy.into(),
+        order_type: v1::OrderType::Limit.into(),
+        volume: "0.001".into(),
+        price: "10000.0".into(),
+        ..Default::default()
+    }
+}
+
+impl Told {
+    fn count<T>(&self, what: &str, answer: Result<T, Status>, is_unresolved: impl Fn(&T) -> bool) -> Option<T> {
+        match answer {
+            Ok(reply) => {
+                let unresolved = is_unresolved(&reply);
+                let counter = if unresolved { &self.unresolved } else { &self.good };
+                counter.fetch_add(1, Ordering::Relaxed);
+                (!unresolved).then_some(reply)
+            }
+            Err(status) => {
+                assert!(promises_not_executed(&status), "{what}: a Status without our mark: {status:?}");
+                let busy = matches!(
+                    status.code(),
+                    Code::ResourceExhausted | Code::DeadlineExceeded | Code::Unavailable | Code::Aborted
+                );
+                assert!(busy, "{what}: {status:?}");
+                self.busy.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// One caller's share: reads, orders and cancels in turn, `calls` in all.
+    pub async fn one_caller(self: Arc<Self>, channel: Channel, calls: usize) {
+        let mut account = AccountServiceClient::new(channel.clone());
+        let mut trading = TradingServiceClient::new(channel.clone());
+        let mut market = MarketDataServiceClient::new(channel);
+        let mut done = 0;
+        while done < calls {
+            let balance = account.get_balance(v1::GetBalanceRequest::default()).await;
+            self.count("GetBalance", balance, |_| false);
+            let placed = trading.add_order(resting_order()).await.map(tonic::Response::into_inner);
+            let is_unresolved = |reply: &v1::AddOrderResponse| {
+                matches!(reply.outcome, Some(v1::add_order_response::Outcome::Unresolved(_)))
+            };
+            let placed = self.count("AddOrder", placed, is_unresolved);
+            let open = account.get_open_orders(v1::GetOpenOrdersRequest::default()).await;
+            self.count("GetOpenOrders", open, |_| false);
+            done += 3;
+            if let Some(v1::add_order_response::Outcome::Accepted(order)) = placed.and_then(|p| p.outcome) {
+                let target = order.order_ids.first().cloned().map(v1::cancel_order_request::Target::OrderId);
+                let cancel = v1::CancelOrderRequest { context: None, target };
+                let cancelled = trading.cancel_order(cancel).await.map(tonic::Response::into_inner);
+                self.count("CancelOrder", cancelled, |reply| {
+                    matches!(reply.outcome, Some(v1::cancel_order_response::Outcome::Unresolved(_)))
+                });
+                done += 1;
+            }
+            let time = market.get_server_time(v1::GetServerTimeRequest::default()).await;
+            self.count("GetServerTime", time, |_| false);
+            done += 1;
+        }
+    }
+}

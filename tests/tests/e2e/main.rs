@@ -1,0 +1,12 @@
+//! Through the front door: real processes, a real Redis, and the sandbox as the judge.
+//!
+//! A judge reads only the sandbox's log and what the client was told, never a log of tidegate's own.
+
+mod judge;
+mod load;
+
+mod keys;
+mod outcomes;
+mod proxy;
+mod secrets;
+mod shared_keys;
