@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use tidegate_core::{ENDPOINTS, ErrorKind, Permission};
+use tidegate_core::{ErrorKind, Permission};
 use tidegate_proto::METHODS;
 use tidegate_runtime::status::code_of;
 
@@ -37,6 +37,8 @@ pub(crate) fn permissions() -> String {
 /// Every endpoint that an RPC names is in the table, and none is named twice.
 #[cfg(test)]
 mod tests {
+    use tidegate_core::ENDPOINTS;
+
     use super::*;
 
     #[test]
