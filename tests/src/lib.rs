@@ -32,6 +32,16 @@ where
     }
 }
 
+/// A client for pages over plain HTTP. The TLS provider that it asks for is installed here, once for a test binary.
+///
+/// # Errors
+/// When the client cannot be built.
+pub fn http() -> anyhow::Result<reqwest::Client> {
+    // An error means that another test has installed it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Ok(reqwest::Client::builder().no_proxy().build()?)
+}
+
 /// A fresh request id.
 pub fn request_id() -> String {
     uuid::Uuid::now_v7().to_string()

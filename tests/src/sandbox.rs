@@ -15,8 +15,7 @@ pub struct SandboxPages {
 impl SandboxPages {
     /// The pages of the sandbox at an address.
     pub fn at(addr: SocketAddr) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { http, base: format!("http://{addr}/sandbox") })
+        Ok(Self { http: crate::http()?, base: format!("http://{addr}/sandbox") })
     }
 
     async fn get(&self, page: &str) -> anyhow::Result<Value> {

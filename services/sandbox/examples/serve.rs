@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let http = TcpListener::bind("127.0.0.1:0").await?;
     let tls = TcpListener::bind("127.0.0.1:0").await?;
     announce("rest", &http)?;
-    announce("rest_tls", &tls)?;
+    announce("rest-tls", &tls)?;
     serve(options, Listeners { http, tls: Some(tls) }, Arc::new(now_us), std::future::pending()).await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
@@ -9,21 +10,28 @@ use tidegate_proto::v1::market_data_service_client::MarketDataServiceClient;
 use tidegate_proto::v1::trading_service_client::TradingServiceClient;
 use tidegate_tests::request_id;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use crate::judge::promises_not_executed;
 
 /// What callers were told.
 #[derive(Debug, Default)]
-pub struct Told {
-    pub good: AtomicU64,
-    pub unresolved: AtomicU64,
+pub(crate) struct Told {
+    pub(crate) good: AtomicU64,
+    pub(crate) unresolved: AtomicU64,
     /// Refused because a budget, a queue or the time was used up; nothing was executed.
-    pub busy: AtomicU64,
+    pub(crate) busy: AtomicU64,
+}
+
+/// A request that its caller waits for no longer than `patience`.
+fn within<T>(patience: Duration, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(patience);
+    request
 }
 
 /// A limit order far from the market, which rests.
-pub fn resting_order() -> v1::AddOrderRequest {
+pub(crate) fn resting_order() -> v1::AddOrderRequest {
     v1::AddOrderRequest {
         context: Some(v1::CallContext { request_id: request_id(), ..Default::default() }),
         pair: "XBTUSD".into(),
@@ -57,33 +65,33 @@ impl Told {
         }
     }
 
-    /// One caller's share: reads, orders and cancels in turn, `calls` in all.
-    pub async fn one_caller(self: Arc<Self>, channel: Channel, calls: usize) {
+    /// One caller's share: reads, orders and cancels in turn, `calls` in all, each with `patience`.
+    pub(crate) async fn one_caller(self: Arc<Self>, channel: Channel, calls: usize, patience: Duration) {
         let mut account = AccountServiceClient::new(channel.clone());
         let mut trading = TradingServiceClient::new(channel.clone());
         let mut market = MarketDataServiceClient::new(channel);
         let mut done = 0;
         while done < calls {
-            let balance = account.get_balance(v1::GetBalanceRequest::default()).await;
+            let balance = account.get_balance(within(patience, v1::GetBalanceRequest::default())).await;
             self.count("GetBalance", balance, |_| false);
-            let placed = trading.add_order(resting_order()).await.map(tonic::Response::into_inner);
+            let placed = trading.add_order(within(patience, resting_order())).await.map(tonic::Response::into_inner);
             let is_unresolved = |reply: &v1::AddOrderResponse| {
                 matches!(reply.outcome, Some(v1::add_order_response::Outcome::Unresolved(_)))
             };
             let placed = self.count("AddOrder", placed, is_unresolved);
-            let open = account.get_open_orders(v1::GetOpenOrdersRequest::default()).await;
+            let open = account.get_open_orders(within(patience, v1::GetOpenOrdersRequest::default())).await;
             self.count("GetOpenOrders", open, |_| false);
             done += 3;
             if let Some(v1::add_order_response::Outcome::Accepted(order)) = placed.and_then(|p| p.outcome) {
                 let target = order.order_ids.first().cloned().map(v1::cancel_order_request::Target::OrderId);
                 let cancel = v1::CancelOrderRequest { context: None, target };
-                let cancelled = trading.cancel_order(cancel).await.map(tonic::Response::into_inner);
+                let cancelled = trading.cancel_order(within(patience, cancel)).await.map(tonic::Response::into_inner);
                 self.count("CancelOrder", cancelled, |reply| {
                     matches!(reply.outcome, Some(v1::cancel_order_response::Outcome::Unresolved(_)))
                 });
                 done += 1;
             }
-            let time = market.get_server_time(v1::GetServerTimeRequest::default()).await;
+            let time = market.get_server_time(within(patience, v1::GetServerTimeRequest::default())).await;
             self.count("GetServerTime", time, |_| false);
             done += 1;
         }

@@ -6,7 +6,4 @@ mod judge;
 mod load;
 
 mod keys;
-mod outcomes;
-mod proxy;
-mod secrets;
 mod shared_keys;

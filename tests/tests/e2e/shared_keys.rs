@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
@@ -19,12 +20,12 @@ const CALLERS: usize = 32;
 const CALLS: usize = 2_000;
 
 /// 2,000 mixed calls from 32 callers, spread evenly over the gateways.
-async fn run_load(gateways: &[Channel]) -> Arc<Told> {
+async fn run_load(gateways: &[Channel], patience: Duration) -> Arc<Told> {
     let told = Arc::new(Told::default());
     let mut callers = JoinSet::new();
     for caller in 0..CALLERS {
         let channel = gateways[caller % gateways.len()].clone();
-        callers.spawn(Arc::clone(&told).one_caller(channel, CALLS / CALLERS));
+        callers.spawn(Arc::clone(&told).one_caller(channel, CALLS / CALLERS, patience));
     }
     while let Some(ended) = callers.join_next().await {
         ended.expect("a caller saw something it must not see");
@@ -42,7 +43,8 @@ async fn judge(house: &House) {
 /// Calls that a gateway served although another process owns their lane, as its metrics page says.
 async fn served_elsewhere(process: &Process) -> u64 {
     let url = format!("http://{}/metrics", process.addr("admin/http"));
-    let text = reqwest::get(url).await.expect("metrics").text().await.expect("text");
+    let page = tidegate_tests::http().expect("a client").get(url).send().await;
+    let text = page.expect("metrics").text().await.expect("text");
     text.lines()
         .filter(|line| line.starts_with("tidegate_hops_total{to=\"remote\"}"))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
@@ -76,7 +78,7 @@ async fn two_processes(tier: &'static str) -> (House, Process, Process, Vec<Chan
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_share_four_keys_and_kraken_refuses_nothing() {
     let (house, one, two, gateways) = two_processes("wide").await;
-    let told = run_load(&gateways).await;
+    let told = run_load(&gateways, Duration::from_secs(10)).await;
     judge(&house).await;
     let good = told.good.load(Ordering::Relaxed);
     assert!(good >= CALLS as u64 * 9 / 10, "only {good} of {CALLS} calls were answered: {told:?}");
@@ -89,19 +91,20 @@ async fn two_processes_share_four_keys_and_kraken_refuses_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_kraken_s_real_counters_nothing_is_refused_there_either() {
     let (house, _one, _two, gateways) = two_processes("pro").await;
-    let told = run_load(&gateways).await;
+    // Impatient callers: most are told at once that the budget is used up, and the keys are always at their limit.
+    let told = run_load(&gateways, Duration::from_secs(2)).await;
     judge(&house).await;
     assert!(told.good.load(Ordering::Relaxed) > 100, "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_with_the_store_in_memory_does_the_same() {
-    for tier in ["wide", "pro"] {
+    for (tier, patience_s) in [("wide", 10), ("pro", 2)] {
         let plan = Plan { tier, sandbox: "random_delay_ms = 50".into(), ..Plan::default() };
         let house = House::build(plan).await.expect("a house");
         let config = house.config(&KEYS, "").expect("a config");
         let process = house.all("one", &config).await.expect("the process");
-        let told = run_load(&[channel(&process).await.expect("a channel")]).await;
+        let told = run_load(&[channel(&process).await.expect("a channel")], Duration::from_secs(patience_s)).await;
         judge(&house).await;
         assert!(told.good.load(Ordering::Relaxed) > 100, "{tier}: {told:?}");
     }

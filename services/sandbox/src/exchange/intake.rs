@@ -19,12 +19,14 @@ const EXPIRY_MIN_S: u64 = 5;
 /// Prices and volumes above are mistakes: a thousand million whole units.
 const UNITS_MAX: u64 = 1_000_000_000;
 
-/// A yes or no.
+/// A yes or no. Clients written in Python spell it `True`, and work with Kraken.
 pub(crate) fn flag(params: &Params, name: &'static str) -> Result<bool, Refusal> {
-    match params.get(name) {
-        None | Some("false" | "0") => Ok(false),
-        Some("true" | "1") => Ok(true),
-        Some(_) => Err(wrong(name)),
+    let Some(text) = params.get(name) else { return Ok(false) };
+    let is_one_of = |words: [&str; 2]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
+    match (is_one_of(["true", "1"]), is_one_of(["false", "0"])) {
+        (true, _) => Ok(true),
+        (_, true) => Ok(false),
+        _ => Err(wrong(name)),
     }
 }
 
