@@ -26,8 +26,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn std::error::Error>> {
-    let option = pool.get_extension_by_name("tidegate.v1.kraken_endpoint").ok_or("the option is not declared")?;
-    let mut table = String::from("/// Every method of the API, in the order of the protos.\npub static METHODS: &[Method] = &[\n");
+    let option =
+        pool.get_extension_by_name("tidegate.v1.kraken_endpoint").ok_or("the option is not declared")?;
+    let mut table = String::from(
+        "/// Every method of the API, in the order of the protos.\npub static METHODS: &[Method] = &[\n",
+    );
     for service in pool.services().filter(|s| s.package_name() == "tidegate.v1") {
         for method in service.methods() {
             let options = method.options();

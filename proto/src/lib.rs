@@ -11,7 +11,15 @@ pub use methods::{METHODS, Method, method};
 pub use strict::unknown_fields;
 
 /// Generated from `tidegate/v1/*.proto`.
-#[allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction,
+    reason = "generated"
+)]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/tidegate.v1.rs"));
 }

@@ -30,20 +30,21 @@ impl CallInfo {
                 Error::invalid_field(name, "is missing: an executor takes calls from a gateway only")
             })
         };
-        let left_ms: u64 =
-            field(hop::TIME_LEFT_MS)?.parse().map_err(|_| Error::invalid_field(hop::TIME_LEFT_MS, "is no number"))?;
+        let left_ms: u64 = field(hop::TIME_LEFT_MS)?
+            .parse()
+            .map_err(|_| Error::invalid_field(hop::TIME_LEFT_MS, "is no number"))?;
         let label = |name| -> Result<_, Error> { Ok((name, field(name)?)) };
         let (name, text) = label(hop::CALLER)?;
-        let caller = text.parse().map_err(|e: tidegate_core::IdError| Error::invalid_field(name, e.to_string()))?;
+        let caller =
+            text.parse().map_err(|e: tidegate_core::IdError| Error::invalid_field(name, e.to_string()))?;
         let (name, text) = label(hop::ACCOUNT)?;
-        let account = text.parse().map_err(|e: tidegate_core::IdError| Error::invalid_field(name, e.to_string()))?;
+        let account =
+            text.parse().map_err(|e: tidegate_core::IdError| Error::invalid_field(name, e.to_string()))?;
         let request_id = match context.map(|c| c.request_id.as_str()).unwrap_or_default() {
             "" => None,
-            text => Some(
-                text.parse().map_err(|e: tidegate_core::IdError| {
-                    Error::invalid_field("context.request_id", e.to_string())
-                })?,
-            ),
+            text => Some(text.parse().map_err(|e: tidegate_core::IdError| {
+                Error::invalid_field("context.request_id", e.to_string())
+            })?),
         };
         Ok(Self {
             caller,

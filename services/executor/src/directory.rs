@@ -58,11 +58,7 @@ fn is_settled(cell: &LaneCell) -> bool {
     }
 }
 
-fn draw(
-    lanes: &Lanes,
-    owner: &OwnerId,
-    members: &[watch::Receiver<Vec<Member>>],
-) -> v1::WatchLanesResponse {
+fn draw(lanes: &Lanes, owner: &OwnerId, members: &[watch::Receiver<Vec<Member>>]) -> v1::WatchLanesResponse {
     let mut peers: Vec<String> = members
         .iter()
         .flat_map(|seen| {
@@ -85,7 +81,8 @@ fn lane(cell: &LaneCell) -> v1::Lane {
         LaneState::Verifying => (v1::LaneState::Verifying, String::new()),
         LaneState::Open if view.is_ready() => (v1::LaneState::Open, String::new()),
         LaneState::Open => {
-            let trouble = view.trouble.map_or_else(|| "the grant is being renewed".to_owned(), |t| t.to_string());
+            let trouble =
+                view.trouble.map_or_else(|| "the grant is being renewed".to_owned(), |t| t.to_string());
             (v1::LaneState::Verifying, trouble)
         }
     };

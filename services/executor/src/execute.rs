@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost_types::Timestamp;
-use tidegate_core::{Effect, Endpoint, Error, ErrorKind, KeyLabel, UnixUs};
 use serde_json::value::RawValue;
+use tidegate_core::{Effect, Endpoint, Error, ErrorKind, KeyLabel, UnixUs};
 use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
 use tidegate_lanes::{Candidate, Priority, SubmitRefusal, choose};
 use tidegate_proto::v1;
@@ -94,7 +94,8 @@ impl Lanes {
     fn queue(&self, call: &Call<'_>) -> Result<Queued, Error> {
         let info = call.info;
         let candidates: Vec<Candidate> = self.cells.iter().map(|cell| candidate(cell)).collect();
-        let considered = candidates.iter().filter(|c| call.label.as_ref().is_none_or(|label| c.label == *label));
+        let considered =
+            candidates.iter().filter(|c| call.label.as_ref().is_none_or(|label| c.label == *label));
         let tag = (!info.key_tag.is_empty()).then_some(info.key_tag.as_str());
         // The gateway sees all executors: what cannot be done here may be done elsewhere.
         let ranked = choose(call.endpoint.needs, &info.account, tag, considered)
@@ -110,7 +111,9 @@ impl Lanes {
         };
         let mut refusal = None;
         for candidate in ranked {
-            let Some(cell) = self.cells.iter().find(|cell| cell.key.label == candidate.label) else { continue };
+            let Some(cell) = self.cells.iter().find(|cell| cell.key.label == candidate.label) else {
+                continue;
+            };
             match cell.submit(job, priority(call.endpoint.effect), deadline) {
                 Ok(queued) => return Ok(queued),
                 Err((back, why)) => {
@@ -151,9 +154,11 @@ fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
             match refusal {
                 None => match result {
                     Some(result) => return Ok(Outcome::Done { result, warnings }),
-                    None => {
-                        ("UNREADABLE_ANSWER", "Kraken's answer has neither error nor result".to_owned(), not_after)
-                    }
+                    None => (
+                        "UNREADABLE_ANSWER",
+                        "Kraken's answer has neither error nor result".to_owned(),
+                        not_after,
+                    ),
                 },
                 Some(refusal) if call.harmless || proves_nothing_happened(&refusal) => {
                     return Err(refusal_error(call.endpoint, refusal));
@@ -164,7 +169,8 @@ fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
     };
     if call.harmless {
         let name = call.endpoint.name;
-        let text = format!("{name} got no usable answer from Kraken ({text}); it changes nothing, so repeat it");
+        let text =
+            format!("{name} got no usable answer from Kraken ({text}); it changes nothing, so repeat it");
         return Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(500).with_fact("endpoint", name));
     }
     let mut unresolved = unresolved(call.info, &call.cl_ord_id, reason, text);
@@ -241,16 +247,18 @@ fn refused(endpoint: &Endpoint, label: &KeyLabel, why: SubmitRefusal) -> Error {
                 .retry_after_ms(retry_after_ms)
         }
         SubmitRefusal::Late { predicted_wait_ms } => {
-            let text = format!("{name} would wait about {predicted_wait_ms} ms for a key, longer than it has time");
+            let text =
+                format!("{name} would wait about {predicted_wait_ms} ms for a key, longer than it has time");
             Error::new(ErrorKind::Late, text).retry_after_ms(predicted_wait_ms)
         }
         SubmitRefusal::Budget { retry_after_ms } => {
             let text = format!("Kraken's REST counter leaves no room for {name} in the time left");
             Error::new(ErrorKind::Budget, text).retry_after_ms(retry_after_ms)
         }
-        SubmitRefusal::TooDear => {
-            Error::new(ErrorKind::Budget, format!("{name} costs more points than the account's tier allows at all"))
-        }
+        SubmitRefusal::TooDear => Error::new(
+            ErrorKind::Budget,
+            format!("{name} costs more points than the account's tier allows at all"),
+        ),
         SubmitRefusal::NotOpen | SubmitRefusal::Draining => moved(),
     };
     error.with_fact("endpoint", name).with_fact("key_label", label.as_str())

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tidegate_core::{MonoUs, OwnerId};
 use tidegate_lanes::{
-    Fingerprint, GrantAnswer, GrantIds, GrantReply, GrantRequest, GrantStore, Intent, Member, Release, Want, propose,
+    Fingerprint, GrantAnswer, GrantIds, GrantReply, GrantRequest, GrantStore, Intent, Member, Release, Want,
+    propose,
 };
 use tidegate_runtime::Drain;
 use tokio::sync::watch;

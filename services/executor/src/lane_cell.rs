@@ -266,5 +266,6 @@ impl LaneCell {
 
 /// The lane is somewhere else now; nothing was sent.
 pub(crate) fn moved() -> Error {
-    Error::new(ErrorKind::Moved, "the lane has just moved to another executor; nothing was sent").retry_after_ms(100)
+    Error::new(ErrorKind::Moved, "the lane has just moved to another executor; nothing was sent")
+        .retry_after_ms(100)
 }

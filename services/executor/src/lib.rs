@@ -20,11 +20,9 @@ mod strict;
 mod verify;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Request, Response};
 use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
 use tidegate_kraken::RestClient;
 use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Lane, LaneConfig};
@@ -34,12 +32,10 @@ use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
 use tidegate_proto::v1::stream_service_server::StreamServiceServer;
 use tidegate_proto::v1::trading_service_server::TradingServiceServer;
 use tidegate_runtime::telemetry::Metrics;
-use tidegate_runtime::{Condition, Drain};
+use tidegate_runtime::{Condition, Drain, GrpcService};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tonic::body::Body;
 use tonic::service::Routes;
-use tower::Service;
 
 pub use key::{Key, Otp};
 
@@ -169,18 +165,8 @@ fn lane_config(key: &Key, queue_len_max: usize) -> LaneConfig {
 
 impl Executor {
     /// The API, to put behind a listener or to call in this process.
-    pub fn service(
-        &self,
-    ) -> impl Service<
-        Request<Body>,
-        Response = Response<Body>,
-        Error = Infallible,
-        Future = impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<>,
-    > + Clone
-    + Send
-    + Sync
-    + use<> {
-        self.strict.clone()
+    pub fn service(&self) -> GrpcService {
+        GrpcService::new(self.strict.clone())
     }
 
     /// After the drain has begun: waits until every lane is given back with its last nonce, at most for `grace`.

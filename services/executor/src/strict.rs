@@ -31,8 +31,9 @@ impl Strict {
             .to_bytes();
         // Five bytes of frame: a flag for compression and the length.
         let message = framed.get(5..).unwrap_or_default();
-        let unknown = unknown_fields(method.input, message)
-            .map_err(|error| Error::invalid_field("message", format!("is not a {}: {error}", method.input)))?;
+        let unknown = unknown_fields(method.input, message).map_err(|error| {
+            Error::invalid_field("message", format!("is not a {}: {error}", method.input))
+        })?;
         if !unknown.is_empty() {
             let text = format!(
                 "has fields that this build does not know ({}); an order is never sent without all that was asked",

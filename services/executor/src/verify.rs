@@ -1,7 +1,7 @@
 //! Is the key what the configuration says? Decided from Kraken's own words, `GetApiKeyInfo`.
 
 use tidegate_core::{PermissionSet, UnixUs};
-use tidegate_kraken::wire::ApiKeyInfo;
+use tidegate_kraken::wire::{ApiKeyInfo, Time};
 
 use crate::key::Key;
 
@@ -35,7 +35,7 @@ pub(crate) fn verify(key: &Key, info: &ApiKeyInfo, now: UnixUs) -> Result<Option
             key.account
         ));
     }
-    let expires = info.valid_until.as_ref().and_then(|time| time.unix_ns()).map(|ns| UnixUs(ns / 1_000));
+    let expires = info.valid_until.as_ref().and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
     if expires.is_some_and(|expires| expires <= now.plus_ms(EXPIRY_MARGIN_S * 1_000)) {
         differences.push("it has expired or does so within a minute".to_owned());
     }
@@ -45,4 +45,87 @@ pub(crate) fn verify(key: &Key, info: &ApiKeyInfo, now: UnixUs) -> Result<Option
 /// Account identifiers are written with and without spaces.
 fn squeezed(iban: &str) -> String {
     iban.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+    use serde_json::{Value, json};
+    use tidegate_core::{NonceUnit, Permission};
+    use tidegate_kraken::{Credential, wire};
+    use tidegate_lanes::{Fingerprint, GrantKey, Tier};
+
+    use super::*;
+
+    const NOW: UnixUs = UnixUs(1_795_000_000_000_000);
+
+    fn key() -> Key {
+        let label = "a label";
+        Key {
+            label: "desk".parse().expect(label),
+            account: "main".parse().expect(label),
+            iban: Some("AA12 N84G ABCD 1234".into()),
+            pool: "default".parse().expect(label),
+            grant_key: GrantKey {
+                domain: "main".parse().expect(label),
+                fingerprint: Fingerprint::of_api_key("public-half"),
+            },
+            credential: Credential::new("public-half".into(), "c2VjcmV0").expect("base64"),
+            otp: None,
+            unit: NonceUnit::Us,
+            window: 0,
+            permissions: PermissionSet::of(&[Permission::QueryFunds, Permission::ModifyTrades]),
+            tags: Vec::new(),
+            tier: Tier::PRO,
+        }
+    }
+
+    /// What Kraken says of the key when all is well, with one member replaced.
+    fn info(name: &str, value: Value) -> ApiKeyInfo {
+        let mut said = json!({
+            "permissions": ["modify-trades", "query-funds"],
+            "nonceWindow": 0,
+            "iban": "AA12N84GABCD1234",
+            "validUntil": "0",
+        });
+        said[name] = value;
+        let raw = RawValue::from_string(said.to_string()).expect("JSON");
+        wire::read(Some(&raw)).expect("key info")
+    }
+
+    #[test]
+    fn a_key_that_is_what_was_said_is_accepted() {
+        assert_eq!(verify(&key(), &info("iban", json!("aa12 n84g abcd 1234")), NOW), Ok(None));
+        let in_an_hour = NOW.0 / 1_000_000 + 3_600;
+        let expires = verify(&key(), &info("validUntil", json!(in_an_hour.to_string())), NOW);
+        assert_eq!(expires, Ok(Some(UnixUs(in_an_hour * 1_000_000))));
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        let in_a_minute = NOW.0 / 1_000_000 + 60;
+        for (name, value, words) in [
+            ("permissions", json!(["query-funds"]), "lacks modify-trades"),
+            ("permissions", json!(["query-funds", "modify-trades", "withdraw-funds"]), "has withdraw-funds"),
+            ("nonceWindow", json!(7), "window is 7 at Kraken and 0"),
+            ("iban", json!("AA99 N84G ABCD 1234"), "belongs to account AA99"),
+            ("iban", Value::Null, "belongs to account unknown"),
+            ("validUntil", json!(in_a_minute.to_string()), "expired"),
+            ("validUntil", json!("1700000000"), "expired"),
+        ] {
+            let reason = verify(&key(), &info(name, value), NOW).expect_err(words);
+            assert!(reason.contains(words), "{reason:?} does not say {words:?}");
+        }
+        let all = json!({"permissions": [], "nonceWindow": 1, "iban": "X", "validUntil": "1"});
+        let raw = RawValue::from_string(all.to_string()).expect("JSON");
+        let reason = verify(&key(), &wire::read(Some(&raw)).expect("key info"), NOW).expect_err("all wrong");
+        assert_eq!(reason.split("; ").count(), 4, "{reason}");
+    }
+
+    #[test]
+    fn a_permission_that_this_build_does_not_know_is_no_difference() {
+        // Kraken adds permissions; a key with one more than we can name is judged by those that we can.
+        let known = json!(["query-funds", "modify-trades", "read-minds"]);
+        assert_eq!(verify(&key(), &info("permissions", known), NOW), Ok(None));
+    }
 }

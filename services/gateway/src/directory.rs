@@ -14,11 +14,12 @@ use std::time::Duration;
 use tidegate_core::{AccountName, KeyLabel, PermissionSet};
 use tidegate_proto::v1;
 use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
+use tidegate_runtime::GrpcService;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
-use crate::target::{LocalExecutor, Target};
+use crate::target::Target;
 
 /// A lane as an executor reported it.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +61,7 @@ pub(crate) type Picture = BTreeMap<String, Executor>;
 #[derive(Debug, Default)]
 pub struct Sources {
     /// The executor of this process.
-    pub local: Option<LocalExecutor>,
+    pub local: Option<GrpcService>,
     /// Addresses, `host:port`.
     pub addresses: Vec<String>,
     /// A name that resolves to the addresses of all executors (a headless service), `name:port`.
@@ -186,7 +187,8 @@ fn update(picture: &watch::Sender<Picture>, name: &str, report: v1::WatchLanesRe
     let lanes: Vec<LaneEntry> = report.lanes.into_iter().filter_map(read_lane).collect();
     picture.send_if_modified(|picture| {
         let Some(executor) = picture.get_mut(name) else { return false };
-        let same = executor.owner == report.owner && executor.lanes == lanes && executor.peers == report.peers;
+        let same =
+            executor.owner == report.owner && executor.lanes == lanes && executor.peers == report.peers;
         if !same {
             executor.owner = report.owner;
             executor.lanes = lanes;
@@ -198,14 +200,15 @@ fn update(picture: &watch::Sender<Picture>, name: &str, report: v1::WatchLanesRe
 
 /// Reads a report; one that makes no sense is left out, as if the lane were not there.
 fn read_lane(report: v1::Lane) -> Option<LaneEntry> {
-    let read = || -> Result<LaneEntry, String> {
-        Ok(LaneEntry {
-            label: report.key_label.parse().map_err(|e| format!("label: {e}"))?,
-            account: report.account.parse().map_err(|e| format!("account: {e}"))?,
+    match (report.key_label.parse(), report.account.parse()) {
+        (Ok(label), Ok(account)) => {
             // A permission of a newer executor is no use to this gateway.
-            permissions: report.permissions.iter().filter_map(|token| token.parse().ok()).collect(),
-            report: report.clone(),
-        })
-    };
-    read().inspect_err(|error| warn!(%error, "an executor reported a lane that cannot be read")).ok()
+            let permissions = report.permissions.iter().filter_map(|token| token.parse().ok()).collect();
+            Some(LaneEntry { label, account, permissions, report })
+        }
+        _ => {
+            warn!(key = %report.key_label, account = %report.account, "an executor reported a lane of no valid name");
+            None
+        }
+    }
 }

@@ -156,7 +156,8 @@ impl Edge {
                     reason, %text, "the fate of a mutating call is not known"
                 );
                 self.count(method, CallResult::Unresolved, began);
-                let reply = hop::UnresolvedReply { unresolved: Some(self.unresolved(&admitted, reason, text)) };
+                let reply =
+                    hop::UnresolvedReply { unresolved: Some(self.unresolved(&admitted, reason, text)) };
                 wire::reply(wire::frame(&reply.encode_to_vec()))
             }
         }
@@ -193,8 +194,9 @@ impl Edge {
         let identity = self.authenticator.identify(&head.headers)?.clone();
         self.quotas.take(&identity.name)?;
         let message = wire::read_message(body, self.max_request_bytes).await?;
-        let envelope = hop::Envelope::decode(message.clone())
-            .map_err(|error| Error::invalid_field("message", format!("is not a {}: {error}", method.input)))?;
+        let envelope = hop::Envelope::decode(message.clone()).map_err(|error| {
+            Error::invalid_field("message", format!("is not a {}: {error}", method.input))
+        })?;
         let context = envelope.context.unwrap_or_default();
         let account = select::account(&context, &identity)?;
         identity.authorise(endpoint, &account)?;
@@ -212,7 +214,17 @@ impl Edge {
             _ => None,
         };
         self.metrics.stage(Stage::Policy, Duration::from_micros(self.clock.mono().us_since(began)));
-        Ok(Admitted { endpoint, method, identity, account, context, request_id, key_label, message, answer_by })
+        Ok(Admitted {
+            endpoint,
+            method,
+            identity,
+            account,
+            context,
+            request_id,
+            key_label,
+            message,
+            answer_by,
+        })
     }
 
     /// Tries the best executor, and others only while it is certain that nothing was sent.
@@ -236,7 +248,8 @@ impl Edge {
                 Hop::Ended(ended) => return Ok(ended),
                 Hop::Elsewhere(status) => last = Some(Ok(Ended::Refused(status))),
                 Hop::NotSent(text) => {
-                    let error = Error::new(ErrorKind::Unavailable, "no executor could be reached; nothing was sent");
+                    let error =
+                        Error::new(ErrorKind::Unavailable, "no executor could be reached; nothing was sent");
                     last = Some(Err(error.with_log(text).retry_after_ms(500)));
                 }
             }
@@ -245,7 +258,12 @@ impl Edge {
     }
 
     /// Chooses an executor; while a fit lane exists but is not open anywhere, waits for the directory to change.
-    async fn choose(&self, wanted: &Wanted<'_>, tried: &[String], answer_by: Instant) -> Result<Choice, Error> {
+    async fn choose(
+        &self,
+        wanted: &Wanted<'_>,
+        tried: &[String],
+        answer_by: Instant,
+    ) -> Result<Choice, Error> {
         let mut changes = self.directory.subscribe();
         // A lane that changes its owner is open again within a few renewals; longer than that is an outage.
         let patience = answer_by.min(Instant::now() + Duration::from_secs(4));
@@ -314,10 +332,9 @@ impl Edge {
         if let Some(status) = Status::from_header_map(&head.headers).filter(|s| s.code() != tonic::Code::Ok) {
             return Ok(Answer::Status(status));
         }
-        let collected = Limited::new(body, self.max_reply_bytes)
-            .collect()
-            .await
-            .map_err(|error| lost(format!("the answer of executor {} broke off: {error}", choice.executor)))?;
+        let collected = Limited::new(body, self.max_reply_bytes).collect().await.map_err(|error| {
+            lost(format!("the answer of executor {} broke off: {error}", choice.executor))
+        })?;
         let status = collected
             .trailers()
             .and_then(Status::from_header_map)
@@ -333,7 +350,9 @@ impl Edge {
         v1::Unresolved {
             request_id: call.context.request_id.clone(),
             cl_ord_id: handle
-                .map(|id| derive_cl_ord_id(&self.deployment, &call.account, &call.identity.name, &id).to_string())
+                .map(|id| {
+                    derive_cl_ord_id(&self.deployment, &call.account, &call.identity.name, &id).to_string()
+                })
                 .unwrap_or_default(),
             not_after: None,
             reason: reason.to_owned(),

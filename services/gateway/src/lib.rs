@@ -18,18 +18,14 @@ mod wire;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use http::Request;
 use tidegate_core::{AccountName, CallerName, Clock, Error};
 use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
 use tidegate_runtime::telemetry::Metrics;
-use tidegate_runtime::{Condition, Drain};
+use tidegate_runtime::{Condition, Drain, GrpcService};
 use tokio::sync::Semaphore;
-use tonic::body::Body;
 use tonic::service::Routes;
-use tower::Service;
 
 pub use directory::Sources;
-pub use target::LocalExecutor;
 
 use directory::Directory;
 use front::{Edge, Front};
@@ -78,20 +74,7 @@ pub struct Parts {
 ///
 /// # Errors
 /// When the compiled-in descriptor cannot be served by reflection, which is a defect of the build.
-pub fn service(
-    parts: Parts,
-) -> Result<
-    impl Service<
-        Request<Body>,
-        Response = http::Response<Body>,
-        Error = std::convert::Infallible,
-        Future = impl Future<Output = Result<http::Response<Body>, std::convert::Infallible>> + Send + use<>,
-    > + Clone
-    + Send
-    + Sync
-    + use<>,
-    Error,
-> {
+pub fn service(parts: Parts) -> Result<GrpcService, Error> {
     let Parts { settings, sources, clock, metrics, drain, ready } = parts;
     let local: CallerName =
         "local".parse().map_err(|error| Error::internal(format!("the built-in caller: {error}")))?;
@@ -115,7 +98,7 @@ pub fn service(
         max_request_bytes: settings.request_bytes_max,
         max_reply_bytes: settings.reply_bytes_max,
     };
-    Ok(Front(Arc::new(edge)))
+    Ok(GrpcService::new(Front(Arc::new(edge))))
 }
 
 /// Keeps the readiness condition true while at least one executor reports.

@@ -46,9 +46,10 @@ pub(crate) fn account(context: &v1::CallContext, identity: &Identity) -> Result<
     if context.account.is_empty() {
         return Ok(identity.default_account.clone());
     }
-    context.account.parse().map_err(|error: tidegate_core::IdError| {
-        Error::invalid_field("context.account", error.to_string())
-    })
+    context
+        .account
+        .parse()
+        .map_err(|error: tidegate_core::IdError| Error::invalid_field("context.account", error.to_string()))
 }
 
 /// The request id, where there is one: a UUID of version 7, not older than a day, not from the future.
@@ -80,7 +81,9 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
     if wanted.endpoint.needs == Needs::Public {
         // Any executor does; this process's own saves a hop.
         let nearest = untried().find(|e| e.name == "local").or_else(|| untried().next());
-        return nearest.map(Choice::of).ok_or_else(|| Error::internal("an executor vanished between two looks"));
+        return nearest
+            .map(Choice::of)
+            .ok_or_else(|| Error::internal("an executor vanished between two looks"));
     }
     let lanes: Vec<(&Executor, Candidate)> = untried()
         .flat_map(|executor| executor.lanes.iter().map(move |lane| (executor, lane)))

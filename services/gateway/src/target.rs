@@ -1,18 +1,14 @@
 //! An executor as the gateway calls it: in this process or in another, by the same service.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
+use tidegate_runtime::GrpcService;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
-use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
-
-/// The executor of this very process, called without a socket.
-pub type LocalExecutor = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
 /// Why a call to an executor failed below gRPC.
 #[derive(Debug)]
@@ -35,7 +31,7 @@ impl std::error::Error for HopError {}
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     /// In this process.
-    Local(LocalExecutor),
+    Local(GrpcService),
     /// Its address.
     Remote(Channel),
 }

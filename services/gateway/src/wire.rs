@@ -21,7 +21,9 @@ pub(crate) async fn read_message(body: Body, limit_bytes: usize) -> Result<Bytes
             return Err(Error::invalid_field("message", format!("is larger than {limit_bytes} bytes")));
         }
         Err(error) => {
-            return Err(Error::invalid_field("message", "ended before it was whole").with_log(error.to_string()));
+            return Err(
+                Error::invalid_field("message", "ended before it was whole").with_log(error.to_string())
+            );
         }
     };
     unframe(&bytes).map_err(|what| Error::invalid_field("message", what))
@@ -92,9 +94,9 @@ pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Error> {
             _ => None,
         }
     });
-    parsed
-        .map(Some)
-        .ok_or_else(|| Error::invalid_field("grpc-timeout", "must be 1 to 8 digits and one of H, M, S, m, u, n"))
+    parsed.map(Some).ok_or_else(|| {
+        Error::invalid_field("grpc-timeout", "must be 1 to 8 digits and one of H, M, S, m, u, n")
+    })
 }
 
 #[cfg(test)]
@@ -125,6 +127,8 @@ mod tests {
         assert_eq!(unframe(&frame(b"abc").slice(..6)), Err("ended before it was whole"));
         let two = [frame(b"abc"), frame(b"d")].concat();
         assert!(unframe(&Bytes::from(two)).is_err());
-        assert!(unframe(&Bytes::from_static(&[1, 0, 0, 0, 0])).expect_err("compressed").contains("compressed"));
+        assert!(
+            unframe(&Bytes::from_static(&[1, 0, 0, 0, 0])).expect_err("compressed").contains("compressed")
+        );
     }
 }

@@ -27,7 +27,10 @@ fn announce(what: &str, listener: &TcpListener) -> std::io::Result<()> {
     Ok(())
 }
 
-#[allow(clippy::disallowed_methods, reason = "the edge of a program: here the clock is made that is handed in")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the edge of a program: here the clock is made that is handed in"
+)]
 fn now_us() -> u64 {
     let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)

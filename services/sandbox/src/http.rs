@@ -100,7 +100,9 @@ async fn exchange(
     let body = match to_bytes(body, BODY_MAX).await {
         Ok(body) => body,
         // Too large, or cut off on its way. Neither is a request of the exchange's protocol.
-        Err(_) => return (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete").into_response(),
+        Err(_) => {
+            return (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete").into_response();
+        }
     };
     let request = Request {
         peer_ip: connection.peer.ip(),
@@ -124,7 +126,8 @@ async fn exchange(
 }
 
 async fn deliver(reply: Reply, connection: &Connection) -> Response<Body> {
-    let mut response = Response::builder().status(reply.http_status).header(header::CONTENT_TYPE, reply.content_type);
+    let mut response =
+        Response::builder().status(reply.http_status).header(header::CONTENT_TYPE, reply.content_type);
     let body = match reply.delivery {
         Delivery::Whole => Body::from(reply.body),
         Delivery::Reset => {
@@ -177,7 +180,10 @@ struct LogPage {
     limit: Option<usize>,
 }
 
-async fn log(State(shell): State<Shell>, page: Result<Query<LogPage>, axum::extract::rejection::QueryRejection>) -> Response<Body> {
+async fn log(
+    State(shell): State<Shell>,
+    page: Result<Query<LogPage>, axum::extract::rejection::QueryRejection>,
+) -> Response<Body> {
     match page {
         Ok(Query(page)) => json(shell.exchange().log_json(page.since, page.limit.unwrap_or(usize::MAX))),
         Err(error) => bad_request(&error.body_text()),

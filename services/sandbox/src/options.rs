@@ -140,7 +140,9 @@ impl Switches {
             auth_delay_ms: delay("auth_delay_ms", change.auth_delay_ms, self.auth_delay_ms)?,
             engine_delay_ms: delay("engine_delay_ms", change.engine_delay_ms, self.engine_delay_ms)?,
             reply_delay_ms: delay("reply_delay_ms", change.reply_delay_ms, self.reply_delay_ms)?,
-            replayed_nonce_in_window: change.replayed_nonce_in_window.unwrap_or(self.replayed_nonce_in_window),
+            replayed_nonce_in_window: change
+                .replayed_nonce_in_window
+                .unwrap_or(self.replayed_nonce_in_window),
             lockout: change.lockout.unwrap_or(self.lockout),
             key_info_casing: change.key_info_casing.unwrap_or(self.key_info_casing),
             visibility_lag_ms: delay("visibility_lag_ms", change.visibility_lag_ms, self.visibility_lag_ms)?,

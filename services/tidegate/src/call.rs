@@ -59,7 +59,9 @@ fn find(pool: &DescriptorPool, wanted: &str) -> anyhow::Result<prost_reflect::Me
         let known: Vec<_> = services
             .iter()
             .filter(|s| s.package_name() == "tidegate.v1")
-            .flat_map(|s| s.methods().map(|m| format!("{}/{}", short(s.full_name()), m.name())).collect::<Vec<_>>())
+            .flat_map(|s| {
+                s.methods().map(|m| format!("{}/{}", short(s.full_name()), m.name())).collect::<Vec<_>>()
+            })
             .collect();
         anyhow!("there is no method {wanted}; there are {}", known.join(", "))
     })
@@ -136,11 +138,9 @@ mod tests {
     #[test]
     fn methods_are_found_with_and_without_package_and_ending() {
         let pool = DescriptorPool::decode(tidegate_proto::FILE_DESCRIPTOR_SET).expect("our own descriptor");
-        for text in [
-            "Account/GetBalance",
-            "AccountService/GetBalance",
-            "tidegate.v1.AccountService/GetBalance",
-        ] {
+        for text in
+            ["Account/GetBalance", "AccountService/GetBalance", "tidegate.v1.AccountService/GetBalance"]
+        {
             let method = find(&pool, text).expect(text);
             assert_eq!(method.full_name(), "tidegate.v1.AccountService.GetBalance");
         }

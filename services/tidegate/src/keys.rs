@@ -32,8 +32,13 @@ fn load_one(config: &Config, label: &KeyLabel, key: &KeyConfig) -> Result<Key, S
         }
         KeySource::Sandbox => {
             let known = tidegate_sandbox::keys().iter().find(|known| known.label == label.as_str());
-            let known = known.ok_or("the sandbox has no key of this label; see services/sandbox/README.md")?;
-            (known.api_key.clone(), known.secret.clone(), known.otp.as_ref().map(|otp| otp.static_password.clone()))
+            let known =
+                known.ok_or("the sandbox has no key of this label; see services/sandbox/README.md")?;
+            (
+                known.api_key.clone(),
+                known.secret.clone(),
+                known.otp.as_ref().map(|otp| otp.static_password.clone()),
+            )
         }
     };
     let otp = match &key.otp_file {
@@ -46,7 +51,10 @@ fn load_one(config: &Config, label: &KeyLabel, key: &KeyConfig) -> Result<Key, S
         account: key.account.clone(),
         iban: account.iban.clone(),
         pool: key.pool.clone(),
-        grant_key: GrantKey { domain: account.domain.clone(), fingerprint: Fingerprint::of_api_key(&api_key) },
+        grant_key: GrantKey {
+            domain: account.domain.clone(),
+            fingerprint: Fingerprint::of_api_key(&api_key),
+        },
         credential,
         otp: otp.map(Otp::new),
         unit: key.nonce_unit,
@@ -84,7 +92,8 @@ fn read_pair(path: &Path) -> Result<(String, String), String> {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("the file {} cannot be read: {error}", path.display()))
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("the file {} cannot be read: {error}", path.display()))
 }
 
 /// The way to Kraken.

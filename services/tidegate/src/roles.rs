@@ -10,12 +10,11 @@ use tidegate_executor::Executor;
 use tidegate_lanes::{GrantStore, MemoryStore, RedisConfig, RedisStore, StoreTime};
 use tidegate_runtime::telemetry::Metrics;
 use tidegate_runtime::{
-    Config, Drain, Health, ListenerName, ServeLimits, SystemClock, announce, bind, serve_admin,
-    serve_grpc, signals,
+    Config, Drain, Health, ListenerName, ServeLimits, SystemClock, announce, bind, serve_admin, serve_grpc,
+    signals,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tower::util::BoxCloneSyncService;
 use tracing::{info, warn};
 
 use crate::keys;
@@ -203,7 +202,7 @@ impl House {
                 reply_bytes_max: self.config.kraken.max_body_bytes.saturating_mul(2),
             },
             sources: tidegate_gateway::Sources {
-                local: executor.map(|executor| BoxCloneSyncService::new(executor.service())),
+                local: executor.map(|executor| executor.service()),
                 addresses: config.executors.values().map(ToString::to_string).collect(),
                 dns: config.executors_dns.as_ref().map(ToString::to_string),
             },
@@ -269,4 +268,3 @@ async fn say_what_to_try(health: Health, gateway: SocketAddr) {
          {program} call{address} Operations/ListLanes\n"
     );
 }
-

@@ -6,4 +6,6 @@ mod judge;
 mod load;
 
 mod keys;
+mod outcomes;
+mod proxy;
 mod shared_keys;

@@ -1,8 +1,8 @@
 //! Balances, orders, ledgers, keys.
 
 use tidegate_kraken::wire::{
-    ApiKeyInfo, AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders, Order,
-    OrderDescr, OrdersById,
+    ApiKeyInfo, AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders,
+    Order, OrderDescr, OrdersById,
 };
 use tidegate_proto::v1;
 

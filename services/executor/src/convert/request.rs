@@ -62,7 +62,10 @@ impl Builder {
             !v.is_empty() && v.len() <= 64 && v.bytes().all(|b| b.is_ascii_graphic() && b != b',')
         };
         if values.len() > 500 || !values.iter().all(plain) {
-            self.wrong(field, "must be at most 500 names of 1 to 64 printable ASCII characters without commas");
+            self.wrong(
+                field,
+                "must be at most 500 names of 1 to 64 printable ASCII characters without commas",
+            );
             return;
         }
         self.params.text(name, values.join(","));
@@ -197,7 +200,9 @@ pub(crate) fn add_order(request: &v1::AddOrderRequest) -> Result<Params, Error> 
         None => to.wrong("order_type", "must be one of the known order types"),
     }
     match request.volume.parse::<Volume>() {
-        Ok(volume) if volume.is_zero() && request.leverage.is_empty() => to.wrong("volume", "must be above zero"),
+        Ok(volume) if volume.is_zero() && request.leverage.is_empty() => {
+            to.wrong("volume", "must be above zero");
+        }
         Ok(volume) => to.text("volume", volume.to_string()),
         Err(error) => to.wrong("volume", error.to_string()),
     }
@@ -252,7 +257,10 @@ fn prices(to: &mut Builder, request: &v1::AddOrderRequest, order_type: v1::Order
             (false, true) => match text.parse::<PriceText>() {
                 Ok(price) => to.text(name, price.to_string()),
                 Err(error) => {
-                    to.wrong(name, format!("{error}; a relative price begins with +, - or # and may end with %"));
+                    to.wrong(
+                        name,
+                        format!("{error}; a relative price begins with +, - or # and may end with %"),
+                    );
                 }
             },
         }

@@ -6,7 +6,8 @@ use tidegate_kraken::{Params, classify};
 use tidegate_proto::v1::market_data_service_server::MarketDataService;
 use tidegate_proto::v1::{
     GetAssetPairsRequest, GetAssetPairsResponse, GetAssetsRequest, GetAssetsResponse, GetServerTimeRequest,
-    GetServerTimeResponse, GetSystemStatusRequest, GetSystemStatusResponse, GetTickerRequest, GetTickerResponse,
+    GetServerTimeResponse, GetSystemStatusRequest, GetSystemStatusResponse, GetTickerRequest,
+    GetTickerResponse,
 };
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
@@ -21,10 +22,14 @@ impl Api {
         let endpoint = known(name)?;
         let unavailable = |log: String| {
             let text = format!("{name} got no usable answer from Kraken; it changes nothing, so repeat it");
-            Error::new(ErrorKind::Unavailable, text).with_log(log).retry_after_ms(500).with_fact("endpoint", name)
+            Error::new(ErrorKind::Unavailable, text)
+                .with_log(log)
+                .retry_after_ms(500)
+                .with_fact("endpoint", name)
         };
         let left = info.answer_by.saturating_duration_since(Instant::now());
-        let head = self.rest.get_public(endpoint, &params, left).await.map_err(|e| unavailable(e.to_string()))?;
+        let head =
+            self.rest.get_public(endpoint, &params, left).await.map_err(|e| unavailable(e.to_string()))?;
         let reply = head.read().await.map_err(|fault| unavailable(fault.to_string()))?;
         if let Some(refusal) = classify(&reply.errors).refusal {
             self.lanes.shared.metrics.kraken_error(name, refusal.row.unwrap_or("unknown"));

@@ -48,7 +48,9 @@ fn opened<T>(
 fn shaped<T: Wire>(endpoint: &Endpoint, result: Option<&RawValue>) -> Result<T, Error> {
     wire::read(result).map_err(|shape| {
         let text = format!("Kraken's answer to {} cannot be read; the call changes nothing", endpoint.name);
-        Error::new(ErrorKind::Unavailable, text).with_log(shape.to_string()).with_fact("endpoint", endpoint.name)
+        Error::new(ErrorKind::Unavailable, text)
+            .with_log(shape.to_string())
+            .with_fact("endpoint", endpoint.name)
     })
 }
 
@@ -61,6 +63,7 @@ impl Api {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err calls")]
 fn status(error: Error) -> Status {
     to_status(&error)
 }

@@ -4,13 +4,13 @@
 //! "unresolved" and never a Status: a Status would promise that nothing was executed.
 
 use tidegate_core::{ClOrdId, Error, UnixUs, derive_cl_ord_id};
-use tidegate_kraken::wire::{self, OrderAdded, OrdersCancelled};
 use tidegate_kraken::Params;
+use tidegate_kraken::wire::{self, OrderAdded, OrdersCancelled};
 use tidegate_proto::v1;
 use tidegate_proto::v1::trading_service_server::TradingService;
 use tidegate_proto::v1::{
-    AddOrderRequest, AddOrderResponse, CancelAllRequest, CancelAllResponse, CancelOrderRequest, CancelOrderResponse,
-    add_order_response, cancel_all_response, cancel_order_response,
+    AddOrderRequest, AddOrderResponse, CancelAllRequest, CancelAllResponse, CancelOrderRequest,
+    CancelOrderResponse, add_order_response, cancel_all_response, cancel_order_response,
 };
 use tonic::{Request, Response, Status};
 
@@ -51,7 +51,8 @@ impl Api {
         let added = match wire::read::<OrderAdded>(Some(&result)) {
             Ok(added) if message.validate || !added.txid.is_empty() => added,
             read => {
-                let what = read.map_or_else(|shape| shape.to_string(), |_| "there is no txid in it".to_owned());
+                let what =
+                    read.map_or_else(|shape| shape.to_string(), |_| "there is no txid in it".to_owned());
                 let text = format!("Kraken took the order but its answer cannot be read: {what}");
                 return Ok(unresolved_order(unresolved(info, derived.as_str(), "UNREADABLE_ANSWER", text)));
             }
@@ -139,7 +140,11 @@ impl TradingService for Api {
             Ok(OrdersCancelled { count, pending, extra }) => {
                 let count = u32::try_from(count).unwrap_or(u32::MAX);
                 let extra = extra.into_iter().collect();
-                cancel_order_response::Outcome::Accepted(cancel_order_response::Accepted { count, pending, extra })
+                cancel_order_response::Outcome::Accepted(cancel_order_response::Accepted {
+                    count,
+                    pending,
+                    extra,
+                })
             }
             Err(unresolved) => cancel_order_response::Outcome::Unresolved(unresolved),
         };
@@ -157,7 +162,11 @@ impl TradingService for Api {
             Ok(OrdersCancelled { count, pending, extra }) => {
                 let count = u32::try_from(count).unwrap_or(u32::MAX);
                 let extra = extra.into_iter().collect();
-                cancel_all_response::Outcome::Accepted(cancel_all_response::Accepted { count, pending, extra })
+                cancel_all_response::Outcome::Accepted(cancel_all_response::Accepted {
+                    count,
+                    pending,
+                    extra,
+                })
             }
             Err(unresolved) => cancel_all_response::Outcome::Unresolved(unresolved),
         };

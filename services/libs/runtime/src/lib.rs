@@ -19,4 +19,4 @@ pub use config::{Config, Mistakes};
 pub use drain::{Drain, signals};
 pub use health::{Condition, Health, admin_router, serve_admin};
 pub use listen::{ListenerName, announce, bind};
-pub use serve::{ServeLimits, serve_grpc};
+pub use serve::{GrpcService, ServeLimits, serve_grpc};

@@ -21,6 +21,10 @@ use tower::{Service, ServiceExt};
 use crate::Drain;
 use crate::accept::{Bounds, accept};
 
+/// A gRPC service as the roles hand it to one another: to put behind a listener, or to call in this process.
+pub type GrpcService =
+    tower::util::BoxCloneSyncService<http::Request<Body>, http::Response<Body>, std::convert::Infallible>;
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The bounds of a gRPC listener. The defaults suit a loopback or in-cluster listener.

@@ -95,7 +95,12 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     pub(crate) fn new() -> Self {
-        Self { all: Vec::new(), house: [0; ASSET_COUNT], fees: [0; ASSET_COUNT], ledger: Archive::new(LEDGER_MAX) }
+        Self {
+            all: Vec::new(),
+            house: [0; ASSET_COUNT],
+            fees: [0; ASSET_COUNT],
+            ledger: Archive::new(LEDGER_MAX),
+        }
     }
 
     /// The account of this name, opened with its starting balances if it is new.

@@ -132,7 +132,9 @@ impl Book {
     pub(crate) fn remove(&mut self, side: Side, price: u64, order: u64, now_us: u64) {
         let levels = self.side_mut(side);
         let Some(level) = levels.get_mut(&price) else { return };
-        level.entries.retain(|entry| !matches!(entry.owner, Owner::Order { order: known, .. } if known == order));
+        level
+            .entries
+            .retain(|entry| !matches!(entry.owner, Owner::Order { order: known, .. } if known == order));
         level.changed_us = now_us;
         if level.entries.is_empty() {
             levels.remove(&price);

@@ -59,7 +59,16 @@ pub fn table() -> impl Iterator<Item = EndpointRow> {
 }
 
 const fn public(name: &'static str, path: &'static str, act: Act) -> EndpointRow {
-    EndpointRow { name, path, verb: "GET", public: true, permissions: &[], cost: 0, cost_conservative: 0, act }
+    EndpointRow {
+        name,
+        path,
+        verb: "GET",
+        public: true,
+        permissions: &[],
+        cost: 0,
+        cost_conservative: 0,
+        act,
+    }
 }
 
 const fn signed(
@@ -147,8 +156,9 @@ const TABLE: &[EndpointRow] = &[
 
 /// The endpoint behind a path. Public ones answer POST as well, as the live host does.
 pub(crate) fn find(verb: &str, path: &str) -> Option<&'static EndpointRow> {
-    static BY_PATH: LazyLock<HashMap<&str, &EndpointRow>> =
-        LazyLock::new(|| TABLE.iter().filter(|row| !is_funding(row.path)).map(|row| (row.path, row)).collect());
+    static BY_PATH: LazyLock<HashMap<&str, &EndpointRow>> = LazyLock::new(|| {
+        TABLE.iter().filter(|row| !is_funding(row.path)).map(|row| (row.path, row)).collect()
+    });
     if is_funding(path) {
         return TABLE.iter().find(|row| row.verb == verb && same_segments(row.path, path));
     }
@@ -192,6 +202,8 @@ mod tests {
         assert_eq!(table().count(), 68);
         let places: std::collections::HashSet<_> = table().map(|row| (row.verb, row.path)).collect();
         assert_eq!(places.len(), 68);
-        assert!(table().all(|row| row.public == row.permissions.is_empty() && row.cost <= row.cost_conservative));
+        assert!(
+            table().all(|row| row.public == row.permissions.is_empty() && row.cost <= row.cost_conservative)
+        );
     }
 }

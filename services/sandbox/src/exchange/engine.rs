@@ -10,7 +10,7 @@ use super::accounts::{Accounts, LedgerEntry};
 use super::archive::Archive;
 use super::book::{Book, Entry, Owner, Reach, Side, reaches};
 use super::ids::{Id, Source};
-use super::markets::{ASSETS, BRIDGE, LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
+use super::markets::{LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
 use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
 use super::refusal::Refusal;
 use super::tape::Tape;
@@ -127,7 +127,8 @@ impl Engine {
         if terms.cl_ord_id.as_ref().is_some_and(|id| owner.cl_ord_ids.contains_key(id)) {
             return Err(Refusal::InvalidOrder);
         }
-        let would_take = || best.zip(terms.limit).is_some_and(|(best, limit)| reaches(terms.side, limit, best));
+        let would_take =
+            || best.zip(terms.limit).is_some_and(|(best, limit)| reaches(terms.side, limit, best));
         if terms.post_only && would_take() {
             return Err(Refusal::PostOnly);
         }
@@ -144,7 +145,7 @@ impl Engine {
     /// What an order could trade at once, without what self-trade prevention keeps it from.
     fn reach(&self, account: usize, terms: &NewOrder) -> Reach {
         let own = |owner| matches!(owner, Owner::Order { account: theirs, .. } if theirs == account);
-        let oldest_goes = terms.self_trade == SelfTrade::CancelOldest;
+        let oldest_goes = terms.self_trade == SelfTrade::Oldest;
         let (stops, skips) = (|owner| !oldest_goes && own(owner), |owner| oldest_goes && own(owner));
         self.books[terms.pair].reach(terms.side, terms.limit, terms.lots, stops, skips)
     }
@@ -176,10 +177,8 @@ impl Engine {
         } else {
             self.take(now_us, &mut order)
         };
-        let waits = matches!(
-            order.terms.time_in_force,
-            TimeInForce::GoodTillCanceled | TimeInForce::GoodTillDate
-        );
+        let waits =
+            matches!(order.terms.time_in_force, TimeInForce::GoodTillCanceled | TimeInForce::GoodTillDate);
         match (order.open_lots(), prevented, order.terms.limit) {
             (0, ..) => self.archive(order, Status::Closed, None, now_us),
             (_, Some(reason), _) => self.archive(order, Status::Canceled, Some(reason), now_us),
@@ -200,10 +199,10 @@ impl Engine {
             if let Owner::Order { order: resting, account } = entry.owner
                 && account == order.account
             {
-                if order.terms.self_trade != SelfTrade::CancelNewest {
+                if order.terms.self_trade != SelfTrade::Newest {
                     self.close_open(resting, Status::Canceled, Some(SELF_TRADE), now_us);
                 }
-                if order.terms.self_trade != SelfTrade::CancelOldest {
+                if order.terms.self_trade != SelfTrade::Oldest {
                     return Some(SELF_TRADE);
                 }
                 continue;
@@ -254,14 +253,16 @@ impl Engine {
         let base = decimal::rescale(i128::from(fill.lots), LOT_DECIMALS, pair.base_decimals());
         let rate = if maker { MAKER_FEE } else { TAKER_FEE };
         let fee_of = |amount: i128| decimal::rescale(amount * rate, 4, 0);
-        let (base_fee, quote_fee) = if order.terms.fee_in_base { (fee_of(base), 0) } else { (0, fee_of(fill.cost)) };
+        let (base_fee, quote_fee) =
+            if order.terms.fee_in_base { (fee_of(base), 0) } else { (0, fee_of(fill.cost)) };
         let sign = if order.terms.side == Side::Buy { 1 } else { -1 };
         let refid = self.ids.id(b'T');
         let ledgers = [self.ids.id(b'L'), self.ids.id(b'L')];
         let sides = [(pair.base, sign * base, base_fee), (pair.quote, -sign * fill.cost, quote_fee)];
         for (id, (asset, amount, fee)) in ledgers.into_iter().zip(sides) {
             let account = order.account;
-            self.accounts.book(id, LedgerEntry { account, refid, at_us: now_us, asset, amount, fee, balance: 0 });
+            self.accounts
+                .book(id, LedgerEntry { account, refid, at_us: now_us, asset, amount, fee, balance: 0 });
         }
         order.filled_lots += fill.lots;
         order.notional += u128::from(fill.price) * u128::from(fill.lots);
@@ -363,30 +364,6 @@ impl Engine {
         self.owed.retain(|(owed_pair, side, price)| {
             *owed_pair != pair || !book.restore_house(*side, *price, lots, now_us)
         });
-    }
-
-    /// What an amount of one asset is worth in another at the last prices, cut to the other's last place.
-    pub(crate) fn worth(&self, amount: i128, from: usize, to: usize) -> i128 {
-        if from == to {
-            return amount;
-        }
-        let direct = |base, quote| PAIRS.iter().position(|pair| pair.base == base && pair.quote == quote);
-        let scale = |index: usize| {
-            let pair = &PAIRS[index];
-            let price = i128::from(self.tapes[index].last().0);
-            (price, pair.price_decimals + ASSETS[pair.base].decimals, ASSETS[pair.quote].decimals)
-        };
-        if let Some(pair) = direct(from, to) {
-            let (price, from_scale, to_scale) = scale(pair);
-            return decimal::rescale(amount * price, from_scale, to_scale);
-        }
-        if let Some(pair) = direct(to, from) {
-            let (price, to_scale, from_scale) = scale(pair);
-            return (amount * 10_i128.pow(to_scale)).div_euclid(price * 10_i128.pow(from_scale));
-        }
-        // No pair has both. Each asset has one with the bridge, or with the dollar, which has one with the bridge.
-        let via = if direct(BRIDGE, from).is_some() && from != BRIDGE { BRIDGE } else { super::markets::DOLLAR };
-        self.worth(self.worth(amount, from, via), via, to)
     }
 }
 

@@ -25,7 +25,11 @@ impl Desk {
     /// Places `side volume @ price` (price `market` for a market order) in BTC/USD for the account of that index.
     fn place(&mut self, who: usize, order: &str, more: &str) -> Result<Id, Refusal> {
         let [side, volume, _, price] = order.split(' ').collect::<Vec<_>>()[..] else { panic!("{order}") };
-        let terms = if price == "market" { "ordertype=market".to_owned() } else { format!("ordertype=limit&price={price}") };
+        let terms = if price == "market" {
+            "ordertype=market".to_owned()
+        } else {
+            format!("ordertype=limit&price={price}")
+        };
         let form = format!("pair=XBTUSD&type={side}&volume={volume}&{terms}&{more}");
         let terms = intake::read(&Params::form(form.as_bytes()).unwrap(), self.now_us)?;
         self.now_us += 1;
@@ -77,7 +81,10 @@ fn an_order_rests_is_held_for_and_fills_as_maker() {
     let hit = desk.place(1, "sell 0.4 @ market", "").unwrap();
     assert_eq!(desk.order(1, hit).status, Status::Closed);
     let shown = desk.shown(0, bid);
-    assert_eq!((&shown["status"], &shown["vol_exec"], &shown["misc"]), (&"open".into(), &"0.40000000".into(), &"partial".into()));
+    assert_eq!(
+        (&shown["status"], &shown["vol_exec"], &shown["misc"]),
+        (&"open".into(), &"0.40000000".into(), &"partial".into())
+    );
     assert_eq!(shown["fee"], "60.00000", "24000 at the maker's rate");
     assert_eq!(desk.held(0)[ZUSD], 360_000_000 + 1_440_000);
     let seller = desk.shown(1, hit);
@@ -137,7 +144,11 @@ fn refusals_before_anything_happens() {
     assert_eq!(refused("buy 1 @ 60000.5", "oflags=post"), Refusal::PostOnly);
     assert_eq!(refused("buy 17 @ 60000", ""), Refusal::InsufficientFunds);
     assert_eq!(refused("buy 17 @ market", ""), Refusal::InsufficientFunds);
-    assert_eq!(refused("sell 100 @ 70000", ""), Refusal::InsufficientFunds, "the fee is paid in the base as well");
+    assert_eq!(
+        refused("sell 100 @ 70000", ""),
+        Refusal::InsufficientFunds,
+        "the fee is paid in the base as well"
+    );
     desk.place(0, "sell 100 @ 70000", "oflags=fciq").unwrap();
     assert_eq!(desk.place(0, "sell 0.1 @ market", "").unwrap_err(), Refusal::InsufficientFunds);
 }
@@ -160,11 +171,20 @@ fn nobody_trades_with_himself() {
     let mut desk = Desk::new();
     let resting = desk.place(0, "buy 1 @ 60000", "").unwrap();
     let newest = desk.place(0, "sell 1 @ 60000", "").unwrap();
-    assert_eq!((desk.order(0, newest).status, desk.order(0, resting).status), (Status::Canceled, Status::Open));
+    assert_eq!(
+        (desk.order(0, newest).status, desk.order(0, resting).status),
+        (Status::Canceled, Status::Open)
+    );
     let oldest = desk.place(0, "sell 1 @ 60000", "stptype=cancel-oldest").unwrap();
-    assert_eq!((desk.order(0, oldest).status, desk.order(0, resting).status), (Status::Open, Status::Canceled));
+    assert_eq!(
+        (desk.order(0, oldest).status, desk.order(0, resting).status),
+        (Status::Open, Status::Canceled)
+    );
     let both = desk.place(0, "buy 1 @ 60000", "stptype=cancel-both").unwrap();
-    assert_eq!((desk.order(0, both).status, desk.order(0, oldest).status), (Status::Canceled, Status::Canceled));
+    assert_eq!(
+        (desk.order(0, both).status, desk.order(0, oldest).status),
+        (Status::Canceled, Status::Canceled)
+    );
     assert_eq!(desk.held(0), [0; ASSET_COUNT]);
     assert!(desk.engine.trades.get(0).is_none());
 }
@@ -177,10 +197,10 @@ fn each_trade_has_two_ledger_entries_under_its_id() {
     let (_, trade) = desk.engine.trades.find(trade_id).unwrap();
     let entries = trade.ledgers.map(|id| desk.engine.accounts.ledger.find(id).unwrap().1);
     assert!(entries.iter().all(|entry| entry.refid == trade_id));
-    assert_eq!(entries.map(|entry| (entry.asset, entry.amount, entry.fee)), [
-        (XXBT, 10_000_000_000, 0),
-        (ZUSD, -600_005_000, 2_400_020),
-    ]);
+    assert_eq!(
+        entries.map(|entry| (entry.asset, entry.amount, entry.fee)),
+        [(XXBT, 10_000_000_000, 0), (ZUSD, -600_005_000, 2_400_020),]
+    );
     assert_eq!(entries.map(|entry| entry.balance), [desk.balances(0)[XXBT], desk.balances(0)[ZUSD]]);
 }
 
@@ -204,7 +224,10 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let side = prop_oneof![Just("buy"), Just("sell")];
-    let price = prop_oneof![Just("market".to_owned()), (599_900..=600_100_u64).prop_map(|p| decimal::text(p.into(), 1))];
+    let price = prop_oneof![
+        Just("market".to_owned()),
+        (599_900..=600_100_u64).prop_map(|p| decimal::text(p.into(), 1))
+    ];
     let volume = (5_000..=3_000_000_000_u64).prop_map(|lots| decimal::text(lots.into(), 8));
     let more = prop::sample::select(vec![
         "",
@@ -218,10 +241,8 @@ fn step() -> impl Strategy<Value = Step> {
         "expiretm=%2B5",
         "cl_ord_id=same",
     ]);
-    let place = (0..2_usize, side, volume, price, more).prop_map(|(who, side, volume, price, more)| Step::Place {
-        who,
-        order: format!("{side} {volume} @ {price}"),
-        more,
+    let place = (0..2_usize, side, volume, price, more).prop_map(|(who, side, volume, price, more)| {
+        Step::Place { who, order: format!("{side} {volume} @ {price}"), more }
     });
     prop_oneof![6 => place, 2 => (0..2_usize, 0..5_usize).prop_map(|(who, nth)| Step::Cancel { who, nth }), 1 => Just(Step::Wait)]
 }

@@ -147,10 +147,12 @@ impl TryFrom<RawSpec> for FaultSpec {
         .into_iter()
         .flatten();
         let (Some(fault), None) = (faults.next(), faults.next()) else {
-            return Err("a fault needs exactly one of hang_ms, hang_after_auth_ms, hang_after_execute_ms, error, \
+            return Err(
+                "a fault needs exactly one of hang_ms, hang_after_auth_ms, hang_after_execute_ms, error, \
                  execute_then_error, http_status, execute_then_http_status, truncate_after_bytes, not_json, \
                  oversize_bytes, reset"
-                .to_owned());
+                    .to_owned(),
+            );
         };
         fault.check()?;
         let count = raw.count.unwrap_or(1);

@@ -56,7 +56,9 @@ impl Stretch {
         let (start, end) = (moment("start")?, moment("end")?);
         let from = key.key.query_from.map(|at_s| at_s.saturating_mul(1_000_000));
         let to = key.key.query_to.map(|at_s| at_s.saturating_mul(1_000_000));
-        if start.zip(from).is_some_and(|(start, from)| start < from) || end.zip(to).is_some_and(|(end, to)| end > to) {
+        if start.zip(from).is_some_and(|(start, from)| start < from)
+            || end.zip(to).is_some_and(|(end, to)| end > to)
+        {
             return Err(Refusal::InvalidArguments(None));
         }
         // `start` leaves out its own moment, the key's first date does not.
@@ -117,7 +119,9 @@ pub(crate) fn open_orders(
         json.object(|json| {
             json.field("open").object(|json| {
                 let visible = |order: &&Order| order.opened_us.saturating_add(lag_us) <= now_us;
-                for order in engine.open_orders(account).rev().filter(visible).filter(|order| marks.fit(order)) {
+                for order in
+                    engine.open_orders(account).rev().filter(visible).filter(|order| marks.fit(order))
+                {
                     order.write(json.field(order.id.as_str()), trades);
                 }
             });
@@ -145,7 +149,9 @@ pub(crate) fn closed_orders(engine: &Engine, key: &KeyState, params: &Params) ->
             found.push(order);
         }
     }
-    page(params, "closed", found.into_iter(), |json, order| order.write(json.field(order.id.as_str()), trades))
+    page(params, "closed", found.into_iter(), |json, order| {
+        order.write(json.field(order.id.as_str()), trades);
+    })
 }
 
 /// `QueryOrders`. What the key must be allowed to depends on whether the order is open; ids that lead nowhere are
@@ -219,7 +225,8 @@ pub(crate) fn ledgers(engine: &Engine, key: &KeyState, params: &Params) -> Resul
     let stretch = Stretch::read(params, key, |id| ledger.find(id).map(|(_, entry)| entry.at_us))?;
     let numbers = engine.accounts.get(key.account).ledger.iter().rev();
     let found = numbers.filter_map(|number| ledger.get(*number)).filter(|(_, entry)| {
-        any && stretch.holds(entry.at_us) && assets.as_ref().is_none_or(|assets| assets.contains(&entry.asset))
+        any && stretch.holds(entry.at_us)
+            && assets.as_ref().is_none_or(|assets| assets.contains(&entry.asset))
     });
     page(params, "ledger", found, |json, (id, entry)| entry.write(json.field(id.as_str())))
 }

@@ -42,7 +42,11 @@ pub(crate) fn deadline(params: &Params, received_us: u64) -> Result<Option<u64>,
     let at: jiff::Timestamp = text.parse().map_err(|_| wrong("deadline"))?;
     let at_us = u64::try_from(at.as_microsecond()).map_err(|_| wrong("deadline"))?;
     let ahead_us = at_us.saturating_sub(received_us);
-    if (DEADLINE_MIN_US..=DEADLINE_MAX_US).contains(&ahead_us) { Ok(Some(at_us)) } else { Err(wrong("deadline")) }
+    if (DEADLINE_MIN_US..=DEADLINE_MAX_US).contains(&ahead_us) {
+        Ok(Some(at_us))
+    } else {
+        Err(wrong("deadline"))
+    }
 }
 
 /// Reads an order. What this exchange does not trade is refused by the name of the parameter, never ignored.
@@ -60,7 +64,8 @@ pub(crate) fn read(params: &Params, now_us: u64) -> Result<NewOrder, Refusal> {
         _ => return Err(wrong("ordertype")),
     };
     let lots = params.get("volume").and_then(|text| decimal::parse(text, LOT_DECIMALS).ok());
-    let lots = lots.filter(|lots| (1..=UNITS_MAX * 100_000_000).contains(lots)).ok_or_else(|| wrong("volume"))?;
+    let lots =
+        lots.filter(|lots| (1..=UNITS_MAX * 100_000_000).contains(lots)).ok_or_else(|| wrong("volume"))?;
     let limit = match order_type {
         OrderType::Market => None,
         OrderType::Limit => Some(price(params, pair)?),
@@ -71,9 +76,9 @@ pub(crate) fn read(params: &Params, now_us: u64) -> Result<NewOrder, Refusal> {
         return Err(wrong("oflags"));
     }
     let self_trade = match params.get("stptype") {
-        None | Some("cancel-newest") => SelfTrade::CancelNewest,
-        Some("cancel-oldest") => SelfTrade::CancelOldest,
-        Some("cancel-both") => SelfTrade::CancelBoth,
+        None | Some("cancel-newest") => SelfTrade::Newest,
+        Some("cancel-oldest") => SelfTrade::Oldest,
+        Some("cancel-both") => SelfTrade::Both,
         Some(_) => return Err(wrong("stptype")),
     };
     let (userref, cl_ord_id) = (userref(params)?, cl_ord_id(params)?);
@@ -119,7 +124,8 @@ fn refuse_unsupported(params: &Params) -> Result<(), Refusal> {
 
 fn price(params: &Params, pair: usize) -> Result<u64, Refusal> {
     let pair = &PAIRS[pair];
-    let price = match decimal::parse(params.get("price").ok_or_else(|| wrong("price"))?, pair.price_decimals) {
+    let price = match decimal::parse(params.get("price").ok_or_else(|| wrong("price"))?, pair.price_decimals)
+    {
         Ok(price) => price,
         Err(DecimalError::TooPrecise) => return Err(Refusal::InvalidPrice),
         // Relative prices (`+5`, `#1%`) among others.
@@ -263,7 +269,8 @@ mod tests {
 
     #[test]
     fn prices_are_checked_for_places_and_ticks() {
-        let price = |pair, price| read_form(&format!("pair={pair}&type=buy&ordertype=limit&price={price}&volume=1"));
+        let price =
+            |pair, price| read_form(&format!("pair={pair}&type=buy&ordertype=limit&price={price}&volume=1"));
         assert_eq!(price("XBTUSD", "60000.01").unwrap_err(), Refusal::InvalidPrice);
         assert_eq!(price("XBTEUR", "55000.1").unwrap_err(), Refusal::TickSize);
         assert_eq!(price("XBTEUR", "55000.5").unwrap().limit, Some(550_005));
@@ -272,10 +279,20 @@ mod tests {
     #[test]
     fn three_forms_of_client_id() {
         let id = |id: &str| with(&format!("cl_ord_id={id}")).map(|order| order.cl_ord_id);
-        for good in ["a", "18-characters-long", "3f8c2a17-9d54-4b0e-8a61-57c2e9d1b440", "3f8c2a179d544b0e8a6157c2e9d1b440"] {
+        for good in [
+            "a",
+            "18-characters-long",
+            "3f8c2a17-9d54-4b0e-8a61-57c2e9d1b440",
+            "3f8c2a179d544b0e8a6157c2e9d1b440",
+        ] {
             assert_eq!(id(good).unwrap().as_deref(), Some(good));
         }
-        for bad in ["nineteen-characters", "3f8c2a17-9d54-4b0e-8a61-57c2e9d1b44g", "3f8c2a17x9d54-4b0e-8a61-57c2e9d1b440", "%C3%BC"] {
+        for bad in [
+            "nineteen-characters",
+            "3f8c2a17-9d54-4b0e-8a61-57c2e9d1b44g",
+            "3f8c2a17x9d54-4b0e-8a61-57c2e9d1b440",
+            "%C3%BC",
+        ] {
             assert_eq!(id(bad).unwrap_err(), wrong("cl_ord_id"), "{bad}");
         }
     }
@@ -290,11 +307,14 @@ mod tests {
 
     #[test]
     fn a_deadline_is_two_to_sixty_seconds_ahead() {
-        let judge = |text: &str| deadline(&Params::form(format!("deadline={text}").as_bytes()).unwrap(), NOW_US);
+        let judge =
+            |text: &str| deadline(&Params::form(format!("deadline={text}").as_bytes()).unwrap(), NOW_US);
         // 1781000000 is 2026-06-09T10:13:20Z.
         assert_eq!(judge("2026-06-09T10:13:22Z"), Ok(Some(NOW_US + 2 * SECOND_US)));
         assert_eq!(judge("2026-06-09T12:14:20.000%2B02:00"), Ok(Some(NOW_US + 60 * SECOND_US)));
-        for wrong_one in ["2026-06-09T10:13:21.999Z", "2026-06-09T10:14:20.001Z", "2026-06-09T10:13:00Z", "soon"] {
+        for wrong_one in
+            ["2026-06-09T10:13:21.999Z", "2026-06-09T10:14:20.001Z", "2026-06-09T10:13:00Z", "soon"]
+        {
             assert_eq!(judge(wrong_one), Err(wrong("deadline")), "{wrong_one}");
         }
         assert_eq!(judge(""), Ok(None));

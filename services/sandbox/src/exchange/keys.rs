@@ -129,7 +129,8 @@ struct KeysFile {
 
 /// Reads the text of a keys file: `{"about": "...", "keys": [...]}`.
 pub fn parse_keys(json: &str) -> Result<Vec<SandboxKey>, KeyError> {
-    let file: KeysFile = serde_json::from_str(json).map_err(|error| KeyError::Unreadable(error.to_string()))?;
+    let file: KeysFile =
+        serde_json::from_str(json).map_err(|error| KeyError::Unreadable(error.to_string()))?;
     Ok(file.keys)
 }
 
@@ -198,10 +199,12 @@ impl KeyRing {
         }
         let secret = STANDARD.decode(&key.secret).map_err(|_| KeyError::Secret(label()))?;
         let signer = Signer::new(&secret).ok_or_else(|| KeyError::Secret(label()))?;
-        if let Some(token) = key.permission_tokens.iter().find(|token| !PERMISSIONS.contains(&token.as_str())) {
+        if let Some(token) = key.permission_tokens.iter().find(|token| !PERMISSIONS.contains(&token.as_str()))
+        {
             return Err(KeyError::Permission(label(), token.clone()));
         }
-        let network = |text: &String| Network::parse(text).ok_or_else(|| KeyError::Address(label(), text.clone()));
+        let network =
+            |text: &String| Network::parse(text).ok_or_else(|| KeyError::Address(label(), text.clone()));
         let allowlist = key.ip_allowlist.iter().map(network).collect::<Result<_, _>>()?;
         self.by_api_key.insert(key.api_key.as_str().into(), self.states.len());
         let (nonce, counter) = (NonceState::new(key.nonce_window), Counter::default());
@@ -221,10 +224,6 @@ impl KeyRing {
     pub(crate) fn get_mut(&mut self, index: usize) -> &mut KeyState {
         &mut self.states[index]
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.states.len()
-    }
 }
 
 /// An address with the number of leading bits that count.
@@ -237,7 +236,8 @@ struct Network {
 
 impl Network {
     fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, bits) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().ok()?;
         let width = if address.is_ipv6() { 128 } else { 32 };
         let bits = match bits {

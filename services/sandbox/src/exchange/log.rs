@@ -126,7 +126,12 @@ pub(crate) struct Stats {
 
 impl Stats {
     /// A request has arrived whole. `key` is the index of a key that exists.
-    pub(crate) fn arrived(&mut self, endpoint: Option<&'static str>, key: Option<usize>, fault: Option<&'static str>) {
+    pub(crate) fn arrived(
+        &mut self,
+        endpoint: Option<&'static str>,
+        key: Option<usize>,
+        fault: Option<&'static str>,
+    ) {
         self.requests += 1;
         *self.by_endpoint.entry(endpoint.unwrap_or("unknown")).or_default() += 1;
         if let Some(fault) = fault {
@@ -161,7 +166,11 @@ impl Stats {
     }
 
     /// Appends everything. `name_and_nonce` gives each key's public half and last nonce.
-    pub(crate) fn write<'a>(&self, json: &mut Json, name_and_nonce: impl Fn(usize) -> (&'a str, Option<u64>)) {
+    pub(crate) fn write<'a>(
+        &self,
+        json: &mut Json,
+        name_and_nonce: impl Fn(usize) -> (&'a str, Option<u64>),
+    ) {
         let causes = |json: &mut Json, causes: &Causes| {
             json.object(|json| causes.iter().for_each(|(cause, count)| json.field(cause).integer(count)));
         };
@@ -175,12 +184,14 @@ impl Stats {
             causes(json.field("refusals"), &self.refusals);
             names(json.field("faults"), &self.faults);
             json.field("by_key").object(|json| {
-                for (key, counts) in self.by_key.iter().enumerate().filter(|(_, counts)| counts.requests > 0) {
+                for (key, counts) in self.by_key.iter().enumerate().filter(|(_, counts)| counts.requests > 0)
+                {
                     let (name, nonce) = name_and_nonce(key);
                     json.field(name).object(|json| {
                         json.field("requests").integer(counts.requests);
                         causes(json.field("refusals"), &counts.refusals);
-                        json.field("last_nonce").text_or_null(nonce.map(|nonce| nonce.to_string()).as_deref());
+                        json.field("last_nonce")
+                            .text_or_null(nonce.map(|nonce| nonce.to_string()).as_deref());
                         json.field("in_flight").integer(counts.in_flight);
                         json.field("max_in_flight").integer(counts.max_in_flight);
                     });

@@ -26,8 +26,10 @@ mod nonce;
 mod order;
 mod private;
 mod public;
+mod rates;
 mod refusal;
 mod reply;
+mod request;
 mod sign;
 mod tape;
 
@@ -37,10 +39,8 @@ pub use faults::{Fault, FaultSpec, True};
 pub use keys::{KeyError, Otp, SandboxKey, account_iban, keys, parse_keys};
 pub use lockout::Lockout;
 pub use reply::{Delivery, Reply};
+pub use request::{Admitted, Arrived, Pauses, Request, Ticket};
 
-use std::net::IpAddr;
-
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::options::{Change, Options, Switches};
@@ -55,75 +55,6 @@ use lockout::Offenders;
 use log::{Entry, Log, Stats};
 use private::Done;
 use refusal::Refusal;
-
-/// A request as it came over the wire, whole.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Where it came from.
-    pub peer_ip: IpAddr,
-    /// The HTTP method.
-    pub verb: String,
-    /// The path as sent.
-    pub path: String,
-    /// What stood behind `?`, as sent; empty if nothing did.
-    pub query: String,
-    /// Header `API-Key`.
-    pub api_key: Option<String>,
-    /// Header `API-Sign`.
-    pub api_sign: Option<String>,
-    /// Header `API-Nonce`, used by Funding (Beta) alone.
-    pub api_nonce: Option<String>,
-    /// Header `API-OTP`, an alternative to `otp` in the body.
-    pub api_otp: Option<String>,
-    /// Header `Content-Type`; JSON if it says so, else a form.
-    pub content_type: Option<String>,
-    /// The body as sent.
-    pub body: Bytes,
-}
-
-/// How long the shell is to wait before the steps of one request, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pauses {
-    /// Before [`Exchange::authenticate`].
-    pub before_auth_ms: u64,
-    /// Before [`Exchange::execute`].
-    pub before_engine_ms: u64,
-    /// Before the answer leaves.
-    pub before_reply_ms: u64,
-}
-
-/// What a request is known by while it is under way.
-#[derive(Clone, Copy, Debug)]
-pub struct Ticket {
-    seq: u64,
-    key: Option<usize>,
-}
-
-/// A request that arrived whole and is written down.
-#[derive(Debug)]
-pub struct Arrived {
-    /// For [`Exchange::answered`].
-    pub ticket: Ticket,
-    /// The waits that switches, chance and faults ask for.
-    pub pauses: Pauses,
-    request: Request,
-    received_us: u64,
-    endpoint: Option<&'static EndpointRow>,
-    params: Result<Params, Malformed>,
-    fault: Option<Fault>,
-}
-
-/// A request that may pass to the engine.
-#[derive(Debug)]
-pub struct Admitted {
-    ticket: Ticket,
-    received_us: u64,
-    endpoint: &'static EndpointRow,
-    /// None for public endpoints.
-    key: Option<usize>,
-    params: Params,
-    fault: Option<Fault>,
-}
 
 /// The exchange.
 #[derive(Debug)]
@@ -182,11 +113,10 @@ impl Exchange {
     /// Step 0: a request has arrived whole. It is in the log from now on.
     pub fn receive(&mut self, now_us: u64, request: Request) -> Arrived {
         let endpoint = endpoints::find(&request.verb, &request.path);
-        let params = read_params(&request);
+        let params = request.params();
         let key = request.api_key.as_deref().and_then(|api_key| self.keys.find(api_key));
         let public = endpoint.is_some_and(|row| row.public);
-        let fault =
-            endpoint.and_then(|row| self.faults.strike(row.name, public, request.api_key.as_deref()));
+        let fault = endpoint.and_then(|row| self.faults.strike(row.name, public, request.api_key.as_deref()));
         let (name, fault_name) = (endpoint.map(|row| row.name), fault.as_ref().map(Fault::name));
         self.stats.arrived(name, key, fault_name);
         let read = params.as_ref().ok();
@@ -242,7 +172,7 @@ impl Exchange {
             return Err(Reply::edge(status));
         }
         let Some(endpoint) = endpoint else {
-            return Err(self.refuse(ticket, Refusal::UnknownMethod));
+            return Err(self.refuse(ticket, &Refusal::UnknownMethod));
         };
         let key = if endpoint.public {
             None
@@ -250,26 +180,25 @@ impl Exchange {
             let (keys, offenders) = (&mut self.keys, &mut self.offenders);
             match auth::judge(keys, offenders, &self.switches, now_us, endpoint, &request, &params) {
                 Ok(key) => Some(key),
-                Err(refusal) => return Err(self.refuse(ticket, refusal)),
+                Err(refusal) => return Err(self.refuse(ticket, &refusal)),
             }
         };
         match params {
             Ok(params) => Ok(Admitted { ticket, received_us, endpoint, key, params, fault }),
-            Err(Malformed) => Err(self.refuse(ticket, Refusal::InvalidArguments(None))),
+            Err(Malformed) => Err(self.refuse(ticket, &Refusal::InvalidArguments(None))),
         }
     }
 
     /// Step 2: the engine.
     pub fn execute(&mut self, now_us: u64, admitted: Admitted) -> Reply {
-        let Admitted { ticket, fault, .. } = &admitted;
-        let ticket = *ticket;
+        let Admitted { ticket, received_us, endpoint, key, params, fault } = admitted;
         if let Some(Fault::Error(text)) = fault {
-            let refusal = Refusal::Injected(text.clone());
+            let refusal = Refusal::Injected(text);
             self.note(ticket, |entry| entry.verdict = Some(refusal.text()));
             return Reply::refusal(&refusal);
         }
         self.engine.tick(now_us);
-        match self.act(now_us, &admitted) {
+        match self.act(now_us, received_us, endpoint.act, key, &params) {
             Ok(done) => {
                 self.note(ticket, |entry| {
                     entry.executed_us = Some(now_us);
@@ -277,21 +206,27 @@ impl Exchange {
                     entry.executed = done.acted;
                     entry.txid = joined(&done.orders);
                 });
-                Reply::json(done.body).spoilt_by(admitted.fault.as_ref())
+                Reply::json(done.body).spoilt_by(fault.as_ref())
             }
             Err(refusal) => {
                 self.note(ticket, |entry| entry.executed_us = Some(now_us));
-                self.refuse(ticket, refusal)
+                self.refuse(ticket, &refusal)
             }
         }
     }
 
-    fn act(&mut self, now_us: u64, admitted: &Admitted) -> Result<Done, Refusal> {
-        let Admitted { params, received_us, .. } = admitted;
+    fn act(
+        &mut self,
+        now_us: u64,
+        received_us: u64,
+        act: Act,
+        key: Option<usize>,
+        params: &Params,
+    ) -> Result<Done, Refusal> {
         let engine = &mut self.engine;
         let answer = Done::answer;
-        let Some(key) = admitted.key else {
-            return match admitted.endpoint.act {
+        let Some(key) = key else {
+            return match act {
                 Act::Time => public::time(now_us),
                 Act::SystemStatus => public::system_status(now_us),
                 Act::Assets => public::assets(params),
@@ -305,8 +240,8 @@ impl Exchange {
         };
         let key = self.keys.get(key);
         let account = key.account;
-        match admitted.endpoint.act {
-            Act::AddOrder => private::add_order(engine, now_us, *received_us, account, params),
+        match act {
+            Act::AddOrder => private::add_order(engine, now_us, received_us, account, params),
             Act::CancelOrder => private::cancel_order(engine, now_us, account, params),
             Act::CancelAll => Ok(private::cancel_all(engine, now_us, account)),
             Act::Balance => Ok(answer(private::balance(engine, account))),
@@ -344,10 +279,10 @@ impl Exchange {
         }
     }
 
-    fn refuse(&mut self, ticket: Ticket, refusal: Refusal) -> Reply {
+    fn refuse(&mut self, ticket: Ticket, refusal: &Refusal) -> Reply {
         self.stats.refused(ticket.key, refusal.text());
         self.note(ticket, |entry| entry.verdict = Some(refusal.text()));
-        Reply::refusal(&refusal)
+        Reply::refusal(refusal)
     }
 
     /// `/sandbox/stats` as JSON.
@@ -395,17 +330,6 @@ fn joined(orders: &[ids::Id]) -> Option<Box<str>> {
         [] => None,
         [one] => Some(one.as_str().into()),
         many => Some(many.iter().map(ids::Id::as_str).collect::<Vec<_>>().join(",").into()),
-    }
-}
-
-fn read_params(request: &Request) -> Result<Params, Malformed> {
-    let is_json = |text: &String| text.trim_start().to_ascii_lowercase().starts_with("application/json");
-    if endpoints::is_funding(&request.path) || (request.verb == "GET" && request.body.is_empty()) {
-        Params::form(request.query.as_bytes())
-    } else if request.content_type.as_ref().is_some_and(is_json) {
-        Params::json(&request.body)
-    } else {
-        Params::form(&request.body)
     }
 }
 

@@ -43,12 +43,12 @@ impl TimeInForce {
     }
 }
 
-/// What happens when an order meets one of the same account.
+/// Which order is cancelled when an order meets one of the same account: the arriving one, the waiting one, both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SelfTrade {
-    CancelNewest,
-    CancelOldest,
-    CancelBoth,
+    Newest,
+    Oldest,
+    Both,
 }
 
 /// What a caller asks for, checked on its own.
@@ -92,9 +92,7 @@ impl NewOrder {
     pub(crate) fn hold(&self, lots: u64, notional: u128) -> i128 {
         let pair = self.pair();
         let amount = match self.side {
-            Side::Buy => {
-                decimal::rescale_up(to_i128(notional), pair.notional_scale(), pair.quote_decimals())
-            }
+            Side::Buy => decimal::rescale_up(to_i128(notional), pair.notional_scale(), pair.quote_decimals()),
             Side::Sell => decimal::rescale(i128::from(lots), LOT_DECIMALS, pair.base_decimals()),
         };
         let fee_is_extra = self.fee_in_base == (self.side == Side::Sell);
@@ -166,9 +164,9 @@ impl Order {
 
     /// Average price of the fills at [`COST_DECIMALS`].
     fn average_price(&self) -> i128 {
-        let Some(average) = (to_i128(self.notional) * 10_i128.pow(COST_DECIMALS - self.pair().price_decimals))
-            .checked_div(i128::from(self.filled_lots))
-        else {
+        let Some(average) = (to_i128(self.notional)
+            * 10_i128.pow(COST_DECIMALS - self.pair().price_decimals))
+        .checked_div(i128::from(self.filled_lots)) else {
             return 0;
         };
         average

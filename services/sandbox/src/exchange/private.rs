@@ -107,7 +107,8 @@ pub(crate) fn api_key_info(state: &KeyState, account: &str, casing: Casing) -> S
                 Casing::Camel => json.field("nonceWindow").integer(key.nonce_window),
                 Casing::Snake => json.field("nonce_window").text(&key.nonce_window.to_string()),
             }
-            json.field("permissions").array(|json| key.permission_tokens.iter().for_each(|token| json.text(token)));
+            json.field("permissions")
+                .array(|json| key.permission_tokens.iter().for_each(|token| json.text(token)));
             json.field("iban").text(&iban(account));
             json.field(name("validUntil", "valid_until")).text(&seconds(key.valid_until));
             json.field(name("queryFrom", "query_from")).text(&seconds(key.query_from));
@@ -187,7 +188,8 @@ pub(crate) fn cancel_all(engine: &mut Engine, now_us: u64, account: usize) -> Do
 }
 
 fn cancel(engine: &mut Engine, now_us: u64, numbers: &[u64]) -> Done {
-    let ids: Vec<_> = numbers.iter().filter_map(|number| engine.open_order(*number)).map(|order| order.id).collect();
+    let ids: Vec<_> =
+        numbers.iter().filter_map(|number| engine.open_order(*number)).map(|order| order.id).collect();
     numbers.iter().for_each(|number| engine.cancel(now_us, *number));
     let body = success(|json| json.object(|json| json.field("count").integer(ids.len())));
     Done { body, orders: ids, acted: true }

@@ -171,11 +171,15 @@ fn write_ticker(json: &mut Json, engine: &Engine, now_us: u64, index: usize) {
             json.decimal(scaled(last), COST_DECIMALS);
             json.decimal(i128::from(last_lots), LOT_DECIMALS);
         });
-        json.field("v").array(|json| sums.iter().for_each(|sum| json.decimal(to_i128(sum.lots), LOT_DECIMALS)));
+        json.field("v")
+            .array(|json| sums.iter().for_each(|sum| json.decimal(to_i128(sum.lots), LOT_DECIMALS)));
         json.field("p").array(|json| {
             for sum in &sums {
                 let scale = 10_u128.pow(COST_DECIMALS - pair.price_decimals);
-                json.decimal(to_i128((sum.notional * scale).checked_div(sum.lots).unwrap_or(0)), COST_DECIMALS);
+                json.decimal(
+                    to_i128((sum.notional * scale).checked_div(sum.lots).unwrap_or(0)),
+                    COST_DECIMALS,
+                );
             }
         });
         json.field("t").array(|json| sums.iter().for_each(|sum| json.integer(sum.count)));
@@ -244,7 +248,8 @@ pub(crate) fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal
             json.field(pair.id).array(|json| {
                 for trade in &found {
                     json.array(|json| {
-                        let price = decimal::rescale(i128::from(trade.price), pair.price_decimals, COST_DECIMALS);
+                        let price =
+                            decimal::rescale(i128::from(trade.price), pair.price_decimals, COST_DECIMALS);
                         json.decimal(price, COST_DECIMALS);
                         json.decimal(i128::from(trade.lots), LOT_DECIMALS);
                         json.seconds(trade.at_us);

@@ -47,7 +47,8 @@ impl Signer {
         }
     }
 
-    /// The signature itself.
+    /// The signature itself, for tests: an exchange only checks.
+    #[cfg(test)]
     pub(crate) fn sign(&self, path: &str, query: &str, nonce: &str, body: &[u8]) -> String {
         STANDARD.encode(self.mac(path, query, nonce, body).finalize().into_bytes())
     }
@@ -63,13 +64,16 @@ impl fmt::Debug for Signer {
 mod tests {
     use super::*;
 
-    const V1: &str = "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg==";
-    const V2: &str = "FRs+gtq09rR7OFtKj9BGhyOGS3u5vtY/EdiIBO9kD8NFtRX7w7LeJDSrX6cq1D8zmQmGkWFjksuhBvKOAWJohQ==";
+    const V1: &str =
+        "kQH5HW/8p1uGOVjbgWA7FunAmGO8lsSUXNsu3eow76sz84Q18fWxnyRzBHCd3pd5nE9qa99HAZtuZuj6F1huXg==";
+    const V2: &str =
+        "FRs+gtq09rR7OFtKj9BGhyOGS3u5vtY/EdiIBO9kD8NFtRX7w7LeJDSrX6cq1D8zmQmGkWFjksuhBvKOAWJohQ==";
     const V3: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
     const V4: &str = "cHl0aG9uLWtyYWtlbi1zZGsgdW5pdC10ZXN0IHNlY3JldCB2YWx1ZQ==";
 
     /// Four vectors from public material (Kraken's guide, its support page, its Rust SDK, python-kraken-sdk), then
     /// nine computed from the documented formula: secret, nonce, path, body, signature.
+    #[rustfmt::skip] // One vector, one line.
     const VECTORS: [[&str; 5]; 13] = [
         [V1, "1616492376594", "/0/private/AddOrder", "nonce=1616492376594&ordertype=limit&pair=XBTUSD&price=37500&type=buy&volume=1.25", "4/dpxb3iT4tp/ZCVEwSnEsLxx0bqyhLpdfOpc6fn7OR8+UClSV5n9E6aSS8MPtnRfp32bAb0nmbRn6H8ndwLUQ=="],
         [V2, "1540973848000", "/0/private/TradeBalance", "nonce=1540973848000&asset=xbt", "RdQzoXRC83TPmbERpFj0XFVArq0Hfadm0eLolmXTuN2R24hzIqtAnF/f7vSfW1tGt7xQOn8bjm+Ht+X0KrMwlA=="],
@@ -93,7 +97,7 @@ mod tests {
             let (path, query) = path.split_once('?').unwrap_or((path, ""));
             assert_eq!(signer.sign(path, query, nonce, body.as_bytes()), sign, "{path} {body}");
             assert!(signer.verify(sign, path, query, nonce, body.as_bytes()));
-            assert!(!signer.verify(sign, path, query, &nonce.replace('6', "7"), body.as_bytes()));
+            assert!(!signer.verify(sign, path, query, &format!("{nonce}0"), body.as_bytes()));
             assert!(!signer.verify(sign, path, query, nonce, format!("{body} ").as_bytes()));
             assert!(!signer.verify(sign, "/0/private/Withdraw", query, nonce, body.as_bytes()));
             assert!(!signer.verify(&sign[..84], path, query, nonce, body.as_bytes()));

@@ -33,7 +33,9 @@ impl Params {
 
     /// Whether a parameter whose name begins like this was given.
     pub(crate) fn has_prefix(&self, prefix: &str) -> bool {
-        self.members.iter().any(|(name, value)| self.text[name.clone()].starts_with(prefix) && !value.is_empty())
+        self.members
+            .iter()
+            .any(|(name, value)| self.text[name.clone()].starts_with(prefix) && !value.is_empty())
     }
 
     /// Reads `application/x-www-form-urlencoded` or a query string.

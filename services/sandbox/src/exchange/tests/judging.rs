@@ -1,0 +1,153 @@
+//! Who may pass, and what is written down of it.
+
+use super::*;
+
+#[test]
+fn checks_come_in_their_order() {
+    let mut floor = floor();
+    let mut unknown = form("sandbox-read", "Balance", NOW_US, "");
+    unknown.api_key = Some("nobody".to_owned());
+    assert_eq!(error(&floor.send(unknown)), "EAPI:Invalid key");
+    assert_eq!(floor.refusal("sandbox-elsewhere", "Balance", ""), "EAPI:Invalid key");
+    assert_eq!(floor.refusal("sandbox-expired", "Balance", ""), "EAPI:Invalid key");
+    let mut forged = form("sandbox-read", "Balance", NOW_US, "");
+    forged.body = Bytes::from(format!("nonce={NOW_US}&x"));
+    assert_eq!(error(&floor.send(forged)), "EAPI:Invalid signature");
+    assert_eq!(floor.refusal("sandbox-otp", "Balance", ""), "EGeneral:Permission denied");
+    assert_eq!(floor.refusal("sandbox-otp", "Balance", "otp=wrong"), "EGeneral:Permission denied");
+    assert_eq!(floor.refusal("sandbox-read", "Balance", "otp=1"), "EAPI:Invalid key");
+    floor.result("sandbox-otp", "Balance", "otp=correct%20horse");
+    assert_eq!(floor.refusal("sandbox-none", "Balance", ""), "EGeneral:Permission denied");
+    let again = form("sandbox-none", "Balance", floor.nonce, "");
+    assert_eq!(error(&floor.send(again)), "EAPI:Invalid nonce", "consumed though the permission was missing");
+    assert_eq!(floor.refusal("sandbox-all", "Withdraw", ""), "EAPI:Feature disabled");
+}
+
+#[test]
+fn the_elsewhere_key_works_elsewhere() {
+    let mut floor = floor();
+    let mut request = form("sandbox-elsewhere", "Balance", 1_000_000_000, "");
+    request.peer_ip = "::ffff:203.0.113.7".parse().unwrap();
+    assert_eq!(floor.send(request)["error"], json!([]));
+}
+
+#[test]
+fn nonces_of_any_length_as_text_or_number() {
+    let mut floor = floor();
+    for nonce in
+        ["1700000000", "1700000000000", "1700000000000000", "1700000000000000000", "9999999999999999999"]
+    {
+        let body = format!("{{\"nonce\":{nonce}}}");
+        let number = signed("sandbox-all", "GetApiKeyInfo", nonce, body, "application/json");
+        let info = floor.send(number);
+        assert_eq!((&info["error"], &info["result"]["nonce"]), (&json!([]), &json!(nonce)));
+        let text = signed(
+            "sandbox-all-2",
+            "Balance",
+            nonce,
+            format!("{{ \"nonce\" : \"{nonce}\" }}"),
+            "application/json",
+        );
+        assert_eq!(floor.send(text)["error"], json!([]));
+    }
+    for bad in ["", "abc", "-5", "1.5", "18446744073709551616"] {
+        let request = signed(
+            "sandbox-all-3",
+            "Balance",
+            bad,
+            format!("nonce={bad}"),
+            "application/x-www-form-urlencoded",
+        );
+        assert_eq!(error(&floor.send(request)), "EAPI:Invalid nonce", "{bad}");
+    }
+}
+
+#[test]
+fn a_window_lets_late_ones_in_and_repeated_ones_unless_told_otherwise() {
+    let mut floor = floor();
+    let send = |floor: &mut Floor, nonce| {
+        floor.send(form("sandbox-window", "Balance", nonce, ""))["error"] == json!([])
+    };
+    assert!(send(&mut floor, NOW_US));
+    assert!(send(&mut floor, NOW_US - 9_999_999));
+    assert!(!send(&mut floor, NOW_US - 10_000_000));
+    assert!(send(&mut floor, NOW_US));
+    floor.exchange.change(br#"{"replayed_nonce_in_window":"refuse"}"#).unwrap();
+    assert!(!send(&mut floor, NOW_US));
+    assert!(send(&mut floor, NOW_US - 1));
+}
+
+#[test]
+fn the_counter_charges_by_profile_and_tier() {
+    let mut floor = Floor::new(&Options { tier: Tier::Starter, ..Options::default() });
+    (0..15).for_each(|_| drop(floor.result("sandbox-all", "Balance", "")));
+    assert_eq!(floor.refusal("sandbox-all", "Balance", ""), "EAPI:Rate limit exceeded");
+    floor.result("sandbox-all-2", "Balance", "");
+    floor.result("sandbox-all", "AddOrder", ORDER);
+    floor.exchange.change(br#"{"cost_profile":"conservative"}"#).unwrap();
+    (0..3).for_each(|_| drop(floor.result("sandbox-all-3", "Ledgers", "")));
+    assert_eq!(floor.refusal("sandbox-all-3", "Ledgers", ""), "EAPI:Rate limit exceeded");
+    floor.exchange.change(br#"{"tier":"wide"}"#).unwrap();
+    (0..100).for_each(|_| drop(floor.result("sandbox-all-3", "Ledgers", "")));
+}
+
+#[test]
+fn a_lockout_keeps_even_the_good_out() {
+    let lockout = Lockout { failures: 2, within_ms: 1_000, for_ms: 5_000 };
+    let mut floor = Floor::new(&Options { lockout, ..Options::default() });
+    for _ in 0..2 {
+        let old = form("sandbox-read", "Balance", 1_000_000_000, "");
+        floor.send(old);
+    }
+    let stale = form("sandbox-read", "Balance", 1_000_000_000, "");
+    assert_eq!(error(&floor.send(stale)), "EAPI:Invalid nonce");
+    assert_eq!(floor.refusal("sandbox-read", "Balance", ""), "EGeneral:Temporary lockout");
+    floor.now_us += 5_000_000;
+    floor.result("sandbox-read", "Balance", "");
+}
+
+#[test]
+fn a_key_describes_itself_in_both_spellings() {
+    let mut floor = floor();
+    let info = floor.result("sandbox-window", "GetApiKeyInfo", "");
+    assert_eq!(info["nonceWindow"], 10_000_000);
+    assert_eq!(info["nonce"], floor.nonce.to_string());
+    assert_eq!(info["permissions"], json!(["query-funds", "query-open-trades", "query-closed-trades"]));
+    assert_eq!(info["iban"], account_iban("main").unwrap());
+    assert_eq!((&info["validUntil"], &info["lastUsed"]), (&json!("0"), &json!("1781000000")));
+    floor.exchange.change(br#"{"key_info_casing":"snake"}"#).unwrap();
+    let info = floor.result("sandbox-window", "GetApiKeyInfo", "");
+    assert_eq!((&info["nonce_window"], &info["api_key"]), (&json!("10000000"), &json!("sandbox-window")));
+    let second = floor.result("sandbox-second-read", "GetApiKeyInfo", "");
+    assert_ne!(second["iban"], info["iban"]);
+}
+
+#[test]
+fn requests_under_way_are_in_the_log_and_counted() {
+    let mut floor = floor();
+    let first = floor.exchange.receive(NOW_US, form("sandbox-read", "Balance", NOW_US, ""));
+    let second = floor.exchange.receive(NOW_US, form("sandbox-read", "Balance", NOW_US + 1, ""));
+    let (one, two) = (first.ticket, second.ticket);
+    assert_eq!(floor.log()[0]["verdict"], Value::Null);
+    // The second overtakes the first.
+    let admitted = floor.exchange.authenticate(NOW_US + 5, second).unwrap();
+    assert!(floor.exchange.authenticate(NOW_US + 6, first).is_err());
+    floor.exchange.execute(NOW_US + 7, admitted);
+    floor.exchange.answered(one);
+    floor.exchange.answered(two);
+    let log = floor.log();
+    assert_eq!((&log[0]["verdict"], &log[1]["verdict"]), (&json!("EAPI:Invalid nonce"), &json!("ok")));
+    assert_eq!(
+        (&log[1]["received_us"], &log[1]["auth_us"], &log[1]["executed_us"]),
+        (&json!(NOW_US), &json!(NOW_US + 5), &json!(NOW_US + 7))
+    );
+    let counts = &floor.stats()["by_key"]["sandbox-read"];
+    assert_eq!(
+        (&counts["requests"], &counts["in_flight"], &counts["max_in_flight"]),
+        (&json!(2), &json!(0), &json!(2))
+    );
+    assert_eq!(
+        (&counts["refusals"], &counts["last_nonce"]),
+        (&json!({"EAPI:Invalid nonce": 1}), &json!((NOW_US + 1).to_string()))
+    );
+}
