@@ -163,6 +163,11 @@ fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
                 Some(refusal) if call.harmless || proves_nothing_happened(&refusal) => {
                     return Err(refusal_error(call.endpoint, refusal));
                 }
+                // Nonces are our affair; the lane logs the words.
+                Some(refusal) if refusal.effect == KeyEffect::BadNonce => {
+                    let text = "Kraken did not take the call as it arrived, but that does not prove that no copy was";
+                    ("KRAKEN_UNCLEAR", text.to_owned(), not_after)
+                }
                 Some(refusal) => ("KRAKEN_UNCLEAR", format!("Kraken answered {}", refusal.text), not_after),
             }
         }

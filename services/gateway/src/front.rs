@@ -57,7 +57,10 @@ struct Admitted {
     /// Set for the one call that is about a certain key.
     key_label: Option<String>,
     message: Bytes,
+    /// When an executor must have answered.
     answer_by: Instant,
+    /// For how long after that its answer is still waited for; as long again is kept for the way to the caller.
+    grace: Duration,
 }
 
 pub(crate) struct Edge {
@@ -185,7 +188,7 @@ impl Edge {
         let wanted = wire::timeout(&head.headers)?;
         let default = Duration::from_secs(if endpoint.effect.is_mutating() { 5 } else { 10 });
         let time = wanted.unwrap_or(default).min(Duration::from_secs(60));
-        let answer_by = Instant::now() + time - margin(time);
+        let (answer_by, grace) = (Instant::now() + time - margin(time), margin(time) / 2);
         if endpoint.effect.is_mutating() && self.drain.is_begun() {
             let text = "this gateway is stopping; the call was not sent";
             return Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(500));
@@ -224,6 +227,7 @@ impl Edge {
             key_label,
             message,
             answer_by,
+            grace,
         })
     }
 
@@ -243,6 +247,11 @@ impl Edge {
                 // What the last executor said is more to the point than that there is no other.
                 Err(error) => return last.unwrap_or(Err(error)),
             };
+            if Instant::now() >= call.answer_by {
+                // An order that is sent now could only be answered "unresolved".
+                let error = Error::new(ErrorKind::Late, "no time was left to send the call; nothing was sent");
+                return last.unwrap_or(Err(error));
+            }
             tried.push(choice.owner.clone());
             match self.hop(call, &choice).await {
                 Hop::Ended(ended) => return Ok(ended),
@@ -298,8 +307,8 @@ impl Edge {
         }
         self.metrics.hop(choice.executor == "local");
         let request = wire::request(call.method.path, wire::frame(&call.message), metadata);
-        // The executor answers by then of itself; the rest of the margin is for the way back.
-        let patience = call.answer_by + margin(left) / 2;
+        // The executor answers by then of itself.
+        let patience = call.answer_by + call.grace;
         let mutating = call.endpoint.effect.is_mutating();
         let answered = tokio::time::timeout_at(patience, self.read_answer(choice, request)).await;
         let lost = match answered {

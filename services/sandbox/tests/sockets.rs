@@ -1,5 +1,7 @@
 //! The sandbox over real sockets: HTTP, TLS, its own pages, and connections that end badly.
 
+#![allow(clippy::unwrap_used, reason = "what a test needs and does not get ends it")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -7,5 +7,4 @@ mod load;
 
 mod keys;
 mod outcomes;
-mod proxy;
 mod shared_keys;

@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use tidegate_core::derive_cl_ord_id;
 use tidegate_proto::v1;
 use tidegate_tests::eventually;
-use tidegate_tests::house::House;
+use tidegate_tests::house::{House, lanes};
 use tidegate_tests::process::Process;
 use tidegate_tests::sandbox::SandboxPages;
 use tonic::Status;
+use tonic::transport::Channel;
 
 use crate::judge::promises_not_executed;
 use v1::add_order_response::{Accepted, Outcome};
@@ -63,6 +64,15 @@ async fn executed_once(pages: &SandboxPages, handle: &str) {
 async fn arrived(pages: &SandboxPages, handle: &str) {
     eventually("the order to arrive at the exchange", || async {
         (!requests_of(pages, handle).await.is_empty()).then_some(())
+    })
+    .await;
+}
+
+/// Waits until a call waits in the lane of a key. Executors say so with each renewal of their grant.
+async fn queued(gateway: Channel, label: &str) {
+    eventually("a call to wait in the lane", || async {
+        let lanes = lanes(gateway.clone()).await;
+        lanes.iter().any(|lane| lane.key_label == label && lane.queue_length > 0).then_some(())
     })
     .await;
 }

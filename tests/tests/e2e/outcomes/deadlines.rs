@@ -22,19 +22,23 @@ fn in_time<T: std::fmt::Debug>(answer: Answer<T>) -> Result<T, tonic::Status> {
     answer.outcome
 }
 
-/// A house with one process, and a warm connection to it.
+/// A house with one process, and a connection to it. The first calls of a process load tables and open connections,
+/// which in a debug build takes longer than the calls here are given.
 async fn connected() -> (House, tidegate_tests::process::Process, Wire) {
     let house = House::build(Plan::default()).await.expect("a house");
     let process = one_process(&house, &[]).await;
-    let mut wire = Wire::connect(process.addr("gateway/grpc")).await;
+    let wire = Wire::connect(process.addr("gateway/grpc")).await;
     let warm: Answer<v1::GetBalanceResponse> =
         wire.call(GET_BALANCE, &v1::GetBalanceRequest::default(), None).await;
     warm.outcome.expect("a balance");
+    let checked = v1::AddOrderRequest { validate: true, ..resting_order() };
+    let warm: Answer<v1::AddOrderResponse> = wire.call(ADD_ORDER, &checked, None).await;
+    assert!(expect_accepted(warm.outcome.expect("a good order")).validated_only);
     (house, process, wire)
 }
 
 async fn order_while_kraken_hangs(hang: &str) {
-    let (house, _process, mut wire) = connected().await;
+    let (house, _process, wire) = connected().await;
     fault(&house.pages, "AddOrder", hang, HANG_MS).await;
     let order = resting_order();
     let answer = wire.call(ADD_ORDER, &order, Some(TIMEOUT)).await;
@@ -71,7 +75,7 @@ async fn an_order_that_hangs_before_the_engine_is_unresolved_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_whose_answer_is_late_is_unresolved_in_time() {
     for hang in ["hang_after_execute_ms", "hang_ms"] {
-        let (house, _process, mut wire) = connected().await;
+        let (house, _process, wire) = connected().await;
         let placed: Answer<v1::AddOrderResponse> = wire.call(ADD_ORDER, &resting_order(), None).await;
         let order_id = expect_accepted(placed.outcome.expect("an order")).order_ids.remove(0);
         fault(&house.pages, "CancelOrder", hang, HANG_MS).await;
@@ -97,7 +101,7 @@ async fn a_cancel_whose_answer_is_late_is_unresolved_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_is_late_is_refused_in_time_with_our_mark() {
-    let (house, _process, mut wire) = connected().await;
+    let (house, _process, wire) = connected().await;
     for hang in ["hang_after_execute_ms", "hang_ms"] {
         fault(&house.pages, "Balance", hang, HANG_MS).await;
         let answer: Answer<v1::GetBalanceResponse> =
@@ -112,7 +116,7 @@ async fn a_read_that_is_late_is_refused_in_time_with_our_mark() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_could_not_leave_in_time_is_refused_and_never_leaves() {
-    let (house, _process, mut wire) = connected().await;
+    let (house, _process, wire) = connected().await;
     fault(&house.pages, "AddOrder", "hang_after_execute_ms", HANG_MS).await;
     let (first, second) = (resting_order(), resting_order());
     let hung = wire.begin(ADD_ORDER, first.encode_to_vec(), Some("20S")).await;

@@ -54,7 +54,17 @@ impl Wire {
     }
 
     /// Writes a call. `timeout` goes into the header `grpc-timeout`, and nobody on this side cares for it.
-    pub(super) async fn begin(&mut self, path: &str, message: Vec<u8>, timeout: Option<&str>) -> Pending {
+    pub(super) async fn begin(&self, path: &str, message: Vec<u8>, timeout: Option<&str>) -> Pending {
+        self.try_begin(path, message, timeout).await.expect("a connection that takes calls")
+    }
+
+    /// Writes a call, unless the server takes no more of them on this connection; then nothing is written.
+    pub(super) async fn try_begin(
+        &self,
+        path: &str,
+        message: Vec<u8>,
+        timeout: Option<&str>,
+    ) -> Result<Pending, h2::Error> {
         let mut request = http::Request::post(format!("http://gateway{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
@@ -62,20 +72,20 @@ impl Wire {
             request = request.header("grpc-timeout", timeout);
         }
         let request = request.body(()).expect("a request");
-        let mut send = self.send.clone().ready().await.expect("a connection that takes calls");
+        let mut send = self.send.clone().ready().await?;
         let began = Instant::now();
-        let (answer, mut stream) = send.send_request(request, false).expect("a call");
+        let (answer, mut stream) = send.send_request(request, false)?;
         let mut framed = BytesMut::new();
         framed.put_u8(0);
         framed.put_u32(u32::try_from(message.len()).expect("a short message"));
         framed.put_slice(&message);
-        stream.send_data(framed.freeze(), true).expect("the call's bytes");
-        Pending { answer, stream, began }
+        stream.send_data(framed.freeze(), true)?;
+        Ok(Pending { answer, stream, began })
     }
 
     /// Writes a call and waits for its answer.
     pub(super) async fn call<T: Message + Default>(
-        &mut self,
+        &self,
         path: &str,
         message: &impl Message,
         timeout: Option<&str>,
@@ -97,9 +107,14 @@ impl Pending {
 
     /// Waits for the end of the answer.
     pub(super) async fn answer<T: Message + Default>(self) -> Answer<T> {
+        self.try_answer().await.expect("an answer on HTTP/2")
+    }
+
+    /// Waits for the end of the answer, or for the end of the stream without one.
+    pub(super) async fn try_answer<T: Message + Default>(self) -> Result<Answer<T>, h2::Error> {
         let began = self.began;
         let read = tokio::time::timeout(PATIENCE, self.read());
-        let (message, status) = read.await.expect("an answer at all").expect("an answer on HTTP/2");
+        let (message, status) = read.await.expect("an answer at all")?;
         let outcome = match status.code() {
             Code::Ok => {
                 assert!(message.len() >= 5, "a good answer without a message");
@@ -107,7 +122,7 @@ impl Pending {
             }
             _ => Err(status),
         };
-        Answer { outcome, after: began.elapsed() }
+        Ok(Answer { outcome, after: began.elapsed() })
     }
 
     async fn read(self) -> Result<(Bytes, Status), h2::Error> {
