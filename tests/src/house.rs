@@ -117,7 +117,8 @@ impl House {
     /// Starts `tidegate all` with a configuration and waits until every configured lane is settled: open in some
     /// process, or refused by name.
     pub async fn all(&self, name: &str, config: &str) -> anyhow::Result<Process> {
-        let process = Process::start(self.dir(), name, "all", config, &["gateway/grpc", "admin/http"]).await?;
+        let process =
+            Process::start(self.dir(), name, "all", config, &["gateway/grpc", "admin/http"]).await?;
         settled(channel(&process).await?).await;
         Ok(process)
     }
@@ -142,8 +143,7 @@ pub async fn lanes(channel: Channel) -> Vec<v1::Lane> {
 pub async fn settled(channel: Channel) {
     eventually("all lanes to be open or refused", || async {
         let lanes = lanes(channel.clone()).await;
-        let at_rest =
-            |lane: &v1::Lane| matches!(lane.state(), v1::LaneState::Open | v1::LaneState::Refused);
+        let at_rest = |lane: &v1::Lane| matches!(lane.state(), v1::LaneState::Open | v1::LaneState::Refused);
         (!lanes.is_empty() && lanes.iter().all(at_rest)).then_some(())
     })
     .await;

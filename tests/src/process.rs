@@ -104,7 +104,11 @@ impl Process {
     /// # Panics
     /// When it is not.
     pub fn addr(&self, listener: &str) -> SocketAddr {
-        *self.addrs.borrow().get(listener).unwrap_or_else(|| panic!("{} has no listener {listener}", self.name))
+        *self
+            .addrs
+            .borrow()
+            .get(listener)
+            .unwrap_or_else(|| panic!("{} has no listener {listener}", self.name))
     }
 
     /// Process id.

@@ -26,7 +26,16 @@ impl RedisServer {
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
             let mut child = Command::new("redis-server")
-                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+                .args([
+                    "--port",
+                    &port.to_string(),
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                ])
                 .args(["--maxmemory-policy", "noeviction", "--dir", dir.to_str().context("a path in UTF-8")?])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())

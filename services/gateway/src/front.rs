@@ -249,7 +249,8 @@ impl Edge {
             };
             if Instant::now() >= call.answer_by {
                 // An order that is sent now could only be answered "unresolved".
-                let error = Error::new(ErrorKind::Late, "no time was left to send the call; nothing was sent");
+                let error =
+                    Error::new(ErrorKind::Late, "no time was left to send the call; nothing was sent");
                 return last.unwrap_or(Err(error));
             }
             tried.push(choice.owner.clone());

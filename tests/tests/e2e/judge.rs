@@ -16,8 +16,12 @@ pub(crate) fn verdicts(log: &[Value]) -> BTreeMap<String, usize> {
 
 /// Requests that the exchange refused although tidegate promises that it never does.
 pub(crate) fn forbidden_refusals(log: &[Value]) -> Vec<&Value> {
-    let forbidden =
-        ["EAPI:Invalid nonce", "EGeneral:Permission denied", "EAPI:Rate limit exceeded", "EAPI:Invalid signature"];
+    let forbidden = [
+        "EAPI:Invalid nonce",
+        "EGeneral:Permission denied",
+        "EAPI:Rate limit exceeded",
+        "EAPI:Invalid signature",
+    ];
     let is_forbidden = |entry: &&Value| {
         entry["verdict"].as_str().is_some_and(|verdict| forbidden.iter().any(|f| verdict.starts_with(f)))
     };

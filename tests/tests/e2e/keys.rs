@@ -24,7 +24,10 @@ async fn a_call_that_no_key_may_serve_names_endpoint_and_permission() {
     assert!(promises_not_executed(&status));
     assert_eq!(fact(&status, "endpoint").as_deref(), Some("AddOrder"));
     assert_eq!(fact(&status, "missing_permission").as_deref(), Some("modify-trades"));
-    assert!(status.message().contains("AddOrder") && status.message().contains("modify-trades"), "{status:?}");
+    assert!(
+        status.message().contains("AddOrder") && status.message().contains("modify-trades"),
+        "{status:?}"
+    );
 
     let ledgers = AccountServiceClient::new(gateway).get_ledgers(v1::GetLedgersRequest::default()).await;
     let status = ledgers.expect_err("no key may read ledgers");
@@ -80,7 +83,8 @@ async fn keys_that_are_not_what_the_configuration_says_are_named_and_not_used() 
     let process = house.all("one", &config).await.expect("the process");
     let gateway = channel(&process).await.expect("a channel");
     let lanes = lanes(gateway.clone()).await;
-    let lane = |label: &str| lanes.iter().find(|l| l.key_label == label).unwrap_or_else(|| panic!("no {label}"));
+    let lane =
+        |label: &str| lanes.iter().find(|l| l.key_label == label).unwrap_or_else(|| panic!("no {label}"));
     assert_eq!(lane("sandbox-read").state(), v1::LaneState::Open);
     for (label, word) in [
         ("sandbox-expired", "EAPI:Invalid key"),
@@ -96,7 +100,10 @@ async fn keys_that_are_not_what_the_configuration_says_are_named_and_not_used() 
     }
 
     // The good key goes on serving, and no other was used for anything but the question what it is.
-    AccountServiceClient::new(gateway).get_balance(v1::GetBalanceRequest::default()).await.expect("a balance");
+    AccountServiceClient::new(gateway)
+        .get_balance(v1::GetBalanceRequest::default())
+        .await
+        .expect("a balance");
     for entry in house.pages.log().await.expect("a log") {
         assert!(entry["key"] == "sandbox-read" || entry["endpoint"] == "GetApiKeyInfo", "{entry}");
     }

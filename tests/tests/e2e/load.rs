@@ -44,7 +44,12 @@ pub(crate) fn resting_order() -> v1::AddOrderRequest {
 }
 
 impl Told {
-    fn count<T>(&self, what: &str, answer: Result<T, Status>, is_unresolved: impl Fn(&T) -> bool) -> Option<T> {
+    fn count<T>(
+        &self,
+        what: &str,
+        answer: Result<T, Status>,
+        is_unresolved: impl Fn(&T) -> bool,
+    ) -> Option<T> {
         match answer {
             Ok(reply) => {
                 let unresolved = is_unresolved(&reply);
@@ -74,7 +79,8 @@ impl Told {
         while done < calls {
             let balance = account.get_balance(within(patience, v1::GetBalanceRequest::default())).await;
             self.count("GetBalance", balance, |_| false);
-            let placed = trading.add_order(within(patience, resting_order())).await.map(tonic::Response::into_inner);
+            let placed =
+                trading.add_order(within(patience, resting_order())).await.map(tonic::Response::into_inner);
             let is_unresolved = |reply: &v1::AddOrderResponse| {
                 matches!(reply.outcome, Some(v1::add_order_response::Outcome::Unresolved(_)))
             };
@@ -85,7 +91,8 @@ impl Told {
             if let Some(v1::add_order_response::Outcome::Accepted(order)) = placed.and_then(|p| p.outcome) {
                 let target = order.order_ids.first().cloned().map(v1::cancel_order_request::Target::OrderId);
                 let cancel = v1::CancelOrderRequest { context: None, target };
-                let cancelled = trading.cancel_order(within(patience, cancel)).await.map(tonic::Response::into_inner);
+                let cancelled =
+                    trading.cancel_order(within(patience, cancel)).await.map(tonic::Response::into_inner);
                 self.count("CancelOrder", cancelled, |reply| {
                     matches!(reply.outcome, Some(v1::cancel_order_response::Outcome::Unresolved(_)))
                 });

@@ -104,7 +104,8 @@ async fn one_process_with_the_store_in_memory_does_the_same() {
         let house = House::build(plan).await.expect("a house");
         let config = house.config(&KEYS, "").expect("a config");
         let process = house.all("one", &config).await.expect("the process");
-        let told = run_load(&[channel(&process).await.expect("a channel")], Duration::from_secs(patience_s)).await;
+        let told =
+            run_load(&[channel(&process).await.expect("a channel")], Duration::from_secs(patience_s)).await;
         judge(&house).await;
         assert!(told.good.load(Ordering::Relaxed) > 100, "{tier}: {told:?}");
     }

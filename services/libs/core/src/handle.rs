@@ -103,7 +103,8 @@ mod tests {
             assert_ne!(one, other);
         }
         assert!(one.as_str().parse::<ClOrdId>().is_ok_and(|id| id.looks_derived()));
-        let of_a_caller: ClOrdId = "6d1b345e-2821-40e2-ad83-4ecb18a06876".parse().expect("a UUID of version 4");
+        let of_a_caller: ClOrdId =
+            "6d1b345e-2821-40e2-ad83-4ecb18a06876".parse().expect("a UUID of version 4");
         assert!(!of_a_caller.looks_derived());
     }
 

@@ -57,7 +57,8 @@ async fn an_order_with_an_unclear_answer_is_unresolved_and_sent_once() {
     for (name, value, reason, executed) in unclear() {
         fault(&house.pages, "AddOrder", name, value.clone()).await;
         let order = resting_order();
-        let reply = trading.add_order(order.clone()).await.unwrap_or_else(|s| panic!("{name} {value}: {s:?}"));
+        let reply =
+            trading.add_order(order.clone()).await.unwrap_or_else(|s| panic!("{name} {value}: {s:?}"));
         let unresolved = expect_unresolved(&order, reply.into_inner());
         assert_eq!(unresolved.reason, reason, "{name} {value}: {}", unresolved.text);
         assert!(unresolved.not_after.is_some(), "{name} {value}");

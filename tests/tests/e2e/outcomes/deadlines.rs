@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use prost::Message;
 use tidegate_proto::v1;
-use tidegate_tests::house::{House, Plan};
 use tidegate_tests::eventually;
+use tidegate_tests::house::{House, Plan};
 
 use super::wire::{ADD_ORDER, Answer, CANCEL_ORDER, GET_BALANCE, Wire};
-use super::{executed_once, expect_accepted, expect_marked, expect_unresolved, fault, handle_of, one_process};
+use super::{
+    executed_once, expect_accepted, expect_marked, expect_unresolved, fault, handle_of, one_process,
+};
 use crate::load::resting_order;
 
 /// The time that the calls are given, and what a busy machine may make of it.

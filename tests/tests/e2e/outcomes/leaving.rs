@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use prost::Message;
 use tidegate_proto::v1;
+use tidegate_tests::eventually;
 use tidegate_tests::house::{House, Plan, channel};
 use tidegate_tests::process::Process;
-use tidegate_tests::eventually;
 
 use super::wire::{ADD_ORDER, Pending, Wire};
 use super::{arrived, executed_once, expect_accepted, fault, handle_of, one_process, queued, requests_of};
@@ -17,7 +17,8 @@ async fn fate_is_told(process: &Process, order: &v1::AddOrderRequest) {
     let id = order.context.as_ref().expect("a context").request_id.clone();
     eventually("the process to say what became of the order", || async {
         let log = process.log();
-        let line = log.lines().find(|line| line.contains(&id) && line.contains("a mutating call has landed"))?;
+        let line =
+            log.lines().find(|line| line.contains(&id) && line.contains("a mutating call has landed"))?;
         assert!(line.contains("accepted") && line.contains("listening=false"), "{line}");
         Some(())
     })

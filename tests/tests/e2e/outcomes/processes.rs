@@ -11,8 +11,8 @@ use tonic::Code;
 
 use super::wire::{ADD_ORDER, Answer, GET_BALANCE, Wire};
 use super::{
-    KEYS, arrived, executed_once, expect_accepted, expect_marked, expect_unresolved, fault, handle_of, queued,
-    requests_of,
+    KEYS, arrived, executed_once, expect_accepted, expect_marked, expect_unresolved, fault, handle_of,
+    queued, requests_of,
 };
 use crate::load::resting_order;
 
@@ -54,7 +54,8 @@ async fn an_order_whose_executor_is_killed_after_the_send_is_unresolved() {
     executed_once(&house.pages, &handle_of(&order)).await;
     executor.kill().await;
     let answer: Answer<v1::AddOrderResponse> = pending.answer().await;
-    let unresolved = expect_unresolved(&order, answer.outcome.expect("a reply, because the order was executed"));
+    let unresolved =
+        expect_unresolved(&order, answer.outcome.expect("a reply, because the order was executed"));
     assert_eq!(unresolved.reason, "EXECUTOR_LOST");
     assert!(answer.after < Duration::from_secs(10), "a dead executor is noticed at once: {:?}", answer.after);
     assert_eq!(requests_of(&house.pages, &handle_of(&order)).await.len(), 1);
@@ -69,7 +70,8 @@ async fn an_order_whose_executor_stands_still_after_the_send_is_unresolved_in_ti
     executed_once(&house.pages, &handle_of(&order)).await;
     executor.freeze();
     let answer: Answer<v1::AddOrderResponse> = pending.answer().await;
-    let unresolved = expect_unresolved(&order, answer.outcome.expect("a reply, because the order was executed"));
+    let unresolved =
+        expect_unresolved(&order, answer.outcome.expect("a reply, because the order was executed"));
     assert_eq!(unresolved.reason, "EXECUTOR_LOST");
     assert!(answer.after < Duration::from_secs(6), "{:?}", answer.after);
 
@@ -139,7 +141,8 @@ async fn without_an_executor_orders_are_refused_with_our_mark() {
         refused => drop(expect_marked("a dead executor", refused)),
     }
     let known = channel(&gateway).await.expect("a channel");
-    eventually("the gateway to notice", || async { lanes(known.clone()).await.is_empty().then_some(()) }).await;
+    eventually("the gateway to notice", || async { lanes(known.clone()).await.is_empty().then_some(()) })
+        .await;
     let answer: Answer<v1::AddOrderResponse> = wire.call(ADD_ORDER, &resting_order(), Some("1S")).await;
     let status = expect_marked("no executor at all", answer.outcome);
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");

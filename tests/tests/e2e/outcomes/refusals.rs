@@ -53,7 +53,12 @@ async fn orders_that_make_no_sense_are_refused_before_anything_is_sent() {
         ("no context", v1::AddOrderRequest { context: None, ..order() }, invalid, "context.request_id"),
         ("no request id", with_request_id(""), invalid, "context.request_id"),
         ("no uuid", with_request_id("hello"), invalid, "context.request_id"),
-        ("a random uuid", with_request_id("6b1c3a52-8c58-4e0d-9c39-0c2b7b0f4a11"), invalid, "context.request_id"),
+        (
+            "a random uuid",
+            with_request_id("6b1c3a52-8c58-4e0d-9c39-0c2b7b0f4a11"),
+            invalid,
+            "context.request_id",
+        ),
         ("an old id", with_request_id(request_id_born(day_ms + 60_000)), invalid, "context.request_id"),
         ("an id of tomorrow", with_request_id(request_id_born(-60_000)), invalid, "context.request_id"),
         ("another's id", v1::AddOrderRequest { cl_ord_id: "mine-1".into(), ..order() }, invalid, "cl_ord_id"),
@@ -61,8 +66,18 @@ async fn orders_that_make_no_sense_are_refused_before_anything_is_sent() {
         ("no side", v1::AddOrderRequest { side: 0, ..order() }, invalid, "side"),
         ("no type", v1::AddOrderRequest { order_type: 0, ..order() }, invalid, "order_type"),
         ("no number", v1::AddOrderRequest { volume: "1e5".into(), ..order() }, invalid, "volume"),
-        ("too close", v1::AddOrderRequest { deadline: deadline_in(2_400), ..order() }, Code::DeadlineExceeded, ""),
-        ("past", v1::AddOrderRequest { deadline: deadline_in(-1_000), ..order() }, Code::DeadlineExceeded, ""),
+        (
+            "too close",
+            v1::AddOrderRequest { deadline: deadline_in(2_400), ..order() },
+            Code::DeadlineExceeded,
+            "",
+        ),
+        (
+            "past",
+            v1::AddOrderRequest { deadline: deadline_in(-1_000), ..order() },
+            Code::DeadlineExceeded,
+            "",
+        ),
         ("too far", v1::AddOrderRequest { deadline: deadline_in(70_000), ..order() }, invalid, "deadline"),
     ] {
         let status = expect_marked(what, trading.add_order(order).await);
@@ -95,7 +110,8 @@ async fn an_order_with_a_field_that_this_build_does_not_know_is_refused() {
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(status.message().contains("77") || format!("{status:?}").contains("77"), "{status:?}");
     // Bytes that are no message at all.
-    let answer: Answer<v1::AddOrderResponse> = wire.begin(ADD_ORDER, vec![0x0f; 9], None).await.answer().await;
+    let answer: Answer<v1::AddOrderResponse> =
+        wire.begin(ADD_ORDER, vec![0x0f; 9], None).await.answer().await;
     let status = expect_marked("no message", answer.outcome);
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(house.pages.requests("AddOrder").await.expect("a log").is_empty());

@@ -136,7 +136,9 @@ impl Metrics {
             stage_duration: latency("tidegate_stage_duration", "Time that calls spend in a stage."),
             hops: meter
                 .u64_counter("tidegate_hops")
-                .with_description("Calls that a gateway handed to an executor, in this process or in another.")
+                .with_description(
+                    "Calls that a gateway handed to an executor, in this process or in another.",
+                )
                 .build(),
             kraken_errors: meter
                 .u64_counter("tidegate_kraken_errors")
