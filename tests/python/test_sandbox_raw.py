@@ -38,10 +38,10 @@ def test_statistics_count_refusals_by_key_and_cause(sandbox: Sandbox) -> None:
     assert statistics["by_endpoint"]["Balance"] >= 2
 
 
-def test_a_wrong_signature_is_an_invalid_key(sandbox: Sandbox) -> None:
+def test_a_wrong_signature_is_an_invalid_signature(sandbox: Sandbox) -> None:
     right = key("sandbox-ledger")
     wrong = Key(right.api_key, key("sandbox-fund").secret)
-    assert sandbox.signed(wrong, "Ledgers")["error"] == ["EAPI:Invalid key"]
+    assert sandbox.signed(wrong, "Ledgers")["error"] == ["EAPI:Invalid signature"]
 
 
 def test_tls_is_trusted_through_the_written_ca_and_only_through_it(sandbox: Sandbox) -> None:

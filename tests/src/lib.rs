@@ -4,6 +4,7 @@
 //! directory; when a test panics, the end of each file is printed. Nothing here sleeps for a fixed time: it waits
 //! for conditions, at most as long as [`PATIENCE`].
 
+pub mod fault_proxy;
 pub mod house;
 pub mod process;
 pub mod redis_server;

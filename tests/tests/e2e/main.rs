@@ -7,4 +7,5 @@ mod load;
 
 mod keys;
 mod outcomes;
+mod proxy;
 mod shared_keys;
