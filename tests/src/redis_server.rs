@@ -16,6 +16,7 @@ use crate::PATIENCE;
 pub struct RedisServer {
     _child: Child,
     port: u16,
+    password: Option<String>,
 }
 
 impl RedisServer {
@@ -23,6 +24,15 @@ impl RedisServer {
     ///
     /// Redis cannot choose a port itself, so another process may snatch it in between; then another one is tried.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+        Self::start_with(dir, None).await
+    }
+
+    /// The same, and it lets nobody in without the password.
+    pub async fn start_protected(dir: &Path, password: &str) -> anyhow::Result<Self> {
+        Self::start_with(dir, Some(password)).await
+    }
+
+    async fn start_with(dir: &Path, password: Option<&str>) -> anyhow::Result<Self> {
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
             let mut child = Command::new("redis-server")
@@ -37,6 +47,7 @@ impl RedisServer {
                     "no",
                 ])
                 .args(["--maxmemory-policy", "noeviction", "--dir", dir.to_str().context("a path in UTF-8")?])
+                .args(password.iter().flat_map(|password| ["--requirepass", password]))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
@@ -50,9 +61,10 @@ impl RedisServer {
                 }
                 if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await {
                     stream.write_all(b"PING\r\n").await?;
-                    let mut answer = [0; 7];
-                    if stream.read_exact(&mut answer).await.is_ok() && &answer == b"+PONG\r\n" {
-                        return Ok(Self { _child: child, port });
+                    let mut answer = [0; 5];
+                    let answered = stream.read_exact(&mut answer).await.is_ok();
+                    if answered && (&answer == b"+PONG" || &answer == b"-NOAU") {
+                        return Ok(Self { _child: child, port, password: password.map(str::to_owned) });
                     }
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -63,7 +75,25 @@ impl RedisServer {
 
     /// Where it is, for `store.redis_url`.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let password = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
+        format!("redis://{password}127.0.0.1:{}", self.port)
+    }
+
+    /// Everything that Redis holds, as `redis-cli` prints it: each key and its hash.
+    pub async fn content(&self) -> anyhow::Result<String> {
+        let ask = async |command: &[&str]| -> anyhow::Result<String> {
+            let mut cli = Command::new("redis-cli");
+            cli.args(["-p", &self.port.to_string()]).args(command);
+            if let Some(password) = &self.password {
+                cli.env("REDISCLI_AUTH", password);
+            }
+            Ok(String::from_utf8_lossy(&cli.output().await?.stdout).into_owned())
+        };
+        let mut content = String::new();
+        for key in ask(&["KEYS", "*"]).await?.lines() {
+            content.push_str(&format!("{key}\n{}\n", ask(&["HGETALL", key]).await?));
+        }
+        Ok(content)
     }
 
     /// Everything that Redis is asked from now on, one line a command, as its MONITOR says it.

@@ -8,4 +8,5 @@ mod load;
 mod keys;
 mod outcomes;
 mod proxy;
+mod secrets;
 mod shared_keys;
