@@ -173,19 +173,22 @@ impl Process {
 
     /// CPU time that it has used, user and system, in microseconds.
     pub fn cpu_us(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
-        // Fields 14 and 15, counted behind the command name, which may hold anything but ends with the last `)`.
-        let fields: Vec<u64> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse().ok())
-            .collect();
-        fields.iter().sum::<u64>() * 10_000
+        cpu_us_of(&self.pid().to_string())
     }
+}
+
+/// CPU time that this very process has used, in microseconds.
+pub fn own_cpu_us() -> u64 {
+    cpu_us_of("self")
+}
+
+fn cpu_us_of(pid: &str) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Fields 14 and 15, in hundredths of a second; counted behind the command name, which may hold anything but ends
+    // with the last `)`.
+    let behind = stat.rsplit(')').next().unwrap_or_default();
+    let fields = behind.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
+    fields.sum::<u64>() * 10_000
 }
 
 impl Drop for Process {
