@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings a bare Debian 12 or Ubuntu 24.04 (make, C compiler, rustup's Rust, Python 3) to where every
-# target of the Makefile works: redis-server for the tests, and .venv with the pinned Python tools.
+# target of the Makefile works: the servers and tools that tests start, and .venv with the pinned Python tools.
 # What is there already is left alone. Exit 69 (EX_UNAVAILABLE) when something is missing that only
 # an administrator can add.
 set -euo pipefail
@@ -39,14 +39,21 @@ install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "$@"
-    if [ -d /run/systemd/system ] && [[ " $* " == *" redis-server "* ]]; then
-        systemctl disable --now redis-server.service >/dev/null 2>&1 ||
-            say "could not disable redis-server.service; it will start with the machine"
-    fi
+    local service
+    for service in redis-server prometheus; do
+        if [ -d /run/systemd/system ] && [[ " $* " == *" $service "* ]]; then
+            systemctl disable --now "$service.service" >/dev/null 2>&1 ||
+                say "could not disable $service.service; it will start with the machine"
+        fi
+    done
 }
 
 missing=()
-have redis-server || missing+=(redis-server)
+# Package -> the program that it is wanted for. Tests start each of them themselves, on ports of their own.
+declare -A programs=([redis-server]=redis-server [prometheus]=promtool [buildah]=buildah)
+for package in "${!programs[@]}"; do
+    have "${programs[$package]}" || missing+=("$package")
+done
 venv_is_current || venv_is_possible || missing+=(python3-venv)
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ] || ! have apt-get; then
@@ -56,7 +63,10 @@ if [ "${#missing[@]}" -gt 0 ]; then
     fi
     say "installing ${missing[*]} with apt"
     install_packages "${missing[@]}"
-    have redis-server || unavailable "redis-server is still missing after apt-get install"
+    for package in "${missing[@]}"; do
+        program=${programs[$package]:-python3}
+        have "$program" || unavailable "$program is still missing after apt-get install $package"
+    done
 fi
 
 if ! venv_is_current; then

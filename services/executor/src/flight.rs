@@ -204,6 +204,22 @@ pub(crate) async fn verification(cell: Arc<LaneCell>, nonce: Nonce, epoch: u64) 
     let label = cell.key.label.clone();
     let Some(get_key_info) = endpoint("GetApiKeyInfo") else { return };
     let ticket = TicketId::VERIFICATION;
+    if cell.key.of_sandbox {
+        match cell.shared.rest.is_sandbox(VERIFICATION_TIMEOUT).await {
+            Ok(true) => {}
+            Ok(false) => {
+                cell.ended(ticket, End::NotSent);
+                let reason =
+                    "it is a key of the built-in sandbox, and what answers at kraken.rest_url is none";
+                return conclude(&cell, epoch, Err(reason.to_owned()));
+            }
+            Err(fault) => {
+                cell.ended(ticket, End::NotSent);
+                warn!(key = %label, error = %fault, "what answers at kraken.rest_url is not known yet; asking again");
+                return;
+            }
+        }
+    }
     let reply = match send(&cell, ticket, nonce, get_key_info, &Params::new(), VERIFICATION_TIMEOUT).await {
         Ok(reply) => reply,
         Err(fault) => {
@@ -233,6 +249,12 @@ pub(crate) async fn verification(cell: Arc<LaneCell>, nonce: Nonce, epoch: u64) 
             }
         }
     };
+    conclude(&cell, epoch, verdict);
+}
+
+/// Opens the lane until the key expires, or refuses the key for the reason given.
+fn conclude(cell: &Arc<LaneCell>, epoch: u64, verdict: Result<Option<UnixUs>, String>) {
+    let label = &cell.key.label;
     let handed_back = {
         let mut state = cell.lock();
         state.bad_nonces = 0;

@@ -37,6 +37,8 @@ pub struct Key {
     pub iban: Option<String>,
     /// Pool in which it is announced.
     pub pool: PoolName,
+    /// Whether it is one of the sandbox's own, which are public: it is shown to nobody but a sandbox.
+    pub of_sandbox: bool,
     /// Its place in the store.
     pub grant_key: GrantKey,
     /// The two halves.

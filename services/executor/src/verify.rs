@@ -66,6 +66,7 @@ mod tests {
             account: "main".parse().expect(label),
             iban: Some("AA12 N84G ABCD 1234".into()),
             pool: "default".parse().expect(label),
+            of_sandbox: false,
             grant_key: GrantKey {
                 domain: "main".parse().expect(label),
                 fingerprint: Fingerprint::of_api_key("public-half"),

@@ -10,7 +10,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, Query, State};
-use axum::http::{HeaderMap, Request as HttpRequest, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request as HttpRequest, Response, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use bytes::Bytes;
@@ -63,6 +64,7 @@ impl Shell {
             .route("/sandbox/log", get(log))
             .route("/sandbox/switches", get(switches).post(change))
             .fallback(exchange)
+            .layer(map_response(sign_as_sandbox))
             .with_state(self)
     }
 
@@ -153,6 +155,12 @@ fn cut_body(bytes: Bytes, cut: Arc<Notify>) -> Body {
         std::future::pending().await
     });
     Body::from_stream(first.chain(end))
+}
+
+/// By this name a client can tell play money from real before it shows a key.
+async fn sign_as_sandbox(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(header::SERVER, HeaderValue::from_static("tidegate-sandbox"));
+    response
 }
 
 fn json(body: String) -> Response<Body> {

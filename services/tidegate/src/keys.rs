@@ -51,6 +51,7 @@ fn load_one(config: &Config, label: &KeyLabel, key: &KeyConfig) -> Result<Key, S
         account: key.account.clone(),
         iban: account.iban.clone(),
         pool: key.pool.clone(),
+        of_sandbox: matches!(key.source, KeySource::Sandbox),
         grant_key: GrantKey {
             domain: account.domain.clone(),
             fingerprint: Fingerprint::of_api_key(&api_key),

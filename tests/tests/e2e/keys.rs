@@ -1,10 +1,15 @@
 //! Which key serves what, and which keys are not used at all.
 
+use std::net::SocketAddr;
+
 use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
 use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
 use tidegate_proto::v1::trading_service_client::TradingServiceClient;
-use tidegate_tests::house::{House, Plan, channel, lanes};
+use tidegate_tests::house::{House, Plan, channel, lanes, sandbox_key};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tonic::Code;
 
 use crate::judge::{fact, promises_not_executed};
@@ -53,6 +58,46 @@ async fn the_least_privileged_key_serves() {
     assert_eq!(key_of(orders).as_deref(), Some("sandbox-trade"));
     let cancels = house.pages.requests("CancelOrder").await.expect("a log");
     assert_eq!(key_of(cancels).as_deref(), Some("sandbox-cancel"));
+}
+
+/// Answers every request with an error page, as an exchange answers a path that it does not know, and hands on what
+/// it was asked.
+async fn no_sandbox() -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = listener.local_addr().expect("an address");
+    let (asked, requests) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let asked = asked.clone();
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 16_384];
+                let len = client.read(&mut bytes).await.unwrap_or_default();
+                let _ = asked.send(String::from_utf8_lossy(&bytes[..len]).into_owned());
+                let page = "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+                let _ = client.write_all(page.as_bytes()).await;
+            });
+        }
+    });
+    (addr, requests)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_key_is_shown_to_a_sandbox_only() {
+    let house = House::build(Plan::default()).await.expect("a house");
+    let (elsewhere, mut requests) = no_sandbox().await;
+    let at_sandbox = house.config(&["sandbox-read"], "").expect("a config");
+    let sandbox = house.sandbox.addr("sandbox/rest").to_string();
+    let config = at_sandbox.replace(&sandbox, &elsewhere.to_string());
+    let process = house.all("one", &config).await.expect("the process");
+    let lanes = lanes(channel(&process).await.expect("a channel")).await;
+    assert_eq!(lanes[0].state(), v1::LaneState::Refused);
+    assert!(lanes[0].state_reason.contains("key of the built-in sandbox"), "{}", lanes[0].state_reason);
+    let question = requests.recv().await.expect("one question");
+    assert!(question.starts_with("GET /sandbox/stats "), "{question}");
+    let api_key = sandbox_key("sandbox-read").expect("a key")["api_key"].as_str().expect("text").to_owned();
+    for request in std::iter::once(question).chain(std::iter::from_fn(|| requests.try_recv().ok())) {
+        assert!(!request.to_lowercase().contains("api-key:") && !request.contains(&api_key), "{request}");
+    }
 }
 
 /// The identifier of a key's account, as an operator would learn it: by asking Kraken through tidegate.

@@ -20,7 +20,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SERVER};
 use reqwest::{Certificate, Client, Response, Url, redirect, retry};
 use rustls::crypto::CryptoProvider;
 use tidegate_core::{Endpoint, Verb};
@@ -28,6 +28,10 @@ use tidegate_core::{Endpoint, Verb};
 use crate::encode::{Params, PreparedBody};
 use crate::reply::{BodyFault, Reply, printable, read_reply};
 use crate::sign::Credential;
+
+/// A page that only a sandbox has, and the name under which it serves it (its README, "Pages of its own").
+const SANDBOX_PAGE: &str = "/sandbox/stats";
+const SANDBOX_SERVER: &str = "tidegate-sandbox";
 
 /// How to reach Kraken.
 #[derive(Clone, Debug)]
@@ -258,6 +262,14 @@ impl RestClient {
         total: Duration,
     ) -> Result<Reply, CallFault> {
         Ok(self.get_public(endpoint, params, total).await?.read().await?)
+    }
+
+    /// Whether the other end says of itself that it is tidegate's sandbox. The page is none of Kraken's, costs nothing
+    /// and carries nothing; an exchange answers it with an error, which is a "no".
+    pub async fn is_sandbox(&self, total: Duration) -> Result<bool, SendError> {
+        let head = self.head(self.http.get(format!("{}{SANDBOX_PAGE}", self.base)), total).await?;
+        let server = head.response.headers().get(SERVER).and_then(|value| value.to_str().ok());
+        Ok(head.status() == 200 && server == Some(SANDBOX_SERVER))
     }
 
     async fn head(&self, request: reqwest::RequestBuilder, total: Duration) -> Result<Head, SendError> {
