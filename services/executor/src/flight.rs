@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tidegate_core::{Endpoint, Error, ErrorKind, Nonce, UnixUs, endpoint};
 use tidegate_kraken::wire::{self, ApiKeyInfo};
-use tidegate_kraken::{KeyEffect, Params, ReadFault, Refusal, Reply, SendError, Stage as Sent, classify};
+use tidegate_kraken::{KeyEffect, Params, ReadFault, Refusal, Reply, SendError, Stage as Reached, classify};
 use tidegate_lanes::{End, TicketId};
-use tidegate_runtime::telemetry::Stage;
+use tidegate_runtime::telemetry::{NonceCause, Sent, Stage};
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::lane_cell::{Job, LaneCell, NotAfter, Waiting, moved};
@@ -170,17 +170,21 @@ async fn send(
     match head {
         Ok(head) => {
             cell.ended(ticket, End::Answered);
-            head.read().await.map_err(|fault| match fault {
+            let read = head.read().await;
+            shared.metrics.kraken_request(if read.is_ok() { Sent::Answered } else { Sent::Lost });
+            read.map_err(|fault| match fault {
                 ReadFault::TimedOut | ReadFault::Broken(_) => Fault::Lost(fault.to_string()),
                 ReadFault::Body(_) => Fault::Unreadable(fault.to_string()),
             })
         }
-        Err(SendError { stage: Sent::NotSent, text, .. }) => {
+        Err(SendError { stage: Reached::NotSent, text, .. }) => {
             cell.ended(ticket, End::NotSent);
+            shared.metrics.kraken_request(Sent::NotSent);
             Err(Fault::Unsent(text))
         }
         Err(SendError { text, .. }) => {
             cell.ended(ticket, End::Unknown);
+            shared.metrics.kraken_request(Sent::Lost);
             Err(Fault::Lost(text))
         }
     }
@@ -195,7 +199,12 @@ fn learn(cell: &Arc<LaneCell>, endpoint: &'static Endpoint, refusal: &Refusal) {
             warn!("Kraken's REST counter of the key is full, although our reckoning had room");
             cell.lock().lane.rate_limited(cell.shared.clock.mono());
         }
-        effect => warn!(?effect, error = %refusal.text, "Kraken found fault with the key"),
+        effect => {
+            if effect == KeyEffect::BadNonce {
+                cell.shared.metrics.nonce_refused(cell.key.label.as_str(), NonceCause::Unexplained);
+            }
+            warn!(?effect, error = %refusal.text, "Kraken found fault with the key");
+        }
     }
 }
 

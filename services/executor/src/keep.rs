@@ -14,6 +14,7 @@ use tidegate_lanes::{
     propose,
 };
 use tidegate_runtime::Drain;
+use tidegate_runtime::telemetry::StoreAct;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -105,7 +106,8 @@ impl Keeper {
         let sent_at = clock.mono();
         let terms = self.cell.lock().lane.terms(sent_at, want);
         let request = GrantRequest { ids: self.ids.clone(), terms };
-        let answer = self.store.grant(&request).await.map_err(|error| error.to_string())?;
+        let answer = self.timed(StoreAct::Grant, self.store.grant(&request)).await;
+        let answer = answer.map_err(|error| error.to_string())?;
         let GrantAnswer { reply, members } = answer;
         self.members.send_if_modified(|known| {
             let same = known.iter().map(|m| &m.owner).eq(members.iter().map(|m| &m.owner));
@@ -127,6 +129,16 @@ impl Keeper {
         }
         self.cell.pump();
         Ok(if granted { RENEW_EVERY } else { LOOK_AGAIN })
+    }
+
+    /// A request to the store, counted.
+    async fn timed<T, E>(&self, act: StoreAct, request: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let shared = &self.cell.shared;
+        let began = shared.clock.mono();
+        let result = request.await;
+        let took = Duration::from_micros(shared.clock.mono().us_since(began));
+        shared.metrics.store_request(act, result.is_ok(), took);
+        result
     }
 
     fn note_owner(&self, reply: &GrantReply) {
@@ -163,7 +175,7 @@ impl Keeper {
             if let Some(released) = released {
                 info!(key = %self.cell.key.label, epoch = released.epoch, "gave the key back");
                 let release = Release { ids: self.ids.clone(), released, leave };
-                if let Err(error) = self.store.release(&release).await {
+                if let Err(error) = self.timed(StoreAct::Release, self.store.release(&release)).await {
                     warn!(key = %self.cell.key.label, %error, "the key could not be given back; its grant will expire");
                 }
                 return;

@@ -249,18 +249,24 @@ impl LaneCell {
         }
     }
 
-    /// Tells the directory and the gauges that something changed.
+    /// Tells the directory that something changed.
     pub(crate) fn announce(&self) {
+        self.shared.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// The lane for a scrape.
+    pub(crate) fn reading(&self) -> LaneReading {
         let view = self.view();
-        let reading = LaneReading {
+        LaneReading {
+            lane: self.key.label.to_string(),
             owned: view.epoch.is_some(),
+            open: view.is_ready(),
             in_flight: view.in_flight as u64,
             queue: view.queue_len as u64,
             rest_points_milli: view.points_level_milli,
             rest_points_max_milli: self.key.tier.max_milli,
-        };
-        self.shared.metrics.lane(self.key.label.as_str(), reading);
-        self.shared.changes.send_modify(|changes| *changes += 1);
+            expires_s: self.lock().expires.map(|expires| expires.0 / 1_000_000),
+        }
     }
 }
 

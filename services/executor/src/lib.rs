@@ -140,6 +140,14 @@ pub fn start(parts: Parts) -> Executor {
         cells.push(cell);
     }
     let lanes = Arc::new(Lanes { cells, shared });
+    // Not kept alive by the metrics, which the lanes hold themselves.
+    let shown = Arc::downgrade(&lanes);
+    lanes.shared.metrics.watch_lanes(lanes.cells.iter().map(|cell| cell.key.label.as_str()), move || {
+        shown
+            .upgrade()
+            .map(|lanes| lanes.cells.iter().map(|cell| cell.reading()).collect())
+            .unwrap_or_default()
+    });
     let directory = directory::publish(Arc::clone(&lanes), settings.owner, members, changed, ready);
     let api = Api { lanes, rest, deployment: settings.deployment.into(), directory, drain };
     let routes = Routes::new(MarketDataServiceServer::new(api.clone()))

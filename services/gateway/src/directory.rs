@@ -4,8 +4,8 @@
 //! picture. The directory is a hint: a wrong entry costs a hop, never a result, because the executor decides again
 //! and answers `NOT_HERE` before anything happened.
 //!
-//! Executors come from the configuration (addresses, one DNS name), from this very process, and from what executors
-//! say of their peers, so that two processes on one store find each other without being told.
+//! Executors come from the configuration (addresses, whose names may stand for many), from this very process, and from
+//! what executors say of their peers, so that two processes on one store find each other without being told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +16,14 @@ use tidegate_proto::v1;
 use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
 use tidegate_runtime::GrpcService;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::target::Target;
+
+/// How often the names of executors are resolved.
+const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A lane as an executor reported it.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,10 +66,8 @@ pub(crate) type Picture = BTreeMap<String, Executor>;
 pub struct Sources {
     /// The executor of this process.
     pub local: Option<GrpcService>,
-    /// Addresses, `host:port`.
+    /// Addresses, `host:port`. A name stands for every address that it resolves to (a headless service).
     pub addresses: Vec<String>,
-    /// A name that resolves to the addresses of all executors (a headless service), `name:port`.
-    pub dns: Option<String>,
 }
 
 /// The newest picture, and a way to wait for the next one.
@@ -127,14 +129,9 @@ impl Keeper {
     /// Compares what is watched with what should be, for ever.
     async fn run(&self, sources: &Sources) {
         let mut changed = self.picture.subscribe();
+        let mut named = Named::default();
         loop {
-            let mut wanted: BTreeSet<String> = sources.addresses.iter().cloned().collect();
-            if let Some(name) = &sources.dns {
-                match tokio::net::lookup_host(name).await {
-                    Ok(found) => wanted.extend(found.map(|addr| addr.to_string())),
-                    Err(error) => warn!(dns = name, %error, "cannot resolve the name of the executors"),
-                }
-            }
+            let mut wanted = named.resolve(&sources.addresses).await;
             {
                 let picture = changed.borrow_and_update();
                 let reached: BTreeSet<_> =
@@ -155,9 +152,34 @@ impl Keeper {
                 info!(executor = %name, "no longer watching an executor that nobody names and that does not answer");
                 self.remove(name);
             }
-            // DNS is asked again every five seconds, peers are followed as they are told.
-            let _ = tokio::time::timeout(Duration::from_secs(5), changed.changed()).await;
+            // Peers are followed as they are told.
+            let _ = tokio::time::timeout(RESOLVE_EVERY, changed.changed()).await;
         }
+    }
+}
+
+/// What the configured addresses stand for, resolved again as time goes by.
+#[derive(Default)]
+struct Named {
+    found: BTreeMap<String, BTreeSet<String>>,
+    resolved_at: Option<Instant>,
+}
+
+impl Named {
+    async fn resolve(&mut self, addresses: &[String]) -> BTreeSet<String> {
+        if self.resolved_at.is_none_or(|at| at.elapsed() >= RESOLVE_EVERY) {
+            for address in addresses {
+                match tokio::net::lookup_host(address).await {
+                    Ok(found) => {
+                        self.found.insert(address.clone(), found.map(|addr| addr.to_string()).collect());
+                    }
+                    // What it stood for before is kept: a name server that fails has not taken executors away.
+                    Err(error) => warn!(%address, %error, "cannot resolve an address of executors"),
+                }
+            }
+            self.resolved_at = Some(Instant::now());
+        }
+        self.found.values().flatten().cloned().collect()
     }
 }
 

@@ -123,10 +123,10 @@ fn own_routes(directory: &Directory, drain: &Drain) -> Result<Routes, Error> {
     };
     let broken = |error| Error::internal(format!("the compiled-in descriptor cannot be served: {error}"));
     let (health, health_service) = tonic_health::server::health_reporter();
-    let begun = drain.begun();
+    let left = drain.left();
     tokio::spawn(async move {
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
-        begun.await;
+        left.await;
         health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     });
     let operations = operations::Operations { directory: directory.clone(), drain: drain.clone() };

@@ -26,10 +26,6 @@ const SANDBOX: ListenerName = ListenerName { role: "sandbox", what: "rest", sett
 const SANDBOX_TLS: ListenerName =
     ListenerName { role: "sandbox", what: "rest-tls", setting: "sandbox.tls_listen" };
 
-/// How long a stopping process waits for calls that are under way. Longer than any mutating call without a
-/// deadline of its own takes.
-const GRACE: Duration = Duration::from_secs(15);
-
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -98,12 +94,23 @@ pub(crate) async fn run(role: Role, config: Config, embedded: bool) -> Result<()
     house.admin().await?;
 
     let name = signal.await;
+    drain.leave();
+    let delay = Duration::from_millis(house.config.shutdown.delay_ms);
+    if role.has_gateway() && !delay.is_zero() {
+        info!(
+            signal = name,
+            delay_ms = delay.as_millis(),
+            "leaving: no longer ready, going on until that is known"
+        );
+        tokio::time::sleep(delay).await;
+    }
     info!(signal = name, "stopping: no new orders, calls under way are finished");
     drain.begin();
+    let grace = house.grace();
     if let Some(executor) = executor {
-        executor.hand_over(GRACE).await;
+        executor.hand_over(grace).await;
     }
-    let left = drain.wait_idle(GRACE).await;
+    let left = drain.wait_idle(grace).await;
     if left > 0 {
         warn!(left, "stopped with calls under way; their fate is not known to their callers");
     }
@@ -113,6 +120,14 @@ pub(crate) async fn run(role: Role, config: Config, embedded: bool) -> Result<()
 }
 
 impl House {
+    const fn grace(&self) -> Duration {
+        Duration::from_millis(self.config.shutdown.grace_ms)
+    }
+
+    fn limits(&self) -> ServeLimits {
+        ServeLimits { grace: self.grace(), ..ServeLimits::default() }
+    }
+
     async fn listener(name: ListenerName, addr: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
         let listener = bind(name, addr).await?;
         let addr = listener.local_addr().map_err(|error| format!("{}: {error}", name.setting))?;
@@ -180,9 +195,9 @@ impl House {
             ready: self.health.condition("lanes"),
         });
         if let Some((listener, _)) = listener {
-            let (service, drain) = (executor.service(), self.drain.clone());
+            let (service, limits, drain) = (executor.service(), self.limits(), self.drain.clone());
             self.parts.spawn(async move {
-                serve_grpc(listener, service, ServeLimits::default(), drain).await;
+                serve_grpc(listener, service, limits, drain).await;
             });
         }
         Ok(executor)
@@ -204,7 +219,6 @@ impl House {
             sources: tidegate_gateway::Sources {
                 local: executor.map(|executor| executor.service()),
                 addresses: config.executors.values().map(ToString::to_string).collect(),
-                dns: config.executors_dns.as_ref().map(ToString::to_string),
             },
             clock: Arc::clone(&self.clock),
             metrics: self.metrics.clone(),
@@ -213,9 +227,9 @@ impl House {
         })
         .map_err(|error| error.to_string())?;
         let (listener, addr) = Self::listener(GATEWAY, self.config.gateway.listen).await?;
-        let drain = self.drain.clone();
+        let (limits, drain) = (self.limits(), self.drain.clone());
         self.parts.spawn(async move {
-            serve_grpc(listener, service, ServeLimits::default(), drain).await;
+            serve_grpc(listener, service, limits, drain).await;
         });
         Ok(addr)
     }

@@ -9,6 +9,7 @@ use tidegate_proto::v1::{
     GetServerTimeResponse, GetSystemStatusRequest, GetSystemStatusResponse, GetTickerRequest,
     GetTickerResponse,
 };
+use tidegate_runtime::telemetry::Sent;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
@@ -28,11 +29,16 @@ impl Api {
                 .with_fact("endpoint", name)
         };
         let left = info.answer_by.saturating_duration_since(Instant::now());
-        let head =
-            self.rest.get_public(endpoint, &params, left).await.map_err(|e| unavailable(e.to_string()))?;
-        let reply = head.read().await.map_err(|fault| unavailable(fault.to_string()))?;
+        let answered = self.rest.call_public(endpoint, &params, left).await;
+        let metrics = &self.lanes.shared.metrics;
+        metrics.kraken_request(match &answered {
+            Ok(_) => Sent::Answered,
+            Err(fault) if fault.is_not_sent() => Sent::NotSent,
+            Err(_) => Sent::Lost,
+        });
+        let reply = answered.map_err(|fault| unavailable(fault.to_string()))?;
         if let Some(refusal) = classify(&reply.errors).refusal {
-            self.lanes.shared.metrics.kraken_error(name, refusal.row.unwrap_or("unknown"));
+            metrics.kraken_error(name, refusal.row.unwrap_or("unknown"));
             return Err(crate::execute::refusal_error(endpoint, refusal));
         }
         shaped(endpoint, reply.result.as_deref())

@@ -1,6 +1,7 @@
 //! Accepting connections: bounded in number, told when the end has come, cut when it takes too long.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(crate) struct Bounds {
 }
 
 /// Accepts until `shutdown` resolves, then tells every connection through its token, waits for them for the
-/// grace period and cuts the rest. Returns how many were cut.
+/// grace period, accepting on, and cuts the rest. Returns how many were cut.
 pub(crate) async fn accept<F, H>(
     listener: TcpListener,
     bounds: Bounds,
@@ -41,43 +42,64 @@ where
             biased;
             () = &mut shutdown => break,
             Some(ended) = connections.join_next() => report_panic(ended),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) if connections.len() < bounds.connections_max => {
-                    full = false;
-                    // Small frames must not wait for one another. A socket that refuses is about to fail anyway.
-                    if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%peer, %error, "connection accepted without TCP_NODELAY");
-                    }
-                    connections.spawn(handle(stream, ending.clone()));
-                }
-                Ok((_, peer)) => {
-                    if !std::mem::replace(&mut full, true) {
-                        let max = bounds.connections_max;
-                        tracing::warn!(%peer, max, "connections closed at once: the listener is full");
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(BREATH).await;
-                }
-            }
+            accepted = listener.accept() => take(accepted, &mut connections, &mut full, bounds, |stream| {
+                handle(stream, ending.clone())
+            }).await,
         }
     }
-    drop(listener);
     ending.cancel();
+    // Callers that come now get an answer of ours, told at once that the end has come, instead of a closed port that
+    // says nothing about what became of a call.
     let all_ended = async {
-        while let Some(ended) = connections.join_next().await {
-            report_panic(ended);
+        while !connections.is_empty() {
+            tokio::select! {
+                biased;
+                Some(ended) = connections.join_next() => report_panic(ended),
+                accepted = listener.accept() => take(accepted, &mut connections, &mut full, bounds, |stream| {
+                    handle(stream, ending.clone())
+                }).await,
+            }
         }
     };
     // The outcome is read from the set itself.
     let _ = tokio::time::timeout(bounds.grace, all_ended).await;
+    drop(listener);
     let cut = connections.len();
     if cut > 0 {
         tracing::warn!(connections = cut, "connections cut: they outlasted the grace period");
         connections.shutdown().await;
     }
     cut
+}
+
+/// Starts serving one more connection, or closes it.
+async fn take<F: Future<Output = ()> + Send + 'static>(
+    accepted: std::io::Result<(TcpStream, SocketAddr)>,
+    connections: &mut JoinSet<()>,
+    full: &mut bool,
+    bounds: Bounds,
+    handle: impl FnOnce(TcpStream) -> F,
+) {
+    match accepted {
+        Ok((stream, peer)) if connections.len() < bounds.connections_max => {
+            *full = false;
+            // Small frames must not wait for one another. A socket that refuses is about to fail anyway.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%peer, %error, "connection accepted without TCP_NODELAY");
+            }
+            connections.spawn(handle(stream));
+        }
+        Ok((_, peer)) => {
+            if !std::mem::replace(full, true) {
+                let max = bounds.connections_max;
+                tracing::warn!(%peer, max, "connections closed at once: the listener is full");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be accepted");
+            tokio::time::sleep(BREATH).await;
+        }
+    }
 }
 
 fn report_panic(ended: Result<(), tokio::task::JoinError>) {

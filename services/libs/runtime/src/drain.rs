@@ -1,4 +1,8 @@
 //! Stopping in order: readiness turns red, no new work comes in, what is under way finishes, the process ends.
+//!
+//! Between the first and the second there may be a time in which nothing else changes: whoever balances connections
+//! (a Kubernetes service) learns of the red light later than we turn it on, and callers that it still sends here are
+//! to find a process that serves them.
 
 use std::future::Future;
 use std::io;
@@ -16,6 +20,7 @@ use tokio_util::task::TaskTracker;
 /// nor a stopping process drops it half-way.
 #[derive(Clone, Debug, Default)]
 pub struct Drain {
+    leaving: CancellationToken,
     begun: CancellationToken,
     tasks: TaskTracker,
 }
@@ -26,8 +31,24 @@ impl Drain {
         Self::default()
     }
 
-    /// Announces the end. Doing it twice is doing it once.
+    /// Turns readiness red; work goes on as before.
+    pub fn leave(&self) {
+        self.leaving.cancel();
+    }
+
+    /// Whether readiness is red for good.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.is_cancelled()
+    }
+
+    /// Resolves once readiness is red for good.
+    pub fn left(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.leaving.clone().cancelled_owned()
+    }
+
+    /// Announces the end: no new work from now on. Doing it twice is doing it once.
     pub fn begin(&self) {
+        self.leave();
         self.begun.cancel();
     }
 
@@ -90,7 +111,9 @@ mod tests {
         let (finish, finished) = tokio::sync::oneshot::channel::<()>();
         // The handle is dropped, as a vanished caller does; the task goes on.
         drop(drain.spawn(async move { finished.await.expect("the test sends") }));
-        assert!(!drain.is_begun());
+        drain.clone().leave();
+        drain.left().await;
+        assert!(drain.is_leaving() && !drain.is_begun());
         drain.clone().begin();
         drain.begun().await;
         assert!(drain.is_begun());

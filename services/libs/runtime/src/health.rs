@@ -59,7 +59,7 @@ impl Health {
     /// What keeps the process from being ready, in order of name. Empty means ready.
     pub fn missing(&self) -> Vec<String> {
         let conditions = self.conditions.read().unwrap_or_else(PoisonError::into_inner);
-        let draining = self.drain.is_begun().then(|| "draining: the process is stopping".to_owned());
+        let draining = self.drain.is_leaving().then(|| "draining: the process is stopping".to_owned());
         let unmet = conditions.iter().filter(|(_, met)| !met.load(Ordering::Acquire));
         draining.into_iter().chain(unmet.map(|(name, _)| name.clone())).collect()
     }
@@ -70,8 +70,8 @@ impl Health {
 pub fn admin_router(health: Health, metrics: Metrics) -> Router {
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
-        .route("/readyz", get(readyz).with_state(health))
-        .route("/metrics", get(scrape).with_state(metrics))
+        .route("/readyz", get(readyz).with_state(health.clone()))
+        .route("/metrics", get(scrape).with_state((health, metrics)))
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {
@@ -87,7 +87,8 @@ async fn readyz(State(health): State<Health>) -> impl IntoResponse {
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
-async fn scrape(State(metrics): State<Metrics>) -> impl IntoResponse {
+async fn scrape(State((health, metrics)): State<(Health, Metrics)>) -> impl IntoResponse {
+    metrics.ready(health.missing().is_empty());
     match metrics.render() {
         Ok(text) => Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)),
         Err(error) => {

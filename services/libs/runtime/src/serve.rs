@@ -27,6 +27,9 @@ pub type GrpcService =
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// How long a silent new connection may hold up a server that is ending.
+const LAST_WORD_WITHIN: Duration = Duration::from_millis(500);
+
 /// The bounds of a gRPC listener. The defaults suit a loopback or in-cluster listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeLimits {
@@ -109,11 +112,16 @@ where
 }
 
 /// Whether the peer says anything in time. HTTP/2 pings watch a connection only after its opening handshake. The
-/// byte is looked at and left where it is: a socket may call itself readable and have nothing.
+/// byte is looked at and left where it is: a socket may call itself readable and have nothing. A draining server has
+/// less patience, but whoever has just connected is about to speak.
 async fn speaks_within(stream: &TcpStream, limit: Duration, ending: &CancellationToken) -> bool {
     let mut byte = [0; 1];
+    let hurried = async {
+        ending.cancelled().await;
+        tokio::time::sleep(limit.min(LAST_WORD_WITHIN)).await;
+    };
     tokio::select! {
         first = tokio::time::timeout(limit, stream.peek(&mut byte)) => matches!(first, Ok(Ok(1))),
-        () = ending.cancelled() => false,
+        () = hurried => false,
     }
 }

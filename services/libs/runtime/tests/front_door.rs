@@ -67,26 +67,34 @@ async fn call(client: &SendRequest<Bytes>, timeout: &str) -> ResponseFuture {
 }
 
 #[tokio::test]
-async fn a_call_in_flight_outlives_the_drain_and_nothing_new_comes_in() {
+async fn a_call_in_flight_outlives_the_drain_and_late_callers_get_an_answer() {
     let door = open(ServeLimits::default()).await;
     let (client, connection) = connect(door.addr).await;
     let response = call(&client, "10S").await;
     in_time("the call arrives", door.arrived.notified()).await;
 
     door.drain.begin();
-    // The listener closes; the connection learns it by GOAWAY and takes no further calls.
-    in_time("the listener closes", async {
-        while TcpStream::connect(door.addr).await.is_ok() {
+    // The connection learns by GOAWAY that it takes no further calls.
+    in_time("the connection closes for new calls", async {
+        while client.clone().ready().await.is_ok() {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    door.answer.notify_one();
-    let response = in_time("the answer", response).await.expect("answered");
-    assert_eq!(response.status(), 200);
-    drop(client);
+    // Whoever comes while the last calls finish is served, and told the same.
+    let (late, late_connection) = connect(door.addr).await;
+    let late_response = call(&late, "10S").await;
+    in_time("the late call arrives", door.arrived.notified()).await;
+    for response in [response, late_response] {
+        door.answer.notify_one();
+        assert_eq!(in_time("the answer", response).await.expect("answered").status(), 200);
+    }
+    drop((client, late));
     assert_eq!(in_time("the server ends", door.server).await.expect("no panic"), 0);
-    in_time("the connection ends", connection).await.expect("no panic").expect("a clean end");
+    for connection in [connection, late_connection] {
+        in_time("the connection ends", connection).await.expect("no panic").expect("a clean end");
+    }
+    assert!(TcpStream::connect(door.addr).await.is_err(), "the listener is closed in the end");
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use super::mistakes::nearest;
 use super::section::Section;
 use super::tables::{
     AccountConfig, AdminConfig, Config, DeploymentConfig, ExecutorConfig, GatewayConfig, KeyConfig,
-    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, StoreConfig, Tier,
+    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, StoreConfig, Tier,
+    TracesConfig,
 };
 use super::values::{Label, listen_address};
 use crate::telemetry::check_filter;
@@ -30,6 +31,8 @@ pub(super) fn config(root: &mut Section<'_>) -> Config {
         executor: executor(root.section("executor")),
         admin: admin(root.section("admin")),
         log: log(root.section("log")),
+        traces: traces(root.section("traces")),
+        shutdown: shutdown(root.section("shutdown")),
         store: store(root.section("store")),
         kraken: kraken(root.section("kraken")),
         keys: keys(root, &accounts),
@@ -71,7 +74,6 @@ fn gateway(mut s: Section<'_>, accounts: &Accounts) -> GatewayConfig {
         listen: s.parsed_by("listen", listen_address).unwrap_or(loopback(50051)),
         allow_unauthenticated_off_loopback: allow_off_loopback(&mut s),
         executors,
-        executors_dns: s.parsed("executors_dns"),
         default_account,
         allow_cancel_all: s.flag("allow_cancel_all").unwrap_or(false),
         quota_per_s,
@@ -121,6 +123,24 @@ fn log(mut s: Section<'_>) -> LogConfig {
         format: format.unwrap_or(LogFormat::Pretty),
         filter: filter.unwrap_or_else(|| "info".to_owned()),
     }
+}
+
+fn traces(mut s: Section<'_>) -> TracesConfig {
+    let config = TracesConfig {
+        otlp_endpoint: s.parsed("otlp_endpoint"),
+        sample_percent: s.number("sample_percent", 0..=100).unwrap_or(100),
+    };
+    s.finish();
+    config
+}
+
+fn shutdown(mut s: Section<'_>) -> ShutdownConfig {
+    let config = ShutdownConfig {
+        delay_ms: s.number("delay_ms", 0..=MINUTE_MS).unwrap_or(0),
+        grace_ms: s.number("grace_ms", 1_000..=2 * MINUTE_MS).unwrap_or(15_000),
+    };
+    s.finish();
+    config
 }
 
 fn store(mut s: Section<'_>) -> StoreConfig {

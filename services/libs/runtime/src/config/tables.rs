@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use tidegate_core::{AccountName, KeyLabel, NonceUnit, PermissionSet, PoolName};
 
-use super::values::{HostPort, Label, RedisUrl, RestUrl};
+use super::values::{CollectorUrl, HostPort, Label, RedisUrl, RestUrl};
 
 /// The configuration of all roles; each reads its own tables.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,10 @@ pub struct Config {
     pub admin: AdminConfig,
     /// `[log]`
     pub log: LogConfig,
+    /// `[traces]`
+    pub traces: TracesConfig,
+    /// `[shutdown]`
+    pub shutdown: ShutdownConfig,
     /// `[store]`
     pub store: StoreConfig,
     /// `[kraken]`
@@ -49,10 +53,9 @@ pub struct GatewayConfig {
     pub listen: SocketAddr,
     /// `allow_unauthenticated_off_loopback`, default false.
     pub allow_unauthenticated_off_loopback: bool,
-    /// `executors`, a table of names and addresses; default empty, which suits `all`.
+    /// `executors`, a table of any names and addresses; default empty, which suits `all`. The executors behind an
+    /// address are all that its host name resolves to, as a headless service does; it is resolved again and again.
     pub executors: BTreeMap<Label, HostPort>,
-    /// `executors_dns`, a name that resolves to all executors (headless service); default none.
-    pub executors_dns: Option<HostPort>,
     /// `default_account`, for calls that name none; default `main`.
     pub default_account: AccountName,
     /// `allow_cancel_all`, default false.
@@ -107,6 +110,26 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// `filter`, directives of tracing-subscriber's EnvFilter; default `info`.
     pub filter: String,
+}
+
+/// `[traces]`: OpenTelemetry spans over OTLP (gRPC).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracesConfig {
+    /// `otlp_endpoint`, a collector, `http://host:4317`; default none, which means that no spans are made.
+    pub otlp_endpoint: Option<CollectorUrl>,
+    /// `sample_percent` of calls that bring no decision of their own; default 100. A strategy that sends W3C trace
+    /// context has decided for its calls.
+    pub sample_percent: u8,
+}
+
+/// `[shutdown]`: from the signal to the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShutdownConfig {
+    /// `delay_ms`, for how long a gateway goes on as before after its readiness went off; default 0. Long enough for
+    /// whoever balances connections to notice, so that no caller is sent to a process that is leaving.
+    pub delay_ms: u64,
+    /// `grace_ms`, for how long calls under way may then take to finish; default 15,000.
+    pub grace_ms: u64,
 }
 
 /// `[store]`: where grants live. Without a URL the store is in memory, for one process.

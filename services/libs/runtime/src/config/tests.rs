@@ -60,6 +60,7 @@ fn the_sample_loads_as_it_is_and_with_every_comment_opened() {
     assert_eq!(config.executor, defaults.executor);
     assert_eq!((config.admin, config.log), (defaults.admin, defaults.log));
     assert_eq!((config.store, config.kraken), (defaults.store, defaults.kraken));
+    assert_eq!((config.traces, config.shutdown), (defaults.traces, defaults.shutdown));
 
     let opened = opened_sample();
     let config = load(&opened.replace("redis_url_file =", "# redis_url_file ="), &[]);

@@ -139,6 +139,29 @@ impl fmt::Display for RestUrl {
     }
 }
 
+/// The address of an OpenTelemetry collector that takes OTLP over gRPC, without TLS: it stands in the same cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectorUrl(String);
+
+impl CollectorUrl {
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CollectorUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const RULE: &str =
+            "must be http://host:port of an OTLP collector, for instance http://127.0.0.1:4317";
+        let place = text.strip_prefix("http://").ok_or(RULE)?.trim_end_matches('/');
+        place.parse::<HostPort>().map_err(|_| RULE)?;
+        Ok(Self(format!("http://{place}")))
+    }
+}
+
 /// The address of a Redis. It may hold a password, so it prints itself without user and password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);

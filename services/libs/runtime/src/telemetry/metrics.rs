@@ -1,7 +1,7 @@
 //! Metrics: OpenTelemetry instruments, read by Prometheus.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -9,81 +9,24 @@ use opentelemetry::metrics::{Counter, Gauge, Histogram, MeterProvider};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
-use tidegate_core::ErrorKind;
+
+use super::readings::{CallResult, LaneReading, NonceCause, Sent, Stage, StoreAct};
 
 /// Upper bounds of latency buckets in seconds, from a call that never left the process to the cap of reads.
 /// OpenTelemetry's default bounds are meant for milliseconds and would put every call into one bucket.
 const LATENCY_BOUNDS_S: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// How a call ended, as a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallResult {
-    /// Kraken's answer was handed on, whatever it says.
-    Ok,
-    /// It may have been executed; the caller has a handle.
-    Unresolved,
-    /// Nothing was executed.
-    Error(ErrorKind),
-}
-
-impl CallResult {
-    /// The label: `OK`, `UNRESOLVED`, or the kind.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Unresolved => "UNRESOLVED",
-            Self::Error(kind) => kind.as_str(),
-        }
-    }
-}
-
-/// Where the time of a call goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Who, what, how often: all that the gateway decides.
-    Policy,
-    /// Waiting in a lane.
-    Queue,
-    /// Nonce and signature.
-    Sign,
-    /// From the first byte to Kraken to its response head.
-    Kraken,
-}
-
-impl Stage {
-    /// The label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Policy => "policy",
-            Self::Queue => "queue",
-            Self::Sign => "sign",
-            Self::Kraken => "kraken",
-        }
-    }
-}
-
-/// What a lane shows of itself. Points are thousandths of Kraken's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneReading {
-    /// Whether this process owns the lane.
-    pub owned: bool,
-    /// Requests that were sent and have no answer yet.
-    pub in_flight: u64,
-    /// Calls that wait.
-    pub queue: u64,
-    /// The REST counter as we model it.
-    pub rest_points_milli: u64,
-    /// The highest value that it may take.
-    pub rest_points_max_milli: u64,
-}
-
 /// All instruments of a process. Cloning is cheap; where nobody scrapes, recording costs little and harms nothing.
 #[derive(Clone)]
 pub struct Metrics(Arc<Instruments>);
 
+/// Reads the lanes of this process at the moment of a scrape.
+type LaneReader = Box<dyn Fn() -> Vec<LaneReading> + Send + Sync>;
+
 struct Instruments {
     registry: Registry,
+    lanes: OnceLock<LaneReader>,
     /// Instruments go silent when their provider is dropped.
     _provider: SdkMeterProvider,
     calls: Counter<u64>,
@@ -91,6 +34,14 @@ struct Instruments {
     stage_duration: Histogram<f64>,
     hops: Counter<u64>,
     kraken_errors: Counter<u64>,
+    kraken_requests: Counter<u64>,
+    nonces_refused: Counter<u64>,
+    store_requests: Counter<u64>,
+    store_duration: Histogram<f64>,
+    store_up: Gauge<u64>,
+    ready: Gauge<u64>,
+    lane_open: Gauge<u64>,
+    key_expiry: Gauge<u64>,
     lane_owned: Gauge<u64>,
     lane_in_flight: Gauge<u64>,
     lane_queue: Gauge<u64>,
@@ -126,23 +77,31 @@ impl Metrics {
             |name: &'static str, text: &'static str| meter.u64_gauge(name).with_description(text).build();
         let points =
             |name: &'static str, text: &'static str| meter.f64_gauge(name).with_description(text).build();
+        let counter =
+            |name: &'static str, text: &'static str| meter.u64_counter(name).with_description(text).build();
+        let build = gauge("tidegate_build_info", "1, by version.");
+        build.record(1, &[KeyValue::new("version", env!("CARGO_PKG_VERSION"))]);
         // The exporter appends `_seconds` for the unit and `_total` to counters.
         Ok(Self(Arc::new(Instruments {
-            calls: meter
-                .u64_counter("tidegate_calls")
-                .with_description("Calls answered, by method and outcome.")
-                .build(),
+            calls: counter("tidegate_calls", "Calls answered, by method and outcome."),
             call_duration: latency("tidegate_call_duration", "Time from request to answer."),
             stage_duration: latency("tidegate_stage_duration", "Time that calls spend in a stage."),
-            hops: meter
-                .u64_counter("tidegate_hops")
-                .with_description(
-                    "Calls that a gateway handed to an executor, in this process or in another.",
-                )
-                .build(),
-            kraken_errors: meter
-                .u64_counter("tidegate_kraken_errors")
-                .with_description("Errors in Kraken's answers, by endpoint.")
+            hops: counter("tidegate_hops", "Calls that a gateway handed to an executor, here or elsewhere."),
+            kraken_errors: counter("tidegate_kraken_errors", "Errors in Kraken's answers, by endpoint."),
+            kraken_requests: counter(
+                "tidegate_kraken_requests",
+                "Requests to Kraken, by what became of them.",
+            ),
+            nonces_refused: counter("tidegate_nonces_refused", "Nonces that Kraken refused, by cause."),
+            store_requests: counter("tidegate_store_requests", "Requests to the store of grants."),
+            store_duration: latency("tidegate_store_duration", "Time that the store takes to answer."),
+            store_up: gauge("tidegate_store_up", "1 when the last request to the store was answered."),
+            ready: gauge("tidegate_ready", "1 while the process is ready for work."),
+            lane_open: gauge("tidegate_lane_open", "1 where this process sends calls of the lane."),
+            key_expiry: meter
+                .u64_gauge("tidegate_key_expiry_timestamp")
+                .with_unit("s")
+                .with_description("When the key expires at Kraken; absent for a key that does not.")
                 .build(),
             lane_owned: gauge("tidegate_lane_owned", "1 where this process owns the lane."),
             lane_in_flight: gauge("tidegate_lane_in_flight", "Requests sent and not answered."),
@@ -151,6 +110,7 @@ impl Metrics {
             lane_rest_points_max: points("tidegate_lane_rest_points_max", "Ceiling of that counter."),
             _provider: provider,
             registry,
+            lanes: OnceLock::new(),
         })))
     }
 
@@ -178,14 +138,64 @@ impl Metrics {
         self.0.kraken_errors.add(1, &[KeyValue::new("endpoint", endpoint), KeyValue::new("error", error)]);
     }
 
-    /// Shows a lane by its key's label. Labels come from the configuration, so their number is bounded.
-    pub fn lane(&self, label: &str, reading: LaneReading) {
-        let lane = [KeyValue::new("lane", label.to_owned())];
-        self.0.lane_owned.record(u64::from(reading.owned), &lane);
-        self.0.lane_in_flight.record(reading.in_flight, &lane);
-        self.0.lane_queue.record(reading.queue, &lane);
-        self.0.lane_rest_points.record(points(reading.rest_points_milli), &lane);
-        self.0.lane_rest_points_max.record(points(reading.rest_points_max_milli), &lane);
+    /// Counts a request to Kraken.
+    pub fn kraken_request(&self, sent: Sent) {
+        self.0.kraken_requests.add(1, &[KeyValue::new("result", sent.as_str())]);
+    }
+
+    /// Counts a nonce that Kraken refused.
+    pub fn nonce_refused(&self, lane: &str, cause: NonceCause) {
+        self.add_nonces_refused(1, lane, cause);
+    }
+
+    fn add_nonces_refused(&self, count: u64, lane: &str, cause: NonceCause) {
+        let labels = [KeyValue::new("lane", lane.to_owned()), KeyValue::new("cause", cause.as_str())];
+        self.0.nonces_refused.add(count, &labels);
+    }
+
+    /// Counts a request to the store, and shows whether it was answered.
+    pub fn store_request(&self, act: StoreAct, answered: bool, took: Duration) {
+        let act = KeyValue::new("act", act.as_str());
+        self.0.store_duration.record(took.as_secs_f64(), std::slice::from_ref(&act));
+        let result = KeyValue::new("result", if answered { "ok" } else { "error" });
+        self.0.store_requests.add(1, &[act, result]);
+        self.0.store_up.record(u64::from(answered), &[]);
+    }
+
+    /// Shows whether the process is ready for work.
+    pub fn ready(&self, ready: bool) {
+        self.0.ready.record(u64::from(ready), &[]);
+    }
+
+    /// From now on every scrape shows the lanes as `read` finds them at that moment. `labels` are the keys that this
+    /// process mounts: their counters of trouble begin at zero, so that the first trouble is seen as an increase.
+    /// The first reader stays.
+    pub fn watch_lanes<'a>(
+        &self,
+        labels: impl IntoIterator<Item = &'a str>,
+        read: impl Fn() -> Vec<LaneReading> + Send + Sync + 'static,
+    ) {
+        for label in labels {
+            for cause in NonceCause::ALL {
+                self.add_nonces_refused(0, label, cause);
+            }
+        }
+        // A process has one set of lanes; a second reader would be a defect that shows as missing lanes.
+        let _ = self.0.lanes.set(Box::new(read));
+    }
+
+    fn show(&self, reading: LaneReading) {
+        let lane = [KeyValue::new("lane", reading.lane)];
+        let this = &self.0;
+        this.lane_owned.record(u64::from(reading.owned), &lane);
+        this.lane_open.record(u64::from(reading.open), &lane);
+        this.lane_in_flight.record(reading.in_flight, &lane);
+        this.lane_queue.record(reading.queue, &lane);
+        this.lane_rest_points.record(points(reading.rest_points_milli), &lane);
+        this.lane_rest_points_max.record(points(reading.rest_points_max_milli), &lane);
+        if let Some(expires_s) = reading.expires_s {
+            this.key_expiry.record(expires_s, &lane);
+        }
     }
 
     /// All metrics in Prometheus' text format.
@@ -193,6 +203,9 @@ impl Metrics {
     /// # Errors
     /// When the encoder refuses a metric, in words for the log.
     pub fn render(&self) -> Result<String, String> {
+        for reading in self.0.lanes.get().map(|read| read()).unwrap_or_default() {
+            self.show(reading);
+        }
         TextEncoder::new().encode_to_string(&self.0.registry.gather()).map_err(|error| error.to_string())
     }
 }
@@ -212,6 +225,8 @@ fn points(milli: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use tidegate_core::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -223,15 +238,23 @@ mod tests {
         metrics.stage(Stage::Kraken, Duration::from_millis(40));
         metrics.hop(false);
         metrics.kraken_error("AddOrder", "EOrder:Insufficient funds");
+        metrics.kraken_request(Sent::Lost);
+        metrics.store_request(StoreAct::Grant, true, Duration::from_micros(300));
+        metrics.store_request(StoreAct::Release, false, Duration::from_millis(250));
+        metrics.ready(true);
         let reading = LaneReading {
+            lane: "sandbox-read".into(),
             owned: true,
+            open: false,
             in_flight: 1,
             queue: 7,
             rest_points_milli: 12_345,
             rest_points_max_milli: 20_000,
+            expires_s: Some(1_795_000_000),
         };
-        metrics.lane("sandbox-read", reading);
-        metrics.lane("sandbox-read", LaneReading { owned: false, ..reading });
+        let never = LaneReading { lane: "sandbox-trade".into(), expires_s: None, ..reading.clone() };
+        metrics.watch_lanes(["sandbox-read", "sandbox-trade"], move || vec![reading.clone(), never.clone()]);
+        metrics.nonce_refused("sandbox-trade", NonceCause::Unexplained);
         let text = metrics.render().expect("text");
         for line in [
             r#"tidegate_calls_total{kind="OK",method="GetBalance"} 1"#,
@@ -242,7 +265,18 @@ mod tests {
             r#"tidegate_stage_duration_seconds_count{stage="kraken"} 1"#,
             r#"tidegate_hops_total{to="remote"} 1"#,
             r#"tidegate_kraken_errors_total{endpoint="AddOrder",error="EOrder:Insufficient funds"} 1"#,
-            r#"tidegate_lane_owned{lane="sandbox-read"} 0"#,
+            r#"tidegate_kraken_requests_total{result="lost"} 1"#,
+            r#"tidegate_store_requests_total{act="grant",result="ok"} 1"#,
+            r#"tidegate_store_requests_total{act="release",result="error"} 1"#,
+            r#"tidegate_store_duration_seconds_count{act="grant"} 1"#,
+            "tidegate_store_up 0",
+            "tidegate_ready 1",
+            concat!("tidegate_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            r#"tidegate_nonces_refused_total{cause="unexplained",lane="sandbox-read"} 0"#,
+            r#"tidegate_nonces_refused_total{cause="unexplained",lane="sandbox-trade"} 1"#,
+            r#"tidegate_key_expiry_timestamp_seconds{lane="sandbox-read"} 1795000000"#,
+            r#"tidegate_lane_owned{lane="sandbox-read"} 1"#,
+            r#"tidegate_lane_open{lane="sandbox-read"} 0"#,
             r#"tidegate_lane_in_flight{lane="sandbox-read"} 1"#,
             r#"tidegate_lane_queue{lane="sandbox-read"} 7"#,
             r#"tidegate_lane_rest_points{lane="sandbox-read"} 12.345"#,
@@ -250,6 +284,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "no line {line} in\n{text}");
         }
+        assert!(!text.contains(r#"tidegate_key_expiry_timestamp_seconds{lane="sandbox-trade"}"#), "{text}");
         assert!(!text.contains("otel_scope"), "{text}");
     }
 }

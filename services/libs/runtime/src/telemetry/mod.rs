@@ -2,6 +2,8 @@
 
 mod logs;
 mod metrics;
+mod readings;
 
 pub use logs::{check_filter, init_logging};
-pub use metrics::{CallResult, LaneReading, Metrics, Stage};
+pub use metrics::Metrics;
+pub use readings::{CallResult, LaneReading, NonceCause, Sent, Stage, StoreAct};
