@@ -26,12 +26,18 @@ class Key:
     secret: str
 
 
-def key(label: str) -> Key:
-    """The built-in key of this label."""
+def entry(label: str) -> dict[str, Any]:
+    """All that the sandbox's file says of a built-in key."""
     for entry in json.loads(_KEYS_FILE.read_text(encoding="utf-8"))["keys"]:
         if entry["label"] == label:
-            return Key(entry["api_key"], entry["secret"])
+            return entry
     raise KeyError(label)
+
+
+def key(label: str) -> Key:
+    """The built-in key of this label."""
+    found = entry(label)
+    return Key(found["api_key"], found["secret"])
 
 
 class Sandbox:

@@ -10,7 +10,7 @@ use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
 use tidegate_lanes::{Candidate, Priority, SubmitRefusal, choose};
 use tidegate_proto::v1;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{Span, warn};
 
 use crate::caller::CallInfo;
 use crate::flight::{Answered, Landed};
@@ -108,6 +108,7 @@ impl Lanes {
             not_after: call.not_after,
             total: self.shared.total_timeout,
             request_id: info.request_id.map(|id| id.to_string()).unwrap_or_default(),
+            span: Span::current(),
         };
         let mut refusal = None;
         for candidate in ranked {

@@ -13,7 +13,7 @@ use tidegate_kraken::wire::{self, ApiKeyInfo};
 use tidegate_kraken::{KeyEffect, Params, ReadFault, Refusal, Reply, SendError, Stage as Reached, classify};
 use tidegate_lanes::{End, TicketId};
 use tidegate_runtime::telemetry::{NonceCause, Sent, Stage};
-use tracing::{Instrument, debug, error, info, info_span, warn};
+use tracing::{Instrument, debug, error, field, info, info_span, warn};
 
 use crate::lane_cell::{Job, LaneCell, NotAfter, Waiting, moved};
 use crate::verify::verify;
@@ -58,7 +58,8 @@ impl Answered {
 pub(crate) async fn call(cell: Arc<LaneCell>, ticket: TicketId, nonce: Nonce, waiting: Waiting) {
     let Waiting { job, done, not_after, .. } = waiting;
     let span = info_span!(
-        "kraken", endpoint = job.endpoint.name, key = %cell.key.label, nonce = nonce.0, request_id = %job.request_id
+        parent: &job.span, "kraken", otel.kind = "client", endpoint = job.endpoint.name, key = %cell.key.label,
+        nonce = nonce.0, request_id = %job.request_id, outcome = field::Empty,
     );
     let landed = fly(&cell, ticket, nonce, &job, &not_after).instrument(span.clone()).await;
     let _entered = span.enter();
@@ -70,6 +71,7 @@ pub(crate) async fn call(cell: Arc<LaneCell>, ticket: TicketId, nonce: Nonce, wa
             None => "accepted".to_owned(),
         },
     };
+    span.record("outcome", &said);
     let listening = done.send(landed).is_ok();
     if job.endpoint.effect.is_mutating() {
         // With the lines of `judge`, this is how the fate of a call whose caller had gone is still explained.
@@ -210,6 +212,12 @@ fn learn(cell: &Arc<LaneCell>, endpoint: &'static Endpoint, refusal: &Refusal) {
 
 /// Asks Kraken what the key is, the first call of every epoch, and opens the lane or refuses the key.
 pub(crate) async fn verification(cell: Arc<LaneCell>, nonce: Nonce, epoch: u64) {
+    // Of no call: the one that woke the lane has nothing to do with it.
+    let span = info_span!(parent: None, "verification", key = %cell.key.label, epoch);
+    verify_key(cell, nonce, epoch).instrument(span).await;
+}
+
+async fn verify_key(cell: Arc<LaneCell>, nonce: Nonce, epoch: u64) {
     let label = cell.key.label.clone();
     let Some(get_key_info) = endpoint("GetApiKeyInfo") else { return };
     let ticket = TicketId::VERIFICATION;

@@ -16,6 +16,7 @@ use tidegate_runtime::Drain;
 use tidegate_runtime::telemetry::{LaneReading, Metrics, Stage};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
+use tracing::{Span, info_span};
 
 use crate::flight::{self, Landed};
 use crate::key::Key;
@@ -44,12 +45,16 @@ pub(crate) struct Job {
     pub total: Duration,
     /// For the log.
     pub request_id: String,
+    /// The span of the call: whoever sends it does so in a task of another's.
+    pub span: Span,
 }
 
 /// A job that waits, and whoever waits for it.
 pub(crate) struct Waiting {
     pub job: Job,
     pub queued_at: MonoUs,
+    /// Ends when the call leaves the queue.
+    queue_span: Span,
     pub done: oneshot::Sender<Landed>,
     /// Set once the call is signed.
     pub not_after: Arc<OnceLock<UnixUs>>,
@@ -180,7 +185,8 @@ impl LaneCell {
             if let Err(refusal) = state.lane.submit(queued_at, ticket) {
                 return Err((Box::new(job), refusal));
             }
-            let waiting = Waiting { job, queued_at, done, not_after: Arc::clone(&not_after) };
+            let queue_span = info_span!(parent: &job.span, "queue", key = %self.key.label);
+            let waiting = Waiting { job, queued_at, queue_span, done, not_after: Arc::clone(&not_after) };
             state.waiting.insert(id, waiting);
         }
         if self.pump() != Next::Woken {
@@ -223,7 +229,8 @@ impl LaneCell {
         }
     }
 
-    fn take_off(self: &Arc<Self>, ticket: Ticket, nonce: Nonce, waiting: Waiting) {
+    fn take_off(self: &Arc<Self>, ticket: Ticket, nonce: Nonce, mut waiting: Waiting) {
+        waiting.queue_span = Span::none();
         let waited_us = self.shared.clock.mono().us_since(waiting.queued_at);
         self.shared.metrics.stage(Stage::Queue, Duration::from_micros(waited_us));
         // On the drain's tracker: neither a vanished caller nor a stopping process cuts it in half.

@@ -9,9 +9,11 @@ use http_body_util::{BodyExt, Full, Limited};
 use tidegate_core::{Error, endpoint};
 use tidegate_proto::{Method, method, unknown_fields};
 use tidegate_runtime::status::to_status;
+use tidegate_runtime::telemetry::follow;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Service, ServiceExt};
+use tracing::{Instrument, Span, info_span};
 
 /// The executor's routes behind the check.
 #[derive(Clone, Debug)]
@@ -56,17 +58,25 @@ impl Service<Request<Body>> for Strict {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let this = self.clone();
-        Box::pin(async move {
-            let mutating = method(request.uri().path())
-                .filter(|m| m.endpoint.and_then(endpoint).is_some_and(|e| e.effect.is_mutating()));
-            let request = match mutating {
-                Some(method) => match this.check(method, request).await {
-                    Ok(request) => request,
-                    Err(error) => return Ok(to_status(&error).into_http()),
-                },
-                None => request,
+        let method = method(request.uri().path());
+        // Calls only: a stream of lane lists would be a span as long as the process.
+        let called = method.and_then(|method| Some((method, method.endpoint.and_then(endpoint)?)));
+        let span = called.map_or_else(Span::none, |(method, _)| {
+            info_span!("execute", otel.kind = "server", otel.name = method.name, method = method.name)
+        });
+        follow(&span, request.headers());
+        let serving = async move {
+            let request = match called {
+                Some((method, endpoint)) if endpoint.effect.is_mutating() => {
+                    match this.check(method, request).await {
+                        Ok(request) => request,
+                        Err(error) => return Ok(to_status(&error).into_http()),
+                    }
+                }
+                _ => request,
             };
             this.routes.oneshot(request).await.map(|response| response.map(Body::new))
-        })
+        };
+        Box::pin(serving.instrument(span))
     }
 }

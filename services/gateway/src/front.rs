@@ -21,14 +21,14 @@ use tidegate_core::{
 use tidegate_proto::{Method, hop, method, v1};
 use tidegate_runtime::Drain;
 use tidegate_runtime::status::{is_signed, kind_of, to_status};
-use tidegate_runtime::telemetry::{CallResult, Metrics, Stage};
+use tidegate_runtime::telemetry::{CallResult, Metrics, Stage, follow, hand_on};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Service, ServiceExt};
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, Span, debug, field, info_span, warn};
 
 use crate::directory::Directory;
 use crate::identity::{Authenticator, Identity};
@@ -98,7 +98,16 @@ impl Service<Request<Body>> for Front {
                 .and_then(|method| Some((method, method.endpoint.and_then(endpoint)?)));
             Ok(match forwarded {
                 Some((method, endpoint)) => {
-                    let span = info_span!("call", method = method.name);
+                    let span = info_span!(
+                        "call",
+                        otel.kind = "server",
+                        otel.name = method.name,
+                        method = method.name,
+                        account = field::Empty,
+                        request_id = field::Empty,
+                        outcome = field::Empty,
+                    );
+                    follow(&span, request.headers());
                     edge.forward(method, endpoint, request).instrument(span).await
                 }
                 None => edge.serve_own(request).await,
@@ -131,10 +140,13 @@ impl Edge {
         request: Request<Body>,
     ) -> Response<Body> {
         let began = self.clock.mono();
-        let admitted = match self.admit(method, endpoint, request).await {
+        let admitted = match self.admit(method, endpoint, request).instrument(info_span!("policy")).await {
             Ok(admitted) => admitted,
             Err(error) => return self.refuse(method, began, &error),
         };
+        let span = Span::current();
+        span.record("account", admitted.account.as_str());
+        span.record("request_id", &admitted.context.request_id);
         let ended = match Arc::clone(&self.in_flight).try_acquire_owned() {
             Ok(_permit) => self.route(&admitted).await,
             Err(_) => {
@@ -173,6 +185,7 @@ impl Edge {
     }
 
     fn count(&self, method: &'static Method, result: CallResult, began: MonoUs) {
+        Span::current().record("outcome", result.as_str());
         self.metrics.call(method.name, result, Duration::from_micros(self.clock.mono().us_since(began)));
     }
 
@@ -254,7 +267,8 @@ impl Edge {
                 return last.unwrap_or(Err(error));
             }
             tried.push(choice.owner.clone());
-            match self.hop(call, &choice).await {
+            let span = info_span!("hop", otel.kind = "client", executor = %choice.executor);
+            match self.hop(call, &choice).instrument(span).await {
                 Hop::Ended(ended) => return Ok(ended),
                 Hop::Elsewhere(status) => last = Some(Ok(Ended::Refused(status))),
                 Hop::NotSent(text) => {
@@ -306,6 +320,7 @@ impl Edge {
                 Err(error) => return Hop::NotSent(format!("{name}: {error}")),
             };
         }
+        hand_on(&mut metadata);
         self.metrics.hop(choice.executor == "local");
         let request = wire::request(call.method.path, wire::frame(&call.message), metadata);
         // The executor answers by then of itself.

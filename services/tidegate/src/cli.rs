@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use tidegate_runtime::telemetry::init_logging;
+use tidegate_runtime::telemetry::init_telemetry;
 use tidegate_runtime::{Config, Mistakes};
 
 use crate::roles::{self, Role};
@@ -132,17 +132,22 @@ fn serve(role: Role, file: Option<&Path>) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    if let Err(error) = init_logging(&config.log) {
-        return fail(&error, BAD_CONFIG);
-    }
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        return fail("a TLS provider was installed twice", 1);
-    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot start: {error}"), 1),
     };
-    match runtime.block_on(roles::run(role, config, file.is_none())) {
+    let entered = runtime.enter();
+    let traces = match init_telemetry(&config.log, &config.traces, role.name()) {
+        Ok(traces) => traces,
+        Err(error) => return fail(&error, BAD_CONFIG),
+    };
+    drop(entered);
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return fail("a TLS provider was installed twice", 1);
+    }
+    let ended = runtime.block_on(roles::run(role, config, file.is_none()));
+    traces.finish();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }

@@ -36,7 +36,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::All => "all",
             Self::Gateway => "gateway",

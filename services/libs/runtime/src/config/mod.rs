@@ -21,9 +21,10 @@ use std::path::Path;
 pub use mistakes::{Mistake, Mistakes};
 pub use tables::{
     AccountConfig, AdminConfig, Config, DeploymentConfig, ExecutorConfig, GatewayConfig, KeyConfig,
-    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, StoreConfig, Tier,
+    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, StoreConfig, Tier,
+    TracesConfig,
 };
-pub use values::{HostPort, Label, RedisUrl, RestUrl};
+pub use values::{CollectorUrl, HostPort, Label, RedisUrl, RestUrl};
 
 use mistakes::Report;
 use section::Section;

@@ -8,7 +8,8 @@ use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{LogConfig, LogFormat};
+use super::traces::Traces;
+use crate::config::{LogConfig, LogFormat, TracesConfig};
 
 /// Libraries that see requests on their way to the wire. Below INFO they write headers and bodies, and ours carry
 /// signatures, tokens and passwords of stores; so no filter opens them further.
@@ -22,29 +23,39 @@ pub fn check_filter(text: &str) -> Result<(), String> {
     EnvFilter::builder().parse(text).map(drop).map_err(|error| error.to_string())
 }
 
-/// Starts logging for this process. Call it once, before anything logs.
+/// Starts logs and traces for this process. Call it once, inside of the async runtime, before anything logs. What it
+/// returns is to be finished at the end.
 ///
 /// # Errors
-/// One line, when the filter is not one or logging was started before.
-pub fn init_logging(config: &LogConfig) -> Result<(), String> {
+/// One line, when a setting is not usable or logging was started before.
+pub fn init_telemetry(log: &LogConfig, traces: &TracesConfig, role: &'static str) -> Result<Traces, String> {
     let filter = EnvFilter::builder()
-        .parse(&config.filter)
+        .parse(&log.filter)
         .map_err(|error| format!("log.filter: {error}"))?
         .and(filter_fn(is_harmless));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = match config.format {
+    let lines = match log.format {
         LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    let traces = Traces::start(traces, role)?;
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))
+        .with(traces.layer())
         .try_init()
-        .map_err(|_| "logging was started twice".to_owned())
+        .map_err(|_| "logging was started twice".to_owned())?;
+    Ok(traces)
 }
 
 fn is_harmless(metadata: &Metadata<'_>) -> bool {
     let crate_name = metadata.target().split("::").next().unwrap_or_default();
-    !WIRE.contains(&crate_name) || *metadata.level() <= LevelFilter::INFO
+    let most = match crate_name {
+        wire if WIRE.contains(&wire) => LevelFilter::INFO,
+        // Below a warning it speaks of its own coming and going.
+        telemetry if telemetry.starts_with("opentelemetry") => LevelFilter::WARN,
+        _ => LevelFilter::TRACE,
+    };
+    *metadata.level() <= most
 }
 
 #[cfg(test)]
