@@ -6,7 +6,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check bench fmt clean-venv
+.PHONY: help run setup test check bench drills fmt clean-venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +27,10 @@ check: setup ## format, lints, protobuf, walls, unused dependencies, shell, hous
 bench: setup ## calls/s, p50, p99 and CPU per call: direct, in memory, with Redis
 	cargo build --profile bench-bin -p tidegate -p tidegate-tests
 	exec "$(TARGET_DIR)/bench-bin/tidegate-bench"
+
+drills: setup ## the long proofs in full; writes docs/PROOFS.md
+	cargo build -p tidegate -p tidegate-tests
+	exec "$(TARGET_DIR)/debug/tidegate-drills"
 
 fmt: ## format the Rust sources
 	cargo fmt --all

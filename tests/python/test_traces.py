@@ -144,7 +144,7 @@ def test_a_collector_that_is_gone_or_slow_costs_no_call(
     house = House(tmp_path, wide, f"http://127.0.0.1:{listener.getsockname()[1]}", stack)
     # More than what the queue for spans holds: three at the gateway for each call.
     with ThreadPoolExecutor(16) as callers:
-        list(callers.map(lambda _: house.balance(), range(2_000)))
+        list(callers.map(lambda _: house.balance(), range(1_500)))
     house.trading.AddOrder(resting_buy(), timeout=10)
     house.stop()
     assert "panicked" not in house.gateway.tail(1_000) + house.executor.tail(1_000)

@@ -6,9 +6,13 @@
 
 pub mod fault_proxy;
 pub mod house;
+pub mod judge;
+pub mod load;
 pub mod process;
 pub mod redis_server;
+pub mod rolling;
 pub mod sandbox;
+pub mod service;
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use tidegate_lanes::{LaneState, Member};
 use tidegate_proto::v1;
 use tidegate_runtime::Condition;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::execute::{Lanes, timestamp};
@@ -18,13 +19,15 @@ const AT_MOST_EVERY: Duration = Duration::from_millis(50);
 /// And at least this often, because waits and points change without an event.
 const AT_LEAST_EVERY: Duration = Duration::from_millis(500);
 
-/// Keeps a picture of the lanes up to date until nobody looks at it any more. Sets `ready` once all are settled.
+/// Keeps a picture of the lanes up to date until nobody looks at it any more, or until the lanes were handed over: the
+/// last picture says so, and who else is there. Sets `ready` while all are settled.
 pub(crate) fn publish(
     lanes: Arc<Lanes>,
     owner: OwnerId,
     members: Vec<watch::Receiver<Vec<Member>>>,
     mut changed: watch::Receiver<u64>,
     ready: Condition,
+    handed_over: CancellationToken,
 ) -> watch::Receiver<v1::WatchLanesResponse> {
     let (sender, receiver) = watch::channel(draw(&lanes, &owner, &members));
     tokio::spawn(async move {
@@ -35,14 +38,25 @@ pub(crate) fn publish(
             if settled && !std::mem::replace(&mut was_settled, settled) {
                 info!("all lanes are settled: open, refused by name, or owned by another process");
             }
+            let last = handed_over.is_cancelled();
             let picture = draw(&lanes, &owner, &members);
             sender.send_if_modified(|old| {
                 let differs = *old != picture;
                 *old = picture;
                 differs
             });
-            tokio::time::sleep(AT_MOST_EVERY).await;
-            let _ = tokio::time::timeout(AT_LEAST_EVERY, changed.changed()).await;
+            if last {
+                // With the sender gone those who watch get this last picture and then the end.
+                return;
+            }
+            let pause = async {
+                tokio::time::sleep(AT_MOST_EVERY).await;
+                let _ = tokio::time::timeout(AT_LEAST_EVERY, changed.changed()).await;
+            };
+            tokio::select! {
+                () = pause => {}
+                () = handed_over.cancelled() => {}
+            }
         }
     });
     receiver

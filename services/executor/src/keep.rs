@@ -109,11 +109,7 @@ impl Keeper {
         let answer = self.timed(StoreAct::Grant, self.store.grant(&request)).await;
         let answer = answer.map_err(|error| error.to_string())?;
         let GrantAnswer { reply, members } = answer;
-        self.members.send_if_modified(|known| {
-            let same = known.iter().map(|m| &m.owner).eq(members.iter().map(|m| &m.owner));
-            *known = members;
-            !same
-        });
+        self.note_members(members);
         self.note_owner(&reply);
         if terms.intent == Intent::Look {
             // Whether this process is proposed was not known when it looked.
@@ -188,7 +184,22 @@ impl Keeper {
         }
     }
 
+    fn note_members(&self, members: Vec<Member>) {
+        self.members.send_if_modified(|known| {
+            let same = known.iter().map(|m| &m.owner).eq(members.iter().map(|m| &m.owner));
+            *known = members;
+            !same
+        });
+    }
+
     async fn give_back(&self) {
+        // A process that came a moment ago may not be known yet, and gateways learn of it from this one.
+        let sent_at = self.cell.shared.clock.mono();
+        let terms = self.cell.lock().lane.terms(sent_at, Want::Look);
+        let look = GrantRequest { ids: self.ids.clone(), terms };
+        if let Ok(answer) = self.timed(StoreAct::Grant, self.store.grant(&look)).await {
+            self.note_members(answer.members);
+        }
         self.release(true).await;
         self.cell.announce();
     }

@@ -35,6 +35,7 @@ use tidegate_runtime::telemetry::Metrics;
 use tidegate_runtime::{Condition, Drain, GrpcService};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use key::{Key, Otp};
@@ -91,6 +92,8 @@ pub struct Parts {
 pub struct Executor {
     strict: Strict,
     keepers: Arc<Mutex<JoinSet<()>>>,
+    /// Told when no lane is here any more.
+    handed_over: CancellationToken,
 }
 
 /// Starts the lanes of all keys.
@@ -148,15 +151,17 @@ pub fn start(parts: Parts) -> Executor {
             .map(|lanes| lanes.cells.iter().map(|cell| cell.reading()).collect())
             .unwrap_or_default()
     });
-    let directory = directory::publish(Arc::clone(&lanes), settings.owner, members, changed, ready);
-    let api = Api { lanes, rest, deployment: settings.deployment.into(), directory, drain };
+    let handed_over = CancellationToken::new();
+    let directory =
+        directory::publish(Arc::clone(&lanes), settings.owner, members, changed, ready, handed_over.clone());
+    let api = Api { lanes, rest, deployment: settings.deployment.into(), directory };
     let routes = Routes::new(MarketDataServiceServer::new(api.clone()))
         .add_service(AccountServiceServer::new(api.clone()))
         .add_service(TradingServiceServer::new(api.clone()))
         .add_service(StreamServiceServer::new(api.clone()))
         .add_service(OperationsServiceServer::new(api));
     let strict = Strict { routes, request_bytes_max: settings.request_bytes_max };
-    Executor { strict, keepers: Arc::new(Mutex::new(keepers)) }
+    Executor { strict, keepers: Arc::new(Mutex::new(keepers)), handed_over }
 }
 
 fn lane_config(key: &Key, queue_len_max: usize) -> LaneConfig {
@@ -184,5 +189,6 @@ impl Executor {
         if tokio::time::timeout(grace, all).await.is_err() {
             tracing::warn!("some lanes could not be given back in time; their grants will expire");
         }
+        self.handed_over.cancel();
     }
 }

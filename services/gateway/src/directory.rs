@@ -25,6 +25,9 @@ use crate::target::Target;
 /// How often the names of executors are resolved.
 const RESOLVE_EVERY: Duration = Duration::from_secs(5);
 
+/// How long a key is remembered that nobody reports any more.
+const REMEMBER: Duration = Duration::from_secs(600);
+
 /// A lane as an executor reported it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LaneEntry {
@@ -45,11 +48,20 @@ pub(crate) struct Executor {
     pub owner: String,
     pub lanes: Vec<LaneEntry>,
     peers: Vec<String>,
+    /// Whether it has reported or failed to, so that its silence means something.
+    asked: bool,
 }
 
 impl Executor {
     fn new(name: &str, target: Target) -> Self {
-        Self { name: name.to_owned(), target, owner: String::new(), lanes: Vec::new(), peers: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            target,
+            owner: String::new(),
+            lanes: Vec::new(),
+            peers: Vec::new(),
+            asked: false,
+        }
     }
 
     /// Whether it reports at present.
@@ -58,8 +70,37 @@ impl Executor {
     }
 }
 
-/// All executors, in the order of their names, `local` apart.
-pub(crate) type Picture = BTreeMap<String, Executor>;
+/// What a gateway knows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Picture {
+    /// All executors by name: `local` or an address.
+    pub executors: BTreeMap<String, Executor>,
+    /// Keys that somebody reported not long ago, with when. A call that only such a key may serve is told to wait for
+    /// an executor and not that there is no key.
+    seen: BTreeMap<KeyLabel, (LaneEntry, Instant)>,
+}
+
+impl Picture {
+    /// Executors that report at present.
+    pub(crate) fn up(&self) -> impl Iterator<Item = &Executor> {
+        self.executors.values().filter(|executor| executor.is_up())
+    }
+
+    /// Keys that were reported not long ago and that no executor reports at present.
+    pub(crate) fn missed(&self) -> impl Iterator<Item = &LaneEntry> {
+        let seen = self.seen.values().map(|(entry, _)| entry);
+        seen.filter(|entry| !self.up().any(|e| e.lanes.iter().any(|lane| lane.label == entry.label)))
+    }
+
+    /// Whether a gateway that has just started knows enough to serve: somebody reports, and everyone was asked.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.up().next().is_some() && self.executors.values().all(|executor| executor.asked)
+    }
+
+    fn forget_before(&mut self, oldest: Instant) {
+        self.seen.retain(|_, (_, at)| *at >= oldest);
+    }
+}
 
 /// Where executors come from.
 #[derive(Debug, Default)]
@@ -80,7 +121,7 @@ pub(crate) struct Directory {
 impl Directory {
     /// Starts to watch. Ends when the last clone is dropped.
     pub(crate) fn start(sources: Sources) -> Self {
-        let (sender, picture) = watch::channel(Picture::new());
+        let (sender, picture) = watch::channel(Picture::default());
         let keeper = Keeper { picture: Arc::new(sender), watchers: Mutex::default() };
         if let Some(executor) = &sources.local {
             keeper.add("local", Target::Local(executor.clone()));
@@ -113,7 +154,7 @@ impl Keeper {
             return;
         }
         self.picture.send_modify(|picture| {
-            picture.insert(name.to_owned(), Executor::new(name, target.clone()));
+            picture.executors.insert(name.to_owned(), Executor::new(name, target.clone()));
         });
         let task = tokio::spawn(watch_one(name.to_owned(), target, Arc::clone(&self.picture)));
         watchers.insert(name.to_owned(), AbortOnDropHandle::new(task));
@@ -122,7 +163,7 @@ impl Keeper {
     fn remove(&self, name: &str) {
         self.watchers.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         self.picture.send_modify(|picture| {
-            picture.remove(name);
+            picture.executors.remove(name);
         });
     }
 
@@ -134,9 +175,8 @@ impl Keeper {
             let mut wanted = named.resolve(&sources.addresses).await;
             {
                 let picture = changed.borrow_and_update();
-                let reached: BTreeSet<_> =
-                    picture.values().filter(|e| e.is_up()).map(|e| e.name.clone()).collect();
-                let peers = picture.values().flat_map(|e| e.peers.iter().cloned());
+                let reached: BTreeSet<_> = picture.up().map(|e| e.name.clone()).collect();
+                let peers = picture.executors.values().flat_map(|e| e.peers.iter().cloned());
                 // A peer that can be reached is kept even when others no longer speak of it.
                 wanted.extend(peers.chain(reached.into_iter().filter(|name| name != "local")));
             }
@@ -151,6 +191,12 @@ impl Keeper {
             for name in watched.difference(&wanted).filter(|name| *name != "local") {
                 info!(executor = %name, "no longer watching an executor that nobody names and that does not answer");
                 self.remove(name);
+            }
+            if let Some(oldest) = Instant::now().checked_sub(REMEMBER) {
+                self.picture.send_if_modified(|picture| {
+                    picture.forget_before(oldest);
+                    false
+                });
             }
             // Peers are followed as they are told.
             let _ = tokio::time::timeout(RESOLVE_EVERY, changed.changed()).await;
@@ -208,10 +254,15 @@ async fn watch_one(name: String, target: Target, picture: Arc<watch::Sender<Pict
 fn update(picture: &watch::Sender<Picture>, name: &str, report: v1::WatchLanesResponse) {
     let lanes: Vec<LaneEntry> = report.lanes.into_iter().filter_map(read_lane).collect();
     picture.send_if_modified(|picture| {
-        let Some(executor) = picture.get_mut(name) else { return false };
-        let same =
-            executor.owner == report.owner && executor.lanes == lanes && executor.peers == report.peers;
+        let now = Instant::now();
+        picture.seen.extend(lanes.iter().map(|lane| (lane.label.clone(), (lane.clone(), now))));
+        let Some(executor) = picture.executors.get_mut(name) else { return false };
+        let same = executor.asked
+            && executor.owner == report.owner
+            && executor.lanes == lanes
+            && executor.peers == report.peers;
         if !same {
+            executor.asked = true;
             executor.owner = report.owner;
             executor.lanes = lanes;
             executor.peers = report.peers;

@@ -36,6 +36,12 @@ use crate::quota::Quotas;
 use crate::select::{self, Choice, Wanted};
 use crate::wire;
 
+/// Hops that one call may take. A lane that changes its owner answers "not here" at once, and the directory follows
+/// within a few of its reports.
+const HOPS_MAX: usize = 8;
+/// For how long a call waits for a lane that is between two owners.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// How a call ended, as far as it can be said.
 enum Ended {
     /// The executor's reply, still in its frame.
@@ -244,7 +250,8 @@ impl Edge {
         })
     }
 
-    /// Tries the best executor, and others only while it is certain that nothing was sent.
+    /// Tries the best executor, and others only while it is certain that nothing was sent. Whoever was tried is not
+    /// tried again before the directory has changed.
     async fn route(&self, call: &Admitted) -> Result<Ended, Error> {
         let wanted = Wanted {
             endpoint: call.endpoint,
@@ -252,10 +259,12 @@ impl Edge {
             key_tag: &call.context.key_tag,
             key_label: call.key_label.as_deref(),
         };
+        // A lane that changes its owner is open again within a few renewals; longer than that is an outage.
+        let patience = call.answer_by.min(Instant::now() + PATIENCE);
         let mut tried: Vec<String> = Vec::new();
         let mut last = None;
-        for _ in 0..3 {
-            let choice = match self.choose(&wanted, &tried, call.answer_by).await {
+        for _ in 0..HOPS_MAX {
+            let choice = match self.choose(&wanted, &mut tried, patience).await {
                 Ok(choice) => choice,
                 // What the last executor said is more to the point than that there is no other.
                 Err(error) => return last.unwrap_or(Err(error)),
@@ -285,18 +294,17 @@ impl Edge {
     async fn choose(
         &self,
         wanted: &Wanted<'_>,
-        tried: &[String],
-        answer_by: Instant,
+        tried: &mut Vec<String>,
+        patience: Instant,
     ) -> Result<Choice, Error> {
         let mut changes = self.directory.subscribe();
-        // A lane that changes its owner is open again within a few renewals; longer than that is an outage.
-        let patience = answer_by.min(Instant::now() + Duration::from_secs(4));
         loop {
             let chosen = select::choose(wanted, &changes.borrow_and_update(), tried);
             match chosen {
-                Err(error) if error.kind == ErrorKind::Unavailable && tried.is_empty() => {
+                Err(error) if error.kind == ErrorKind::Unavailable => {
                     match tokio::time::timeout_at(patience, changes.changed()).await {
-                        Ok(Ok(())) => {}
+                        // Whoever said no may have the lane now.
+                        Ok(Ok(())) => tried.clear(),
                         _ => return Err(error),
                     }
                 }

@@ -66,7 +66,7 @@ pub struct Parts {
     pub metrics: Metrics,
     /// Shutdown.
     pub drain: Drain,
-    /// Set once an executor reports.
+    /// Set while an executor reports, once all were asked.
     pub ready: Condition,
 }
 
@@ -101,12 +101,13 @@ pub fn service(parts: Parts) -> Result<GrpcService, Error> {
     Ok(GrpcService::new(Front(Arc::new(edge))))
 }
 
-/// Keeps the readiness condition true while at least one executor reports.
+/// Keeps the readiness condition true while at least one executor reports, and none was left unasked: a gateway that
+/// knows half of the keys would send callers of the other half away.
 fn report_readiness(directory: &Directory, ready: Condition) {
     let mut pictures = directory.subscribe();
     tokio::spawn(async move {
         loop {
-            ready.set(pictures.borrow_and_update().values().any(directory::Executor::is_up));
+            ready.set(pictures.borrow_and_update().is_settled());
             if pictures.changed().await.is_err() {
                 return;
             }

@@ -23,7 +23,7 @@ pub(crate) struct Operations {
 /// Every lane once. Of several reports the owner's counts; a lane that nobody owns is reported by any one.
 fn merged(picture: &Picture) -> Vec<v1::Lane> {
     let mut lanes = std::collections::BTreeMap::<String, v1::Lane>::new();
-    for report in picture.values().flat_map(|executor| &executor.lanes).map(|entry| &entry.report) {
+    for report in picture.executors.values().flat_map(|executor| &executor.lanes).map(|entry| &entry.report) {
         let better = lanes.get(&report.key_label).is_none_or(|known| {
             known.state() == v1::LaneState::Elsewhere && report.state() != v1::LaneState::Elsewhere
         });

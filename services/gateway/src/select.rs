@@ -71,8 +71,12 @@ pub(crate) fn request_id(context: &v1::CallContext, now: UnixUs) -> Result<Optio
 }
 
 /// Chooses the best executor that was not tried.
+///
+/// Lanes of executors that were tried, and keys whose executor has just gone, are known but not ready: the error is then
+/// "not at present" and not "there is no such key".
 pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -> Result<Choice, Error> {
-    let untried = || picture.values().filter(|e| e.is_up() && !tried.contains(&e.owner));
+    let is_tried = |executor: &Executor| tried.contains(&executor.owner);
+    let untried = || picture.up().filter(|executor| !is_tried(executor));
     let name = wanted.endpoint.name;
     if untried().next().is_none() {
         let text = format!("no executor that could call {name} can be reached; nothing was sent");
@@ -85,8 +89,10 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
             .map(Choice::of)
             .ok_or_else(|| Error::internal("an executor vanished between two looks"));
     }
-    let lanes: Vec<(&Executor, Candidate)> = untried()
-        .flat_map(|executor| executor.lanes.iter().map(move |lane| (executor, lane)))
+    let reported =
+        picture.up().flat_map(|executor| executor.lanes.iter().map(move |lane| (Some(executor), lane)));
+    let lanes: Vec<(Option<&Executor>, Candidate)> = reported
+        .chain(picture.missed().map(|lane| (None, lane)))
         .filter(|(_, lane)| wanted.key_label.is_none_or(|label| lane.label.as_str() == label))
         .map(|(executor, lane)| {
             let report = &lane.report;
@@ -94,10 +100,10 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
                 label: lane.label.clone(),
                 account: lane.account.clone(),
                 permissions: lane.permissions,
-                ready: report.state() == v1::LaneState::Open,
+                ready: report.state() == v1::LaneState::Open && executor.is_some_and(|e| !is_tried(e)),
                 predicted_wait_ms: u64::from(report.predicted_wait_ms),
                 tags: report.tags.clone(),
-                local: executor.name == "local",
+                local: executor.is_some_and(|e| e.name == "local"),
             };
             (executor, candidate)
         })
@@ -113,7 +119,7 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
     let best = ranked.first().copied();
     let found = lanes.iter().find(|(_, candidate)| best.is_some_and(|best| std::ptr::eq(best, candidate)));
     found
-        .map(|(executor, _)| Choice::of(executor))
+        .and_then(|(executor, _)| executor.map(Choice::of))
         .ok_or_else(|| Error::internal("the best lane is not among the lanes"))
 }
 

@@ -50,11 +50,14 @@ impl Target {
     }
 }
 
-/// Whether an error means that no connection could be made, so that nothing was written.
-fn is_connect_error(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Whether an error means that nothing was written: no connection could be made, or the connection was ending and
+/// gave the call back as it was. hyper calls the latter "canceled", and only while its connection's task has not taken
+/// the request out of its queue (hyper 1: `client::dispatch`, `Envelope::drop`).
+fn is_unsent(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<tonic::ConnectError>() {
+        let given_back = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
+        if given_back || error.is::<tonic::ConnectError>() {
             return true;
         }
         next = error.source();
@@ -80,10 +83,10 @@ impl Service<Request<Body>> for Target {
                 }
             }),
             Self::Remote(channel) => Box::pin(async move {
-                channel.oneshot(request).await.map_err(|error| HopError {
-                    not_sent: is_connect_error(&error),
-                    text: error_chain(&error),
-                })
+                channel
+                    .oneshot(request)
+                    .await
+                    .map_err(|error| HopError { not_sent: is_unsent(&error), text: error_chain(&error) })
             }),
         }
     }

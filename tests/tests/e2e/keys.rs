@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tonic::Code;
 
-use crate::judge::{fact, promises_not_executed};
-use crate::load::resting_order;
+use tidegate_tests::judge::{fact, promises_not_executed};
+use tidegate_tests::load::resting_order;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_no_key_may_serve_names_endpoint_and_permission() {

@@ -2,11 +2,9 @@
 //!
 //! A judge reads only the sandbox's log and what the client was told, never a log of tidegate's own.
 
-mod judge;
-mod load;
-
 mod keys;
 mod outcomes;
 mod proxy;
+mod rolling;
 mod secrets;
 mod shared_keys;

@@ -12,7 +12,6 @@ mod stopping;
 mod wire;
 
 use serde_json::{Value, json};
-use tidegate_core::derive_cl_ord_id;
 use tidegate_proto::v1;
 use tidegate_tests::eventually;
 use tidegate_tests::house::{House, lanes};
@@ -21,7 +20,8 @@ use tidegate_tests::sandbox::SandboxPages;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use crate::judge::promises_not_executed;
+use tidegate_tests::judge::promises_not_executed;
+use tidegate_tests::load::handle_of;
 use v1::add_order_response::{Accepted, Outcome};
 
 /// One key that reads and one that places.
@@ -35,13 +35,6 @@ async fn one_process(house: &House, replaced: &[(&str, &str)]) -> Process {
         config = config.replace(from, to);
     }
     house.all("one", &config).await.expect("the process")
-}
-
-/// The client order id that belongs to an order of the one caller there is, as anyone can derive it.
-fn handle_of(order: &v1::AddOrderRequest) -> String {
-    let id = &order.context.as_ref().expect("a context").request_id;
-    let (account, caller) = ("main".parse().expect("a name"), "local".parse().expect("a name"));
-    derive_cl_ord_id("tidegate", &account, &caller, &id.parse().expect("a request id")).to_string()
 }
 
 /// Requests that the exchange got for an order.

@@ -12,8 +12,8 @@ use tidegate_tests::house::{House, Plan, channel};
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
-use crate::judge::{executed_orders, promises_not_executed};
-use crate::load::resting_order;
+use tidegate_tests::judge::{executed_orders, promises_not_executed};
+use tidegate_tests::load::resting_order;
 
 const CALLERS: usize = 4;
 const ROUNDS: usize = 60;

@@ -17,7 +17,7 @@ use tidegate_tests::house::{House, Plan, channel, settled};
 use tidegate_tests::process::Process;
 use tidegate_tests::redis_server::RedisServer;
 
-use crate::load::resting_order;
+use tidegate_tests::load::resting_order;
 
 /// Something that must not be seen, and its name for people.
 struct Secret {

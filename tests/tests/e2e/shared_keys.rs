@@ -12,8 +12,8 @@ use tidegate_tests::process::Process;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
-use crate::judge::{forbidden_refusals, verdicts};
-use crate::load::Told;
+use tidegate_tests::judge::{forbidden_refusals, verdicts};
+use tidegate_tests::load::Told;
 
 const KEYS: [&str; 4] = ["sandbox-read", "sandbox-read-2", "sandbox-trade", "sandbox-trade-2"];
 const CALLERS: usize = 32;

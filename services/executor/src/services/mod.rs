@@ -26,7 +26,6 @@ pub(crate) struct Api {
     pub rest: RestClient,
     pub deployment: Arc<str>,
     pub directory: tokio::sync::watch::Receiver<v1::WatchLanesResponse>,
-    pub drain: tidegate_runtime::Drain,
 }
 
 /// The row of an endpoint that this crate names itself.

@@ -10,8 +10,8 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::{expect_accepted, expect_marked, expect_unresolved, fault, handle_of, one_process, requests_of};
-use crate::judge::fact;
-use crate::load::resting_order;
+use tidegate_tests::judge::fact;
+use tidegate_tests::load::resting_order;
 
 /// Answers are read up to here.
 const BODY_MAX: usize = 16_384;

@@ -11,7 +11,7 @@ use super::wire::{ADD_ORDER, Answer, CANCEL_ORDER, GET_BALANCE, Wire};
 use super::{
     executed_once, expect_accepted, expect_marked, expect_unresolved, fault, handle_of, one_process,
 };
-use crate::load::resting_order;
+use tidegate_tests::load::resting_order;
 
 /// The time that the calls are given, and what a busy machine may make of it.
 const TIMEOUT: &str = "100m";

@@ -10,7 +10,7 @@ use tidegate_tests::process::Process;
 
 use super::wire::{ADD_ORDER, Pending, Wire};
 use super::{arrived, executed_once, expect_accepted, fault, handle_of, one_process, queued, requests_of};
-use crate::load::resting_order;
+use tidegate_tests::load::resting_order;
 
 /// Waits until the process says what became of an order whose caller had gone.
 async fn fate_is_told(process: &Process, order: &v1::AddOrderRequest) {

@@ -14,7 +14,7 @@ use super::{
     KEYS, arrived, executed_once, expect_accepted, expect_marked, expect_unresolved, fault, handle_of,
     queued, requests_of,
 };
-use crate::load::resting_order;
+use tidegate_tests::load::resting_order;
 
 /// Longer than any call here waits.
 const HANG_MS: u64 = 20_000;

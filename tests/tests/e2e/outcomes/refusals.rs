@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 
 use super::wire::{ADD_ORDER, Answer, Wire};
 use super::{expect_accepted, expect_marked, fault, one_process};
-use crate::load::resting_order;
+use tidegate_tests::load::resting_order;
 
 /// A request id that was born so many milliseconds before now, or after it.
 fn request_id_born(before_ms: i64) -> String {

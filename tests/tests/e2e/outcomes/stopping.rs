@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use tonic::Status;
 
 use super::wire::{ADD_ORDER, Answer, GET_BALANCE, Wire};
-use super::{handle_of, one_process, requests_of};
-use crate::judge::{executed_orders, promises_not_executed};
-use crate::load::resting_order;
+use super::{one_process, requests_of};
+use tidegate_tests::judge::{executed_orders, promises_not_executed};
+use tidegate_tests::load::{handle_of, resting_order};
 use v1::add_order_response::Outcome;
 
 const CALLERS: usize = 6;

@@ -4,23 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tidegate_core::derive_cl_ord_id;
 use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
 use tidegate_proto::v1::market_data_service_client::MarketDataServiceClient;
 use tidegate_proto::v1::trading_service_client::TradingServiceClient;
-use tidegate_tests::request_id;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use crate::judge::promises_not_executed;
+use crate::request_id;
 
 /// What callers were told.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
-    pub(crate) good: AtomicU64,
-    pub(crate) unresolved: AtomicU64,
+pub struct Told {
+    /// Answered.
+    pub good: AtomicU64,
+    /// Perhaps executed.
+    pub unresolved: AtomicU64,
     /// Refused because a budget, a queue or the time was used up; nothing was executed.
-    pub(crate) busy: AtomicU64,
+    pub busy: AtomicU64,
 }
 
 /// A request that its caller waits for no longer than `patience`.
@@ -31,7 +34,7 @@ fn within<T>(patience: Duration, message: T) -> Request<T> {
 }
 
 /// A limit order far from the market, which rests.
-pub(crate) fn resting_order() -> v1::AddOrderRequest {
+pub fn resting_order() -> v1::AddOrderRequest {
     v1::AddOrderRequest {
         context: Some(v1::CallContext { request_id: request_id(), ..Default::default() }),
         pair: "XBTUSD".into(),
@@ -41,6 +44,16 @@ pub(crate) fn resting_order() -> v1::AddOrderRequest {
         price: "10000.0".into(),
         ..Default::default()
     }
+}
+
+/// The client order id that belongs to an order of the one caller there is, as anyone can derive it.
+///
+/// # Panics
+/// When the order has no request id.
+pub fn handle_of(order: &v1::AddOrderRequest) -> String {
+    let id = &order.context.as_ref().expect("a context").request_id;
+    let (account, caller) = ("main".parse().expect("a name"), "local".parse().expect("a name"));
+    derive_cl_ord_id("tidegate", &account, &caller, &id.parse().expect("a request id")).to_string()
 }
 
 impl Told {
@@ -71,7 +84,10 @@ impl Told {
     }
 
     /// One caller's share: reads, orders and cancels in turn, `calls` in all, each with `patience`.
-    pub(crate) async fn one_caller(self: Arc<Self>, channel: Channel, calls: usize, patience: Duration) {
+    ///
+    /// # Panics
+    /// On a Status that tidegate must not give.
+    pub async fn one_caller(self: Arc<Self>, channel: Channel, calls: usize, patience: Duration) {
         let mut account = AccountServiceClient::new(channel.clone());
         let mut trading = TradingServiceClient::new(channel.clone());
         let mut market = MarketDataServiceClient::new(channel);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tonic::Status;
 
 /// How often the exchange gave each verdict.
-pub(crate) fn verdicts(log: &[Value]) -> BTreeMap<String, usize> {
+pub fn verdicts(log: &[Value]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for entry in log {
         *counts.entry(entry["verdict"].as_str().unwrap_or("none").to_owned()).or_default() += 1;
@@ -15,7 +15,7 @@ pub(crate) fn verdicts(log: &[Value]) -> BTreeMap<String, usize> {
 }
 
 /// Requests that the exchange refused although tidegate promises that it never does.
-pub(crate) fn forbidden_refusals(log: &[Value]) -> Vec<&Value> {
+pub fn forbidden_refusals(log: &[Value]) -> Vec<&Value> {
     let forbidden = [
         "EAPI:Invalid nonce",
         "EGeneral:Permission denied",
@@ -29,7 +29,7 @@ pub(crate) fn forbidden_refusals(log: &[Value]) -> Vec<&Value> {
 }
 
 /// Whether a Status carries tidegate's promise that nothing was executed.
-pub(crate) fn promises_not_executed(status: &Status) -> bool {
+pub fn promises_not_executed(status: &Status) -> bool {
     use tonic_types::StatusExt;
     status.get_details_error_info().is_some_and(|info| {
         info.domain == "tidegate.v1" && info.metadata.get("executed").is_some_and(|value| value == "no")
@@ -37,13 +37,13 @@ pub(crate) fn promises_not_executed(status: &Status) -> bool {
 }
 
 /// A fact that a Status carries.
-pub(crate) fn fact(status: &Status, name: &str) -> Option<String> {
+pub fn fact(status: &Status, name: &str) -> Option<String> {
     use tonic_types::StatusExt;
     status.get_details_error_info()?.metadata.get(name).cloned()
 }
 
 /// The client order ids of all orders that the exchange's engine executed.
-pub(crate) fn executed_orders(log: &[Value]) -> Vec<String> {
+pub fn executed_orders(log: &[Value]) -> Vec<String> {
     let placed = log.iter().filter(|e| e["endpoint"] == "AddOrder" && e["executed"] == true);
     placed.map(|e| e["cl_ord_id"].as_str().unwrap_or_default().to_owned()).collect()
 }
