@@ -159,10 +159,17 @@ class Place:
 def reaches(docs: list[Doc], source: Place, target: Place, port: int, protocol: str = "TCP") -> bool:
     """Whether the NetworkPolicies let a connection through, by the rules of Kubernetes: a pod that no policy selects
     is open; else some rule of some policy must allow it, on both sides."""
-    policies = list(of_kind(docs, "NetworkPolicy").values())
-    return _allowed(policies, source, "Egress", target, port, protocol) and _allowed(
-        policies, target, "Ingress", source, port, protocol
-    )
+    return leaves(docs, source, target, port, protocol) and enters(docs, target, source, port, protocol)
+
+
+def leaves(docs: list[Doc], source: Place, target: Place, port: int, protocol: str = "TCP") -> bool:
+    """The source's side of `reaches`."""
+    return _allowed(docs, source, "Egress", target, port, protocol)
+
+
+def enters(docs: list[Doc], target: Place, source: Place, port: int, protocol: str = "TCP") -> bool:
+    """The target's side of `reaches`: one fence must hold where the other is missing."""
+    return _allowed(docs, target, "Ingress", source, port, protocol)
 
 
 def matches(selector: Doc, labels: Mapping[str, str]) -> bool:
@@ -171,10 +178,11 @@ def matches(selector: Doc, labels: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
 
 
-def _allowed(policies: list[Doc], pod: Place, direction: str, other: Place, port: int, protocol: str) -> bool:
+def _allowed(docs: list[Doc], pod: Place, direction: str, other: Place, port: int, protocol: str) -> bool:
     if pod.ip is not None or pod.namespace != NAMESPACE:
         return True  # no policy of ours selects it
-    chosen = [policy["spec"] for policy in policies if matches(policy["spec"]["podSelector"], pod.labels)]
+    policies = [policy["spec"] for policy in of_kind(docs, "NetworkPolicy").values()]
+    chosen = [spec for spec in policies if matches(spec["podSelector"], pod.labels)]
     fences = [spec for spec in chosen if direction in spec["policyTypes"]]
     side = "to" if direction == "Egress" else "from"
     return not fences or any(
@@ -184,7 +192,8 @@ def _allowed(policies: list[Doc], pod: Place, direction: str, other: Place, port
 
 def _rule_allows(rule: Doc, side: str, other: Place, port: int, protocol: str) -> bool:
     assert set(rule) <= {side, "ports"}, rule
-    ports = rule.get("ports", [])
+    # Without the list every port is meant, and an empty one is the same.
+    ports = rule.get("ports") or []
     if ports and not any(entry["port"] == port and entry["protocol"] == protocol for entry in ports):
         return False
     # A rule without peers allows every one.

@@ -52,6 +52,31 @@ def test_the_fences_of_real_keys() -> None:
         assert not charts.reaches(docs, pod, KRAKEN, 53, "UDP") and not charts.reaches(docs, pod, NAME_SERVER, 443)
 
 
+def test_each_side_holds_without_the_other() -> None:
+    docs = render([SANDBOX_VALUES])
+    gateway, read, trade, sandbox, redis = (Place.of(docs, name) for name in (GATEWAY, READ, TRADE, SANDBOX, REDIS))
+    pods = (gateway, read, trade, sandbox, redis, CALLER, STRANGER, PROMETHEUS, NAME_SERVER)
+    doors = [(gateway, 50051), (read, 50052), (trade, 50052), (sandbox, 8480), (redis, 6379)]
+    doors += [(pod, 9464) for pod in (gateway, read, trade, sandbox, redis)] + [(read, 22), (gateway, 22)]
+    entering = {
+        (50051, "gateway"): [CALLER],
+        (50052, "executor"): [gateway, read, trade],
+        (8480, "sandbox"): [read, trade],
+        (6379, "redis"): [read, trade],
+        **{(9464, component): [PROMETHEUS] for component in ("gateway", "executor", "sandbox")},
+    }
+    leaving = {
+        (50052, "executor"): [gateway],
+        (8480, "sandbox"): [read, trade],
+        (6379, "redis"): [read, trade],
+    }
+    ours = (gateway, read, trade, sandbox, redis)
+    for door, port in doors:
+        which = (port, door.labels["app.kubernetes.io/component"])
+        assert [pod for pod in pods if charts.enters(docs, door, pod, port)] == entering.get(which, []), which
+        assert [pod for pod in ours if charts.leaves(docs, pod, door, port)] == leaving.get(which, []), which
+
+
 def test_the_fences_of_the_trial() -> None:
     docs = render([SANDBOX_VALUES])
     gateway, read, sandbox, redis = (Place.of(docs, name) for name in (GATEWAY, READ, SANDBOX, REDIS))

@@ -8,10 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::{MonoUs, OwnerId};
+use tidegate_core::MonoUs;
 use tidegate_lanes::{
-    Fingerprint, GrantAnswer, GrantIds, GrantReply, GrantRequest, GrantStore, Intent, Member, Release, Want,
-    propose,
+    GrantAnswer, GrantIds, GrantReply, GrantRequest, GrantStore, Intent, Member, Release, Want, propose,
 };
 use tidegate_runtime::Drain;
 use tidegate_runtime::telemetry::StoreAct;
@@ -33,8 +32,6 @@ pub(crate) struct Keeper {
     pub cell: Arc<LaneCell>,
     pub store: Arc<dyn GrantStore>,
     pub ids: GrantIds,
-    /// All keys of the same domain and pool in this process's configuration, this one among them.
-    pub siblings: Arc<[Fingerprint]>,
     /// The live members, as the store last said them; for the directory.
     pub members: watch::Sender<Vec<Member>>,
     pub drain: Drain,
@@ -153,8 +150,7 @@ impl Keeper {
 
     /// Whether the placement gives the key to this process. Before the first answer nobody is known, so nobody is.
     fn is_proposed(&self) -> bool {
-        let owners: Vec<OwnerId> = self.members.borrow().iter().map(|member| member.owner.clone()).collect();
-        propose(&owners, &self.siblings).get(&self.ids.key.fingerprint) == Some(&self.ids.owner)
+        propose(&self.members.borrow()).get(&self.ids.key.fingerprint) == Some(&self.ids.owner)
     }
 
     /// Hands back what waits, lets end what is in flight, and gives the grant back.
@@ -186,7 +182,8 @@ impl Keeper {
 
     fn note_members(&self, members: Vec<Member>) {
         self.members.send_if_modified(|known| {
-            let same = known.iter().map(|m| &m.owner).eq(members.iter().map(|m| &m.owner));
+            let who = |m: &Member| (m.owner.clone(), m.mounts.clone());
+            let same = known.iter().map(who).eq(members.iter().map(who));
             *known = members;
             !same
         });

@@ -109,7 +109,7 @@ pub fn start(parts: Parts) -> Executor {
         total_timeout: settings.total_timeout,
     });
 
-    // Placement speaks of all keys of a domain and pool, so that every process computes the same.
+    // Placement speaks of all keys of a domain and pool, so each announces what it could own of them.
     let mut siblings: BTreeMap<(AccountName, PoolName), Vec<Fingerprint>> = BTreeMap::new();
     for key in &keys {
         let group = (key.grant_key.domain.clone(), key.pool.clone());
@@ -127,6 +127,7 @@ pub fn start(parts: Parts) -> Executor {
             owner: settings.owner.clone(),
             advertise: settings.advertise.clone(),
             pool: key.pool.clone(),
+            mounts: siblings.get(&group).cloned().unwrap_or_default(),
         };
         let cell = Arc::new(LaneCell::new(key, lane, Arc::clone(&shared)));
         let (known, seen) = watch::channel(Vec::new());
@@ -135,7 +136,6 @@ pub fn start(parts: Parts) -> Executor {
             cell: Arc::clone(&cell),
             store: Arc::clone(&store),
             ids,
-            siblings: siblings.get(&group).cloned().unwrap_or_default(),
             members: known,
             drain: drain.clone(),
         };

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidegate_tests::rolling;
 
@@ -66,13 +65,11 @@ fn report(proofs: &[Proof]) -> String {
         ", with changes that were not committed"
     };
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|d| d.as_secs()).unwrap_or_default();
-    let day = i64::try_from(now).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
+    let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
     let mut text = format!(
         "# Proofs\n\nWritten by `make drills`, which runs the long proofs in full against real processes.\n\n\
-         - Commit: {}{dirty}\n- Day: {}\n- Machine: {cores} cores, {}, {} of memory, Linux {}\n",
+         - Commit: {}{dirty}\n- Day: {day}\n- Machine: {cores} cores, {}, {} of memory, Linux {}\n",
         first_line_of("git", &["rev-parse", "HEAD"]),
-        day.map_or_else(String::new, |day| day.strftime("%Y-%m-%d").to_string()),
         field("/proc/cpuinfo", "model name"),
         field("/proc/meminfo", "MemTotal"),
         first_line_of("uname", &["-r"]),

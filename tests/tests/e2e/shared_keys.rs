@@ -137,3 +137,19 @@ async fn reads_cost_redis_nothing_but_renewals_of_the_grant() {
     let renewals = commands.iter().filter(|line| line.to_lowercase().contains("\"evalsha\"")).count();
     assert!(renewals < 200, "{renewals} scripts for 1,000 reads: reads must not touch Redis");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_only_the_newer_process_mounts_are_served_beside_the_older_one() {
+    let house = House::build(Plan { redis: true, ..Plan::default() }).await.expect("a house");
+    let before = house.config(&["sandbox-read"], "").expect("a config");
+    let _older = house.all("older", &before).await.expect("the older process");
+    // As a rolling update adds keys: more than the older process's share, so that some of them would fall to it.
+    let keys = ["sandbox-read", "sandbox-read-2", "sandbox-trade", "sandbox-trade-2", "sandbox-cancel"];
+    let after = house.config(&keys, "").expect("a config");
+    let newer = house.all("newer", &after).await.expect("the newer process, with every lane settled");
+    let lanes = lanes(channel(&newer).await.expect("a channel")).await;
+    assert_eq!(lanes.len(), keys.len());
+    for lane in lanes {
+        assert_eq!(lane.state(), v1::LaneState::Open, "{lane:?}");
+    }
+}

@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  hash, the grant record of one API key. It has no TTL: expires_us is a number inside it, so that
 --          forgetting an owner cannot forget hi_us.
--- KEYS[2]  hash, live members of the caller's pool: owner -> "<expires_us> <advertise>"
+-- KEYS[2]  hash, live members of the caller's pool: owner -> "<expires_us> <mounts> <advertise>"
 -- ARGV[1]  intent: take | renew | look        ARGV[2]  epoch to renew, else 0
 -- ARGV[3]  owner                              ARGV[4]  advertise
 -- ARGV[5]  unit: ms | us | ns                 ARGV[6]  window_us
@@ -10,7 +10,9 @@
 -- ARGV[9]  reserve_us                         ARGV[10] counter_ceiling_milli
 -- ARGV[11] counter_decay_milli_per_s
 -- ARGV[12] time in microseconds, for tests and simulations only; 0 takes the server's own
--- REPLY    { kind, { numbers and texts of the kind }, { owner, advertise, expires_us, ... of all live members } }
+-- ARGV[13] mounts: fingerprints of the keys that the caller can own in this pool, with commas between
+-- REPLY    { kind, { numbers and texts of the kind },
+--            { owner, advertise, expires_us, mounts, ... of all live members } }
 --          granted: epoch, lo_us, hi_us, expires_us, now_us, first of epoch (0 | 1), and what the record before said
 --                   of the counter: known (0 | 1), ceiling_milli, decay_milli_per_s, at_us
 --          held:    owner, advertise, expires_us, now_us
@@ -62,14 +64,15 @@ end
 local live = record ~= nil and record.expires > now
 
 local function members()
-  redis.call('HSET', KEYS[2], owner, text(now + ttl) .. ' ' .. advertise)
+  redis.call('HSET', KEYS[2], owner, text(now + ttl) .. ' ' .. ARGV[13] .. ' ' .. advertise)
   local found, all = {}, redis.call('HGETALL', KEYS[2])
   for i = 1, #all, 2 do
-    local expires, where = string.match(all[i + 1], '^(%d+) (.*)$')
-    if tonumber(expires) > now then
+    local expires, mounts, where = string.match(all[i + 1], '^(%d+) (%S*) (.*)$')
+    if expires and tonumber(expires) > now then
       found[#found + 1] = all[i]
       found[#found + 1] = where
       found[#found + 1] = expires
+      found[#found + 1] = mounts
     else
       redis.call('HDEL', KEYS[2], all[i])
     end

@@ -18,6 +18,12 @@ impl Fingerprint {
         Self(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// Reads one that the store kept.
+    pub(crate) fn kept(text: &str) -> Option<Self> {
+        let fits = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        fits.then(|| Self(text.to_owned()))
+    }
+
     /// 32 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -8,31 +8,37 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 use tidegate_core::OwnerId;
 
+use crate::grant::Member;
 use crate::keys::Fingerprint;
 
-/// Proposes an owner for each key, no member owning more than `ceil(keys / members)`. Empty without members.
+/// Proposes an owner for every key that somebody mounts, among those who mount it.
 ///
 /// Each pair of key and member has a score; pairs are taken by falling score while the key is free and the member
-/// has room. A member that leaves mostly moves its own keys.
-pub fn propose(members: &[OwnerId], keys: &[Fingerprint]) -> BTreeMap<Fingerprint, OwnerId> {
-    let mut members: Vec<&OwnerId> = members.iter().collect();
-    members.sort_unstable();
-    members.dedup();
-    let mut keys: Vec<&Fingerprint> = keys.iter().collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let room = keys.len().div_ceil(members.len().max(1));
-    let mut pairs: Vec<_> = keys
+/// has room, which is `ceil(keys / members)`. A member that leaves mostly moves its own keys. Members need not mount the
+/// same keys (a key is being added, one process after the other); a key whose few members are full goes to the best of
+/// them all the same.
+pub fn propose(members: &[Member]) -> BTreeMap<Fingerprint, OwnerId> {
+    let mut pairs: Vec<_> = members
         .iter()
-        .flat_map(|key| members.iter().map(|member| (score(key, member), *key, *member)))
+        .flat_map(|member| member.mounts.iter().map(|key| (score(key, &member.owner), key, &member.owner)))
         .collect();
     pairs.sort_unstable_by(|a, b| b.cmp(a));
+    pairs.dedup();
+    let mut keys: Vec<&Fingerprint> = pairs.iter().map(|(_, key, _)| *key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut owners: Vec<&OwnerId> = members.iter().map(|member| &member.owner).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let room = keys.len().div_ceil(owners.len().max(1));
     let (mut proposal, mut load) = (BTreeMap::new(), BTreeMap::<&OwnerId, usize>::new());
-    for (_, key, member) in pairs {
-        let load = load.entry(member).or_default();
-        if *load < room && !proposal.contains_key(key) {
-            *load += 1;
-            proposal.insert(key.clone(), member.clone());
+    for room in [room, usize::MAX] {
+        for (_, key, member) in &pairs {
+            let load = load.entry(member).or_default();
+            if *load < room && !proposal.contains_key(*key) {
+                *load += 1;
+                proposal.insert((*key).clone(), (*member).clone());
+            }
         }
     }
     proposal
@@ -52,27 +58,53 @@ mod tests {
 
     use super::*;
 
-    fn members(n: usize, salt: u64) -> Vec<OwnerId> {
-        (0..n).map(|i| OwnerId::named(&format!("m{salt}-{i}"))).collect()
-    }
-
     fn keys(n: usize) -> Vec<Fingerprint> {
         (0..n).map(|i| Fingerprint::of_api_key(&format!("k{i}"))).collect()
+    }
+
+    fn member(name: &str, mounts: Vec<Fingerprint>) -> Member {
+        Member { owner: OwnerId::named(name), advertise: String::new(), expires_us: 1, mounts }
+    }
+
+    fn members(n: usize, salt: u64, keys: &[Fingerprint]) -> Vec<Member> {
+        (0..n).map(|i| member(&format!("m{salt}-{i}"), keys.to_vec())).collect()
     }
 
     proptest! {
         #[test]
         fn every_key_has_an_owner_and_nobody_too_many(m in 1_usize..7, k in 0_usize..40, salt in any::<u64>()) {
-            let (members, keys) = (members(m, salt), keys(k));
-            let proposal = propose(&members, &keys);
+            let members = members(m, salt, &keys(k));
+            let proposal = propose(&members);
             prop_assert_eq!(proposal.len(), k);
             for member in &members {
-                prop_assert!(proposal.values().filter(|o| *o == member).count() <= k.div_ceil(m));
+                prop_assert!(proposal.values().filter(|o| **o == member.owner).count() <= k.div_ceil(m));
             }
-            let (mut turned, mut other) = (members, keys);
+            let mut turned = members;
             turned.reverse();
-            other.reverse();
-            prop_assert_eq!(propose(&turned, &other), proposal, "the order of the lists does not matter");
+            for member in &mut turned {
+                member.mounts.reverse();
+            }
+            prop_assert_eq!(propose(&turned), proposal, "the order of the lists does not matter");
+        }
+
+        #[test]
+        fn a_key_is_proposed_to_those_who_mount_it(
+            mounted in prop::collection::vec(prop::collection::btree_set(0_usize..12, 0..12), 1..6),
+        ) {
+            let all = keys(12);
+            let members: Vec<Member> = mounted
+                .iter()
+                .enumerate()
+                .map(|(i, set)| member(&format!("m{i}"), set.iter().map(|k| all[*k].clone()).collect()))
+                .collect();
+            let proposal = propose(&members);
+            for key in &all {
+                let able: Vec<_> = members.iter().filter(|m| m.mounts.contains(key)).map(|m| &m.owner).collect();
+                match proposal.get(key) {
+                    Some(owner) => prop_assert!(able.contains(&owner)),
+                    None => prop_assert!(able.is_empty(), "somebody mounts it and nobody is proposed"),
+                }
+            }
         }
     }
 
@@ -81,10 +113,10 @@ mod tests {
         let keys = keys(24);
         let (mut moved, mut runs) = (0, 0);
         for salt in 0..50 {
-            let members = members(4, salt);
-            let before = propose(&members, &keys);
-            let after = propose(&members[1..], &keys);
-            moved += keys.iter().filter(|k| before[k] != members[0] && before[k] != after[k]).count();
+            let members = members(4, salt, &keys);
+            let before = propose(&members);
+            let after = propose(&members[1..]);
+            moved += keys.iter().filter(|k| before[k] != members[0].owner && before[k] != after[k]).count();
             runs += 1;
         }
         // Six keys belong to the one who leaves; of the other eighteen a modulo would move two thirds.
@@ -93,6 +125,6 @@ mod tests {
 
     #[test]
     fn nobody_owns_anything_without_members() {
-        assert!(propose(&[], &keys(3)).is_empty());
+        assert!(propose(&[]).is_empty());
     }
 }

@@ -53,6 +53,7 @@ fn ids(key: &str, owner: &str) -> GrantIds {
         owner: OwnerId::named(owner),
         advertise: format!("{owner} host:50052"),
         pool: key.parse().expect("a label"),
+        mounts: [key, owner].map(Fingerprint::of_api_key).into(),
     }
 }
 

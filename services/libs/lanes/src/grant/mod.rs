@@ -161,6 +161,7 @@ mod tests {
                 owner: OwnerId::named(owner),
                 advertise: format!("{owner}:1"),
                 pool: "default".parse().expect("a label"),
+                mounts: [Fingerprint::of_api_key("k")].into(),
             },
             terms: GrantTerms {
                 intent,

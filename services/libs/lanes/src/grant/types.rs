@@ -1,8 +1,10 @@
 //! The words of the grant: requests, records, answers.
 
+use std::sync::Arc;
+
 use tidegate_core::{NonceUnit, OwnerId, PoolName};
 
-use crate::keys::GrantKey;
+use crate::keys::{Fingerprint, GrantKey};
 
 /// How long a grant lasts.
 pub const GRANT_TTL_US: u64 = 5_000_000;
@@ -60,6 +62,8 @@ pub struct GrantIds {
     pub advertise: String,
     /// The pool in which it is announced as a live member.
     pub pool: PoolName,
+    /// All keys of the domain and pool that the process mounts, this one among them.
+    pub mounts: Arc<[Fingerprint]>,
 }
 
 /// One request to the store.
@@ -151,6 +155,8 @@ pub struct Member {
     pub advertise: String,
     /// Until when it counts as live, by the store's clock.
     pub expires_us: u64,
+    /// The keys of the domain and pool that it mounts: what it can be asked to own.
+    pub mounts: Vec<Fingerprint>,
 }
 
 /// Gives a key back.

@@ -52,6 +52,7 @@ impl MemoryStore {
             owner: ids.owner.clone(),
             advertise: ids.advertise.clone(),
             expires_us: now_us + request.terms.ttl_us,
+            mounts: ids.mounts.to_vec(),
         };
         pool.insert(ids.owner.clone(), member);
         pool.retain(|_, member| member.expires_us > now_us);

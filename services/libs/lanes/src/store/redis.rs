@@ -14,7 +14,7 @@ use super::{GrantAnswer, GrantStore, StoreError, StoreFuture};
 use crate::grant::{
     GrantRecord, GrantReply, GrantRequest, Intent, Member, Release, STORE_INT_MAX, counter_left,
 };
-use crate::keys::{self, GrantKey};
+use crate::keys::{self, Fingerprint, GrantKey};
 
 /// How to reach Redis.
 #[derive(Clone)]
@@ -81,7 +81,7 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-/// What a script answers: a kind, its fields, and the members, three texts each.
+/// What a script answers: a kind, its fields, and the members, four texts each.
 type ScriptReply = (String, Vec<String>, Vec<String>);
 
 impl RedisStore {
@@ -172,6 +172,7 @@ impl RedisStore {
             .arg(terms.counter_ceiling_milli)
             .arg(terms.counter_decay_milli_per_s)
             .arg(self.time.arg())
+            .arg(joined(&ids.mounts))
             .invoke_async(&mut connection)
             .await
             .map_err(|error| self.explain(&error))?;
@@ -226,15 +227,19 @@ impl RedisStore {
                 return Err(self.unreadable(&format!("{kind:?} with {} fields", fields.len())));
             }
         };
-        let mut live = Vec::with_capacity(members.len() / 3);
-        for member in members.chunks(3) {
-            let [owner, advertise, expires] = member else {
-                return Err(self.unreadable("a member of less than three parts"));
+        let mut live = Vec::with_capacity(members.len() / 4);
+        for member in members.chunks(4) {
+            let [owner, advertise, expires, mounts] = member else {
+                return Err(self.unreadable("a member of less than four parts"));
             };
+            let mounts = mounts.split(',').filter(|key| !key.is_empty()).map(|key| {
+                Fingerprint::kept(key).ok_or_else(|| self.unreadable("a member mounts what is no key"))
+            });
             live.push(Member {
                 owner: OwnerId::named(owner),
                 advertise: advertise.clone(),
                 expires_us: self.number(expires)?,
+                mounts: mounts.collect::<Result<_, _>>()?,
             });
         }
         live.sort_unstable();
@@ -276,6 +281,10 @@ impl GrantStore for RedisStore {
             Ok(())
         })
     }
+}
+
+fn joined(keys: &[Fingerprint]) -> String {
+    keys.iter().map(Fingerprint::as_str).collect::<Vec<_>>().join(",")
 }
 
 /// Puts the library's error into our closed kinds.

@@ -109,6 +109,7 @@ impl World {
             owner: OwnerId::named(&format!("life{}", self.owners[who].life)),
             advertise: String::new(),
             pool: "default".parse().expect("a label"),
+            mounts: [Fingerprint::of_api_key("k")].into(),
         }
     }
 
