@@ -92,6 +92,17 @@ class Process:
         why = "it ended first" if known else f"nothing within {DEADLINE_S} s"
         raise RuntimeError(f"{self.name} never listened as role={role} what={what}: {why}\n{self.tail()}")
 
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def wait(self) -> int:
+        """Waits for an end that something else brings about, and returns the exit code."""
+        code = self._process.wait(timeout=DEADLINE_S)
+        self.stop()
+        return code
+
     def tail(self, lines: int = 30) -> str:
         """The last lines of its output."""
         try:

@@ -2,8 +2,11 @@
 
 import tomllib
 
+import pytest
+
 import charts
-from charts import GATEWAY, HA_VALUES, READ, REAL, REDIS, SANDBOX, SANDBOX_VALUES, TRADE, Place, merged, of_kind, render
+from charts import GATEWAY, HA_VALUES, READ, REAL, REDIS, SANDBOX, SANDBOX_VALUES, TRADE
+from charts import Doc, Place, merged, of_kind, render
 
 CALLER = Place({"tidegate/caller": "true"})
 STRANGER = Place({"app": "other"})
@@ -122,6 +125,37 @@ def test_the_values_move_the_fences() -> None:
     collector = Place({"app": "collector"}, namespace="observe")
     assert all(charts.reaches(docs, pod, collector, 4317) for pod in (gateway, read))
     assert not charts.reaches(render(set_values=REAL), read, collector, 4317)
+
+
+@pytest.mark.parametrize(
+    ("change", "target", "port"),
+    [
+        ({"kraken": {"restUrl": ""}}, KRAKEN, 443),
+        ({"kraken": {"restUrl": "https://kraken.example/"}}, KRAKEN, 443),
+        ({"kraken": {"restUrl": "http://kraken.example"}}, KRAKEN, 80),
+        ({"kraken": {"restUrl": "http://kraken.example:8480/"}}, KRAKEN, 8480),
+        ({"redis": {"url": "redis://redis.example"}}, A_REDIS, 6379),
+        ({"redis": {"url": "redis://redis.example/1", "networkPolicy": {"port": 7000}}}, A_REDIS, 6379),
+        ({"redis": {"url": "redis://redis.example:6390/1"}}, A_REDIS, 6390),
+        ({"redis": {"url": "", "existingSecret": "s"}}, A_REDIS, 6379),
+        ({"redis": {"url": "", "existingSecret": "s", "networkPolicy": {"port": 7000}}}, A_REDIS, 7000),
+    ],
+)
+def test_executors_reach_the_port_that_their_url_names(change: Doc, target: Place, port: int) -> None:
+    docs = render(set_values=merged(REAL, change))
+    read = Place.of(docs, READ)
+    ports = [p for p in (80, 443, 6379, 6380, 6390, 7000, 8480) if charts.reaches(docs, read, target, p)]
+    # Redis may be at any address, so its port is open towards Kraken, too.
+    others = [6380] if target is KRAKEN else []
+    assert ports == sorted([port, *others])
+
+
+def test_redis_can_be_fenced_by_its_place() -> None:
+    place = {"networkPolicy": {"to": [{"podSelector": {"matchLabels": {"app": "redis"}}}]}}
+    docs = render(set_values=merged(REAL, {"redis": place}))
+    read = Place.of(docs, READ)
+    assert charts.reaches(docs, read, A_REDIS, 6380)
+    assert not charts.reaches(docs, read, STRANGER, 6380) and not charts.reaches(docs, read, KRAKEN, 6380)
 
 
 def test_without_policies_nothing_is_fenced() -> None:

@@ -1,0 +1,147 @@
+{{/*
+The configuration of each role, as TOML. Texts go through toJson, whose escapes TOML shares; whole numbers through
+int64, because Helm reads every number of a values file as a float and would write 1e+06.
+*/}}
+
+{{/* What every role that serves calls has. */}}
+{{- define "tidegate.config.common" -}}
+[deployment]
+name = {{ toJson .Values.deployment.name }}
+
+{{ include "tidegate.config.watching" . }}
+{{- with .Values.traces.otlpEndpoint }}
+
+[traces]
+otlp_endpoint = {{ toJson . }}
+sample_percent = {{ int64 $.Values.traces.samplePercent }}
+{{- end }}
+
+[shutdown]
+delay_ms = {{ mul (int64 .Values.shutdown.delaySeconds) 1000 }}
+grace_ms = {{ mul (int64 .Values.shutdown.graceSeconds) 1000 }}
+{{- range $name, $account := .Values.accounts }}
+
+[accounts.{{ $name }}]
+{{- with $account.tier }}
+{{- if kindIs "string" . }}
+tier = {{ toJson . }}
+{{- else }}
+tier = { max = {{ int64 .max }}, decay_per_s = {{ toJson .decayPerSecond }} }
+{{- end }}
+{{- end }}
+{{- with $account.domain }}
+domain = {{ toJson . }}
+{{- end }}
+{{- with $account.iban }}
+iban = {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Metrics, health and logs. Probes come from the kubelet and scrapes from Prometheus, so loopback will not do. */}}
+{{- define "tidegate.config.watching" -}}
+[admin]
+listen = "0.0.0.0:9464"
+allow_unauthenticated_off_loopback = true
+
+[log]
+format = "json"
+filter = {{ toJson .Values.log.filter }}
+{{- end -}}
+
+{{- define "tidegate.config.gateway" -}}
+{{ include "tidegate.config.common" . }}
+
+[gateway]
+{{- if .Values.allowUnauthenticated }}
+listen = "0.0.0.0:50051"
+allow_unauthenticated_off_loopback = true
+{{- else }}
+listen = "127.0.0.1:50051"
+{{- end }}
+{{- if .Values.accounts }}
+default_account = {{ toJson .Values.gateway.defaultAccount }}
+{{- end }}
+allow_cancel_all = {{ .Values.gateway.allowCancelAll }}
+quota_per_s = {{ int64 .Values.gateway.quotaPerSecond }}
+{{- with .Values.gateway.quotaBurst }}
+quota_burst = {{ int64 . }}
+{{- end }}
+max_in_flight = {{ int64 .Values.gateway.maxInFlight }}
+{{- if .Values.executors }}
+
+[gateway.executors]
+{{- range $pool, $_ := .Values.executors }}
+{{ $pool }} = "{{ include "tidegate.fullname" $ }}-executor-{{ $pool }}:50052"
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Takes root, pool and spec. The keys are those of the pool and no others. */}}
+{{- define "tidegate.config.executor" -}}
+{{- $values := .root.Values -}}
+{{- $account := $values.gateway.defaultAccount -}}
+{{ include "tidegate.config.common" .root }}
+
+# The account of calls that name none: an executor is not asked, but a configuration must be whole.
+[gateway]
+default_account = {{ toJson $account }}
+
+[executor]
+listen = "0.0.0.0:50052"
+# Gateways alone reach this port: a NetworkPolicy fences it.
+allow_unauthenticated_off_loopback = true
+pool = {{ toJson .pool }}
+queue_len_max = {{ int64 .spec.queueLenMax }}
+
+[store]
+{{- if $values.redis.existingSecret }}
+redis_url_file = "/run/secrets/tidegate-redis/url"
+{{- else }}
+redis_url = {{ include "tidegate.redisUrl" .root | toJson }}
+{{- end }}
+prefix = {{ toJson $values.redis.prefix }}
+
+[kraken]
+{{- if $values.sandbox.enabled }}
+rest_url = "http://{{ include "tidegate.fullname" .root }}-sandbox:8480"
+{{- else if $values.kraken.restUrl }}
+rest_url = {{ toJson $values.kraken.restUrl }}
+{{- end }}
+egress = {{ toJson $values.kraken.egress }}
+{{- range $label, $key := .spec.keys }}
+
+[keys.{{ $label }}]
+account = {{ toJson $key.account }}
+pool = {{ toJson $.pool }}
+{{- if $values.sandbox.enabled }}
+sandbox = true
+{{- else }}
+file = "/run/secrets/tidegate/{{ $label }}"
+{{- if $key.otp }}
+otp_file = "/run/secrets/tidegate/{{ $label }}-otp"
+{{- end }}
+{{- end }}
+permissions = {{ toJson $key.permissions }}
+{{- with $key.nonceUnit }}
+nonce_unit = {{ toJson . }}
+{{- end }}
+window = {{ int64 ($key.window | default 0) }}
+{{- with $key.tags }}
+tags = {{ toJson . }}
+{{- end }}
+{{- if $key.allowPlacingWithWindow }}
+allow_placing_with_window = true
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "tidegate.config.sandbox" -}}
+{{ include "tidegate.config.watching" . }}
+
+[sandbox]
+listen = "0.0.0.0:8480"
+# Its keys are public, and a NetworkPolicy admits executors alone.
+allow_unauthenticated_off_loopback = true
+tier = {{ toJson .Values.sandbox.tier }}
+{{- end -}}
