@@ -12,6 +12,8 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -37,6 +39,15 @@ def wait_until(what: str, probe: Callable[[], T | None], deadline_s: float = DEA
         if time.monotonic() > end:
             raise TimeoutError(f"gave up after {deadline_s} s: {what}")
         time.sleep(_POLL_S)
+
+
+def http_status(url: str) -> int:
+    """The status with which a page answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=DEADLINE_S) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 class Process:
@@ -97,9 +108,13 @@ class Process:
         """Process id."""
         return self._process.pid
 
-    def wait(self) -> int:
-        """Waits for an end that something else brings about, and returns the exit code."""
-        code = self._process.wait(timeout=DEADLINE_S)
+    def terminate(self) -> None:
+        """Asks it to end, and does not wait."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout_s: float = DEADLINE_S) -> int:
+        """Waits for an end that was brought about before, and returns the exit code."""
+        code = self._process.wait(timeout=timeout_s)
         self.stop()
         return code
 

@@ -63,7 +63,7 @@ def test_each_side_holds_without_the_other() -> None:
     doors += [(pod, 9464) for pod in (gateway, read, trade, sandbox, redis)] + [(read, 22), (gateway, 22)]
     entering = {
         (50051, "gateway"): [CALLER],
-        (50052, "executor"): [gateway, read, trade],
+        (50052, "executor"): [gateway],
         (8480, "sandbox"): [read, trade],
         (6379, "redis"): [read, trade],
         **{(9464, component): [PROMETHEUS] for component in ("gateway", "executor", "sandbox")},

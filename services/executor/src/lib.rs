@@ -182,11 +182,11 @@ impl Executor {
         GrpcService::new(self.strict.clone())
     }
 
-    /// After the drain has begun: waits until every lane is given back with its last nonce, at most for `grace`.
-    pub async fn hand_over(&self, grace: Duration) {
+    /// After the drain has begun: waits until every lane is given back with its last nonce, or time is up.
+    pub async fn hand_over(&self, until: tokio::time::Instant) {
         let mut keepers = std::mem::take(&mut *self.keepers.lock().unwrap_or_else(PoisonError::into_inner));
         let all = async { while keepers.join_next().await.is_some() {} };
-        if tokio::time::timeout(grace, all).await.is_err() {
+        if tokio::time::timeout_at(until, all).await.is_err() {
             tracing::warn!("some lanes could not be given back in time; their grants will expire");
         }
         self.handed_over.cancel();

@@ -106,11 +106,12 @@ pub(crate) async fn run(role: Role, config: Config, embedded: bool) -> Result<()
     }
     info!(signal = name, "stopping: no new orders, calls under way are finished");
     drain.begin();
-    let grace = house.grace();
+    // One deadline for both: whoever sent the signal counts from there.
+    let until = tokio::time::Instant::now() + house.grace();
     if let Some(executor) = executor {
-        executor.hand_over(grace).await;
+        executor.hand_over(until).await;
     }
-    let left = drain.wait_idle(grace).await;
+    let left = drain.wait_idle(until.saturating_duration_since(tokio::time::Instant::now())).await;
     if left > 0 {
         warn!(left, "stopped with calls under way; their fate is not known to their callers");
     }

@@ -36,7 +36,7 @@ pub fn init_telemetry(log: &LogConfig, traces: &TracesConfig, role: &'static str
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match log.format {
         LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
     let traces = Traces::start(traces, role)?;
     tracing_subscriber::registry()
