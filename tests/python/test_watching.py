@@ -302,6 +302,7 @@ def test_each_alert_fires_for_its_real_cause_and_not_before(tmp_path: Path) -> N
             "executor": {"listen": "127.0.0.1:0"},
             "kraken": {"rest_url": kraken.url},
             "store": {"redis_url": f"redis://127.0.0.1:{port}/0"},
+            "keys.sandbox-expired": {"account": "main", "sandbox": True, "permissions": ["query-funds"]},
         }
         config = tidegate_config(tmp_path, expiring, **tables)
         process = running.enter_context(harness.tidegate("all", ["all", "--config", str(config)], tmp_path))
@@ -319,6 +320,7 @@ def test_each_alert_fires_for_its_real_cause_and_not_before(tmp_path: Path) -> N
             harness.wait_until(f"{name} fires for {expected}", lambda: firing(name) == expected, DEADLINE_S)
 
         fires("TidegateKeyNearExpiry", {"expiring"})
+        fires("TidegateLaneNotOpen", {"sandbox-expired"})
         # The load reads as fast as the counter allows.
         fires("TidegateBudgetNearlySpent", {"sandbox-read"})
         assert all(rule["health"] == "ok" for rule in prometheus.rules())
@@ -339,4 +341,4 @@ def test_each_alert_fires_for_its_real_cause_and_not_before(tmp_path: Path) -> N
         assert not firing("TidegateLaneOwner")
         load.stop()
         process.stop()
-        fires("TidegateLaneOwner", {"expiring", "sandbox-read", "sandbox-trade"})
+        fires("TidegateLaneOwner", {"expiring", "sandbox-expired", "sandbox-read", "sandbox-trade"})
