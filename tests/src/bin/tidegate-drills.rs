@@ -72,7 +72,7 @@ fn report(proofs: &[Proof]) -> String {
         first_line_of("git", &["rev-parse", "HEAD"]),
         field("/proc/cpuinfo", "model name"),
         field("/proc/meminfo", "MemTotal"),
-        first_line_of("uname", &["-r"]),
+        first_line_of("uname", &["-r"]).split('-').next().unwrap_or_default(),
     );
     for proof in proofs {
         let verdict = if proof.holds { "holds" } else { "FAILS" };
