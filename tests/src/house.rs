@@ -65,7 +65,22 @@ impl House {
         let sandbox = Process::start(dir.path(), "sandbox", "sandbox", &config, &["sandbox/rest"]).await?;
         let pages = SandboxPages::at(sandbox.addr("sandbox/rest"))?;
         let redis = if plan.redis { Some(RedisServer::start(dir.path()).await?) } else { None };
-        Ok(Self { pages, sandbox, redis, tier: plan.tier, dir })
+        let house = Self { pages, sandbox, redis, tier: plan.tier, dir };
+        house.prepare_store().await?;
+        Ok(house)
+    }
+
+    /// As an operator does before the first start.
+    async fn prepare_store(&self) -> anyhow::Result<()> {
+        if self.redis.is_none() {
+            return Ok(());
+        }
+        let file = self.dir().join("store.toml");
+        std::fs::write(&file, self.config(&[], "")?)?;
+        let args = ["store", "init", "--config", file.to_str().context("a path in UTF-8")?];
+        let mut init = Process::spawn(self.dir(), "store-init", &args)?;
+        anyhow::ensure!(init.ended().await?.success(), "store init: {}", init.log());
+        Ok(())
     }
 
     /// The directory of this house.

@@ -9,10 +9,13 @@ pub mod house;
 pub mod judge;
 pub mod load;
 pub mod process;
-pub mod redis_server;
+pub mod redis;
 pub mod rolling;
 pub mod sandbox;
 pub mod service;
+
+/// The name under which tests that need nothing but one Redis know it.
+pub use redis as redis_server;
 
 use std::time::Duration;
 

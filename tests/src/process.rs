@@ -136,9 +136,28 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
-    /// Freezes it.
+    /// Freezes it, and returns when it stands still: a thread that runs on another core stops a moment after the signal.
+    ///
+    /// # Panics
+    /// When the system does not stop it.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !self.stands_still() {
+            assert!(tokio::time::Instant::now() < deadline, "{} does not stop", self.name);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether every thread is stopped, as the system shows it.
+    fn stands_still(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
+        let stopped = |thread: std::fs::DirEntry| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // The state is the first field behind the name, which ends with the last `)`.
+            stat.rsplit(')').next().is_some_and(|fields| fields.trim_start().starts_with('T'))
+        };
+        threads.is_ok_and(|threads| threads.flatten().all(stopped))
     }
 
     /// Lets it go on.

@@ -101,10 +101,11 @@ async fn fly(
         params.text("deadline", rfc3339(time));
     }
     match send(cell, ticket, nonce, job.endpoint, &params, job.total).await {
-        Ok(reply) => {
+        Ok((reply, in_time)) => {
             let classified = classify(&reply.errors);
             if let Some(refusal) = &classified.refusal {
-                learn(cell, job.endpoint, refusal);
+                let cause = if in_time { NonceCause::Unexplained } else { NonceCause::Abandoned };
+                learn(cell, job.endpoint, refusal, cause);
             }
             let (warnings, refusal) = (classified.warnings, classified.refusal);
             Landed::Answered(Answered { result: reply.result, warnings, refusal, not_after })
@@ -148,7 +149,8 @@ impl Fault {
     }
 }
 
-/// Signs, looks at the lease once more, writes, and frees the lane at the head of the answer.
+/// Signs, looks at the lease once more, writes, and frees the lane at the head of the answer. Returns the reply and
+/// whether it came before the lane had given the call up.
 async fn send(
     cell: &Arc<LaneCell>,
     ticket: TicketId,
@@ -156,7 +158,7 @@ async fn send(
     endpoint: &'static Endpoint,
     params: &Params,
     total: Duration,
-) -> Result<Reply, Fault> {
+) -> Result<(Reply, bool), Fault> {
     let shared = &cell.shared;
     let began = shared.clock.mono();
     let otp = cell.key.otp.as_ref().map(crate::key::Otp::expose);
@@ -171,10 +173,10 @@ async fn send(
     shared.metrics.stage(Stage::Kraken, Duration::from_micros(shared.clock.mono().us_since(signed)));
     match head {
         Ok(head) => {
-            cell.ended(ticket, End::Answered);
+            let in_time = cell.ended(ticket, End::Answered);
             let read = head.read().await;
             shared.metrics.kraken_request(if read.is_ok() { Sent::Answered } else { Sent::Lost });
-            read.map_err(|fault| match fault {
+            read.map(|reply| (reply, in_time)).map_err(|fault| match fault {
                 ReadFault::TimedOut | ReadFault::Broken(_) => Fault::Lost(fault.to_string()),
                 ReadFault::Body(_) => Fault::Unreadable(fault.to_string()),
             })
@@ -192,8 +194,8 @@ async fn send(
     }
 }
 
-/// What an error tells about the key, beside the call.
-fn learn(cell: &Arc<LaneCell>, endpoint: &'static Endpoint, refusal: &Refusal) {
+/// What an error tells about the key, beside the call. `cause` is why a nonce may have been refused.
+fn learn(cell: &Arc<LaneCell>, endpoint: &'static Endpoint, refusal: &Refusal, cause: NonceCause) {
     cell.shared.metrics.kraken_error(endpoint.name, refusal.row.unwrap_or("unknown"));
     match refusal.effect {
         KeyEffect::None => {}
@@ -203,7 +205,7 @@ fn learn(cell: &Arc<LaneCell>, endpoint: &'static Endpoint, refusal: &Refusal) {
         }
         effect => {
             if effect == KeyEffect::BadNonce {
-                cell.shared.metrics.nonce_refused(cell.key.label.as_str(), NonceCause::Unexplained);
+                cell.shared.metrics.nonce_refused(cell.key.label.as_str(), cause);
             }
             warn!(?effect, error = %refusal.text, "Kraken found fault with the key");
         }
@@ -238,7 +240,7 @@ async fn verify_key(cell: Arc<LaneCell>, nonce: Nonce, epoch: u64) {
         }
     }
     let reply = match send(&cell, ticket, nonce, get_key_info, &Params::new(), VERIFICATION_TIMEOUT).await {
-        Ok(reply) => reply,
+        Ok((reply, _)) => reply,
         Err(fault) => {
             warn!(key = %label, error = fault.text(), "the key could not be verified; asking again");
             return;
@@ -250,7 +252,7 @@ async fn verify_key(cell: Arc<LaneCell>, nonce: Nonce, epoch: u64) {
             .map_err(|shape| format!("Kraken's answer about it cannot be read: {shape}"))
             .and_then(|info| verify(&cell.key, &info, wall)),
         Some(refusal) => {
-            learn(&cell, get_key_info, &refusal);
+            learn(&cell, get_key_info, &refusal, NonceCause::Unexplained);
             match refusal.effect {
                 KeyEffect::BadKey | KeyEffect::BadSignature | KeyEffect::PermissionDenied => {
                     Err(format!("Kraken does not accept it: {}", refusal.text))

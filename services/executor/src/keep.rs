@@ -16,7 +16,7 @@ use tidegate_runtime::Drain;
 use tidegate_runtime::telemetry::StoreAct;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::lane_cell::{LaneCell, Next};
 
@@ -101,14 +101,20 @@ impl Keeper {
         }
         let want = if proposed { Want::Hold } else { Want::Look };
         let sent_at = clock.mono();
-        let terms = self.cell.lock().lane.terms(sent_at, want);
+        let terms = self.cell.lock().lane.terms(sent_at, clock.wall(), want);
         let request = GrantRequest { ids: self.ids.clone(), terms };
         let answer = self.timed(StoreAct::Grant, self.store.grant(&request)).await;
         let answer = answer.map_err(|error| error.to_string())?;
-        let GrantAnswer { reply, members } = answer;
+        let GrantAnswer { reply, members, sight } = answer;
+        if self.cell.lock().lane.saw(&sight, sent_at, clock.mono()) {
+            warn!(
+                key = %self.cell.key.label, generation = sight.generation,
+                "the store has lost its memory or was replaced; live owners go on, other keys wait some seconds"
+            );
+        }
         self.note_members(members);
         self.note_owner(&reply);
-        if terms.intent == Intent::Look {
+        if request.terms.intent == Intent::Look {
             // Whether this process is proposed was not known when it looked.
             return Ok(if self.is_proposed() { Duration::ZERO } else { RENEW_EVERY });
         }
@@ -145,6 +151,26 @@ impl Keeper {
             }
             GrantReply::Held { owner, .. } => state.owner = owner.to_string(),
             GrantReply::Free { .. } | GrantReply::Lost { .. } => state.owner.clear(),
+            GrantReply::Recovering { until_us, store_now_us } => {
+                state.owner.clear();
+                let wait_ms = until_us.saturating_sub(*store_now_us) / 1_000;
+                debug!(key = %self.cell.key.label, wait_ms, "the key rests while the store recovers its memory");
+            }
+            GrantReply::Skewed { store_now_us } => {
+                let ours_us = self.cell.shared.clock.wall().0;
+                let ahead_ms = i128::from(ours_us) - i128::from(*store_now_us);
+                error!(
+                    key = %self.cell.key.label, ahead_ms = ahead_ms / 1_000,
+                    "no grant: the clocks of this machine and of the store differ by more than a second"
+                );
+            }
+            GrantReply::TooFarAhead { lo_us, store_now_us } => {
+                let ahead_s = lo_us.saturating_sub(*store_now_us) / 1_000_000;
+                error!(
+                    key = %self.cell.key.label, ahead_s,
+                    "no grant: the key changed hands so often that its nonces run ahead of the clock; it rests"
+                );
+            }
         }
     }
 
@@ -191,8 +217,8 @@ impl Keeper {
 
     async fn give_back(&self) {
         // A process that came a moment ago may not be known yet, and gateways learn of it from this one.
-        let sent_at = self.cell.shared.clock.mono();
-        let terms = self.cell.lock().lane.terms(sent_at, Want::Look);
+        let clock = &self.cell.shared.clock;
+        let terms = self.cell.lock().lane.terms(clock.mono(), clock.wall(), Want::Look);
         let look = GrantRequest { ids: self.ids.clone(), terms };
         if let Ok(answer) = self.timed(StoreAct::Grant, self.store.grant(&look)).await {
             self.note_members(answer.members);

@@ -16,7 +16,7 @@ use tidegate_runtime::Drain;
 use tidegate_runtime::telemetry::{LaneReading, Metrics, Stage};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{Span, info_span};
+use tracing::{Span, info_span, warn};
 
 use crate::flight::{self, Landed};
 use crate::key::Key;
@@ -207,7 +207,9 @@ impl LaneCell {
                     match waiting {
                         Some(waiting) => self.take_off(ticket, nonce, waiting),
                         // Its caller went away between two locks; the nonce is a gap, which harms nothing.
-                        None => self.ended(ticket.id, End::NotSent),
+                        None => {
+                            self.ended(ticket.id, End::NotSent);
+                        }
                     }
                 }
                 Step::Verify { nonce, epoch } => {
@@ -221,6 +223,14 @@ impl LaneCell {
                         let text = "the call could not be sent in the time left; nothing was sent";
                         let _ = waiting.done.send(Landed::Unsent(Error::new(ErrorKind::Late, text)));
                     }
+                }
+                Step::Abandon(ticket) => {
+                    drop(state);
+                    self.shared.metrics.abandoned(self.key.label.as_str());
+                    warn!(
+                        key = %self.key.label, %ticket,
+                        "a call hangs; the lane goes on without it, and its answer is still waited for"
+                    );
                 }
                 Step::WaitUntil(at) => return Next::At(at),
                 Step::Idle => return Next::Woken,
@@ -237,13 +247,14 @@ impl LaneCell {
         self.shared.drain.spawn(flight::call(Arc::clone(self), ticket.id, nonce, waiting));
     }
 
-    /// A call in flight ended; the next one may go.
-    pub(crate) fn ended(self: &Arc<Self>, ticket: TicketId, end: End) {
-        self.lock().lane.ended(ticket, self.shared.clock.mono(), end);
+    /// A call in flight ended; the next one may go. `false` if the lane had given it up before.
+    pub(crate) fn ended(self: &Arc<Self>, ticket: TicketId, end: End) -> bool {
+        let in_time = self.lock().lane.ended(ticket, self.shared.clock.mono(), end);
         if self.pump() != Next::Woken {
             // The lane's own task may be waiting for a time that is no longer the right one.
             self.wake.notify_one();
         }
+        in_time
     }
 
     /// Answers calls that were handed back unsent; the gateway looks for another owner.

@@ -37,6 +37,9 @@ enum Command {
     /// Look at the configured keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Look after the store that processes share.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Every kind of error, its gRPC code and what to do.
     Errors,
     /// Every RPC, its Kraken endpoint, the permissions that it needs and its cost.
@@ -71,6 +74,13 @@ enum ConfigCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Prepare an empty store, once, before the first start: then the first owners of keys need not wait as after a
+    /// loss. A store that is in use is left as it is.
+    Init(RoleArgs),
+}
+
+#[derive(Debug, Subcommand)]
 enum KeysCommand {
     /// The configured keys: label, account, pool, nonce unit, window, permissions. Never the keys.
     List(RoleArgs),
@@ -94,6 +104,10 @@ pub(crate) fn run() -> ExitCode {
         },
         Command::Keys(KeysCommand::List(args)) => match load(args.config.as_deref()) {
             Ok(config) => say(crate::keys::list(&config).trim_end()),
+            Err(code) => code,
+        },
+        Command::Store(StoreCommand::Init(args)) => match load(args.config.as_deref()) {
+            Ok(config) => prepare_store(&config),
             Err(code) => code,
         },
         Command::Errors => say(tables::errors().trim_end()),
@@ -149,6 +163,17 @@ fn serve(role: Role, file: Option<&Path>) -> ExitCode {
     traces.finish();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn prepare_store(config: &Config) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime cannot start: {error}"), 1),
+    };
+    match runtime.block_on(crate::store::prepare(config)) {
+        Ok(lines) => say(&lines.join("\n")),
         Err(error) => fail(&error, 1),
     }
 }

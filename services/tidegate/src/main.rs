@@ -4,6 +4,7 @@ mod call;
 mod cli;
 mod keys;
 mod roles;
+mod store;
 mod tables;
 
 fn main() -> std::process::ExitCode {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tidegate_core::{Clock, OwnerId};
 use tidegate_executor::Executor;
-use tidegate_lanes::{GrantStore, MemoryStore, RedisConfig, RedisStore, StoreTime};
 use tidegate_runtime::telemetry::Metrics;
 use tidegate_runtime::{
     Config, Drain, Health, ListenerName, ServeLimits, SystemClock, announce, bind, serve_admin, serve_grpc,
@@ -17,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::keys;
+use crate::{keys, store};
 
 const GATEWAY: ListenerName = ListenerName { role: "gateway", what: "grpc", setting: "gateway.listen" };
 const EXECUTOR: ListenerName = ListenerName { role: "executor", what: "grpc", setting: "executor.listen" };
@@ -166,7 +165,7 @@ impl House {
         let rest_url = config.rest_url(sandbox).map_err(|mistakes| mistakes.to_string())?;
         let rest = keys::rest_client(config, &rest_url)?;
         let keys = keys::load(config)?;
-        let store = store(config, &self.clock).await?;
+        let store = store::connect(config, &self.clock).await?;
         // In `all` the listener is open only where other processes share the store.
         let listener = if role == Role::Executor || config.store.is_shared() {
             Some(Self::listener(EXECUTOR, config.executor.listen).await?)
@@ -241,24 +240,6 @@ impl House {
         // Health is answered until the very end, so that whoever watches sees the drain.
         tokio::spawn(serve_admin(listener, health, metrics, std::future::pending()));
         Ok(())
-    }
-}
-
-/// The store of grants: Redis where configured, else the memory of this process.
-async fn store(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn GrantStore>, String> {
-    match config.store.url()? {
-        Some(url) => {
-            let timeout_ms = config.store.timeout_ms;
-            let prefix = config.store.prefix.to_string();
-            let store = RedisStore::connect(RedisConfig {
-                url: url.expose().to_owned(),
-                prefix,
-                timeout_ms,
-                time: StoreTime::Server,
-            });
-            Ok(Arc::new(store.await.map_err(|error| format!("store: {error}"))?))
-        }
-        None => Ok(Arc::new(MemoryStore::new(Arc::clone(clock)))),
     }
 }
 

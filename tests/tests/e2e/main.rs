@@ -2,9 +2,11 @@
 //!
 //! A judge reads only the sandbox's log and what the client was told, never a log of tidegate's own.
 
+mod abandonment;
 mod keys;
 mod outcomes;
 mod proxy;
 mod rolling;
 mod secrets;
 mod shared_keys;
+mod store_trouble;

@@ -55,6 +55,11 @@ pub(crate) fn grant(prefix: &str, key: &GrantKey) -> String {
     format!("{}:grant:{}", tag(prefix, &key.domain), key.fingerprint)
 }
 
+/// The generation of a domain's grants.
+pub(crate) fn generation(prefix: &str, domain: &AccountName) -> String {
+    format!("{}:generation", tag(prefix, domain))
+}
+
 /// The live members of a pool, as this domain's grants see them.
 pub(crate) fn members(prefix: &str, domain: &AccountName, pool: &PoolName) -> String {
     format!("{}:members:{pool}", tag(prefix, domain))

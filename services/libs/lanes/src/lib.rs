@@ -24,8 +24,9 @@ mod store;
 pub use budget::{Admission, RestCounter, Tier};
 pub use choose::{Candidate, ChooseError, choose};
 pub use grant::{
-    GRANT_RESERVE_US, GRANT_TTL_US, GrantError, GrantIds, GrantRecord, GrantReply, GrantRequest, GrantTerms,
-    Intent, Member, Release, Released, STORE_INT_MAX, apply, apply_release,
+    Applied, GRANT_RESERVE_US, GRANT_TTL_US, Generation, GrantError, GrantIds, GrantRecord, GrantReply,
+    GrantRequest, GrantTerms, HeldRange, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, Released,
+    SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, apply, apply_release,
 };
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
@@ -35,5 +36,6 @@ pub use nonce::{NonceError, NonceSource};
 pub use placement::propose;
 pub use queue::{Priority, PriorityQueue, Ticket, TicketId};
 pub use store::{
-    GrantAnswer, GrantStore, MemoryStore, RedisConfig, RedisStore, StoreError, StoreFuture, StoreTime,
+    GivenFacts, GrantAnswer, GrantStore, MemoryStore, Prepared, RedisConfig, RedisStore, StoreError,
+    StoreFacts, StoreFuture,
 };

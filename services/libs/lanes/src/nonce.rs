@@ -66,6 +66,11 @@ impl NonceSource {
         self.hi_us = self.hi_us.max(hi_us);
     }
 
+    /// The range, microseconds since 1970, the end exclusive; `None` without one.
+    pub const fn range_us(&self) -> Option<(u64, u64)> {
+        if self.hi_us == 0 { None } else { Some((self.lo_us, self.hi_us)) }
+    }
+
     /// Gives the range up.
     pub fn stop(&mut self) {
         (self.lo_us, self.hi_us, self.last) = (0, 0, None);

@@ -10,97 +10,201 @@
 //!
 //! All times are microseconds since 1970 by the *store's* clock, integers below 2^53 (exact in Lua, JSON and Redis).
 
+mod generation;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use tidegate_core::OwnerId;
 
+pub use self::generation::{Generation, LEAD_CAP_US, RECOVERY_US, SKEW_MAX_US, Sight, Sightings, StoreNow};
 pub use self::types::{
     GRANT_RESERVE_US, GRANT_TTL_US, GrantError, GrantIds, GrantRecord, GrantReply, GrantRequest, GrantTerms,
-    Intent, Member, Release, Released, STORE_INT_MAX,
+    HeldRange, Intent, Member, Release, Released, STORE_INT_MAX,
 };
 use crate::budget::Tier;
 
-/// Decides one request. Returns the answer, and the record to write if it changes.
+/// What one request did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The answer.
+    pub reply: GrantReply,
+    /// The record to write, if it changes.
+    pub record: Option<GrantRecord>,
+    /// The generation to write, if one begins.
+    pub generation: Option<Generation>,
+    /// What the answer shows of the store.
+    pub sight: Sight,
+}
+
+/// A grant that was decided on.
+struct Decided {
+    epoch: u64,
+    lo_us: u64,
+    /// The range must reach at least this far.
+    hi_min_us: u64,
+    first_of_epoch: bool,
+}
+
+/// Decides one request.
 pub fn apply(
+    generation: Option<&Generation>,
     record: Option<&GrantRecord>,
     request: &GrantRequest,
-    store_now_us: u64,
-) -> Result<(GrantReply, Option<GrantRecord>), GrantError> {
-    let (ids, terms) = (&request.ids, &request.terms);
+    now: StoreNow<'_>,
+) -> Result<Applied, GrantError> {
+    let (ids, terms, now_us) = (&request.ids, &request.terms, now.us);
     let fits = [
-        store_now_us,
+        now_us,
         terms.window_us,
         terms.floor_us,
         terms.ttl_us,
         terms.reserve_us,
         terms.counter_ceiling_milli,
         terms.counter_decay_milli_per_s,
+        terms.caller_now_us,
+        terms.epoch_seen,
+        terms.held.map_or(0, |held| held.lo_us),
+        terms.held.map_or(0, |held| held.hi_us),
+        terms.recovery_floor_us.unwrap_or(0),
     ];
-    if fits.iter().any(|n| *n > STORE_INT_MAX) || store_now_us + terms.ttl_us > STORE_INT_MAX {
+    if fits.iter().any(|n| *n > STORE_INT_MAX) || now_us + terms.ttl_us > STORE_INT_MAX {
         return Err(GrantError);
     }
-    let live = record.filter(|r| r.expires_us > store_now_us);
-    let (epoch, lo_us, first_of_epoch) = match (terms.intent, record) {
-        (Intent::Look, _) => {
-            let reply = live.map_or(GrantReply::Free { store_now_us }, |r| held(r, store_now_us));
-            return Ok((reply, None));
-        }
-        (Intent::Renew { epoch }, Some(r)) if r.owner == ids.owner.as_str() && r.epoch == epoch => {
-            (epoch, r.lo_us, false)
-        }
-        (Intent::Renew { .. }, _) => return Ok((GrantReply::Lost { store_now_us }, None)),
-        (Intent::Take, _) => {
-            if let Some(r) = live.filter(|r| r.owner != ids.owner.as_str()) {
-                return Ok((held(r, store_now_us), None));
+    let begun = generation.filter(|g| g.replication_id == now.replication_id).is_none().then(|| Generation {
+        marker: format!("{}-{now_us}", ids.owner.as_str()),
+        replication_id: now.replication_id.to_owned(),
+        born_us: now_us,
+        fresh: false,
+    });
+    let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
+    let current = record.filter(|r| r.generation == generation.marker);
+    let decided = decide(generation, record, current, request, now_us);
+    let (reply, written) = match decided {
+        Err(refusal) => (refusal, None),
+        Ok(Decided { epoch, lo_us, hi_min_us, first_of_epoch }) => {
+            let reach = lo_us.max(now_us).max(terms.floor_us) + terms.ttl_us + terms.reserve_us;
+            let hi_us = record.map_or(0, |r| r.hi_us).max(hi_min_us).max(reach);
+            let expires_us = now_us + terms.ttl_us;
+            if [epoch, lo_us, hi_us].iter().any(|n| *n > STORE_INT_MAX) {
+                return Err(GrantError);
             }
-            let above = record.map_or(0, |r| r.hi_us + r.window_us.max(terms.window_us) + 1);
-            (record.map_or(0, |r| r.epoch) + 1, above.max(store_now_us).max(terms.floor_us), true)
+            let known = current.filter(|_| first_of_epoch);
+            let reply = GrantReply::Granted {
+                epoch,
+                lo_us,
+                hi_us,
+                expires_us,
+                store_now_us: now_us,
+                first_of_epoch,
+                counter_start_milli: known.map(|r| counter_left_milli(r, now_us)),
+            };
+            let written = GrantRecord {
+                owner: ids.owner.as_str().to_owned(),
+                advertise: ids.advertise.clone(),
+                epoch,
+                expires_us,
+                lo_us,
+                hi_us,
+                unit: terms.unit,
+                window_us: terms.window_us,
+                counter_ceiling_milli: terms.counter_ceiling_milli,
+                counter_decay_milli_per_s: terms.counter_decay_milli_per_s,
+                counter_at_us: expires_us,
+                generation: generation.marker.clone(),
+            };
+            (reply, Some(written))
         }
     };
-    let reach = lo_us.max(store_now_us).max(terms.floor_us) + terms.ttl_us + terms.reserve_us;
-    let hi_us = record.map_or(0, |r| r.hi_us).max(reach);
-    let expires_us = store_now_us + terms.ttl_us;
-    if [epoch, lo_us, hi_us].iter().any(|n| *n > STORE_INT_MAX) {
-        return Err(GrantError);
+    let sight = Sight {
+        generation: generation.marker.clone(),
+        born_us: generation.born_us,
+        reach_us: written.as_ref().or(current).map(|r| r.hi_us.max(now_us)),
+    };
+    Ok(Applied { reply, record: written, generation: begun, sight })
+}
+
+/// Whether the caller gets the key, and from where on; or what it is told instead. `current` is the record if it is of the
+/// present generation; any other may be older than what was granted last.
+fn decide(
+    generation: &Generation,
+    record: Option<&GrantRecord>,
+    current: Option<&GrantRecord>,
+    request: &GrantRequest,
+    store_now_us: u64,
+) -> Result<Decided, GrantReply> {
+    let (me, terms) = (request.ids.owner.as_str(), &request.terms);
+    let recovered_us = generation.born_us + RECOVERY_US;
+    // A prepared store has lost nothing: what has no record was never granted.
+    let unknown = current.is_none() && !(generation.fresh && record.is_none());
+    let recovering = unknown && store_now_us < recovered_us;
+    if terms.intent == Intent::Look {
+        return Err(match current.filter(|r| r.expires_us > store_now_us) {
+            Some(r) => held(r, store_now_us),
+            None if recovering => GrantReply::Recovering { until_us: recovered_us, store_now_us },
+            None => GrantReply::Free { store_now_us },
+        });
     }
-    let counter_start_milli = record.filter(|_| first_of_epoch).map(|r| counter_left_milli(r, store_now_us));
-    let written = GrantRecord {
-        owner: ids.owner.as_str().to_owned(),
-        advertise: ids.advertise.clone(),
-        epoch,
-        expires_us,
-        lo_us,
-        hi_us,
-        unit: terms.unit,
-        window_us: terms.window_us,
-        counter_ceiling_milli: terms.counter_ceiling_milli,
-        counter_decay_milli_per_s: terms.counter_decay_milli_per_s,
-        counter_at_us: expires_us,
-    };
-    let reply = GrantReply::Granted {
-        epoch,
-        lo_us,
-        hi_us,
-        expires_us,
-        store_now_us,
-        first_of_epoch,
-        counter_start_milli,
-    };
-    Ok((reply, Some(written)))
+    if store_now_us.abs_diff(terms.caller_now_us) > SKEW_MAX_US {
+        return Err(GrantReply::Skewed { store_now_us });
+    }
+    if let Intent::Renew { epoch } = terms.intent {
+        return match (current, terms.held) {
+            (Some(r), _) if r.owner == me && r.epoch == epoch => {
+                Ok(Decided { epoch, lo_us: r.lo_us, hi_min_us: r.hi_us, first_of_epoch: false })
+            }
+            // The store forgot a live owner: it writes itself in again. Its lease proves that there is no other, unless the
+            // record knows of a later epoch.
+            (None, Some(held))
+                if record.is_none_or(|r| r.epoch < epoch || (r.epoch == epoch && r.owner == me)) =>
+            {
+                Ok(Decided { epoch, lo_us: held.lo_us, hi_min_us: held.hi_us, first_of_epoch: false })
+            }
+            _ => Err(GrantReply::Lost { store_now_us }),
+        };
+    }
+    if let Some(r) = current.filter(|r| r.expires_us > store_now_us && r.owner != me) {
+        return Err(held(r, store_now_us));
+    }
+    // A jump ends above the lead guard by a range; the next one, after another loss, must begin above that.
+    let jumps = unknown && terms.recovery_floor_us.is_none();
+    let range_us = terms.ttl_us + terms.reserve_us + terms.window_us + 1;
+    let until_us = if jumps { recovered_us + terms.reserve_us + terms.window_us + 1 } else { recovered_us };
+    // What the caller remembers may be of a generation before the last one; with this answer it learns that.
+    let knows = terms.known_generation.as_ref() == Some(&generation.marker);
+    if unknown && (store_now_us < until_us || !knows) {
+        return Err(GrantReply::Recovering { until_us, store_now_us });
+    }
+    let epoch = record.map_or(0, |r| r.epoch).max(terms.epoch_seen) + 1;
+    let above = record.map_or(0, |r| r.hi_us + r.window_us.max(terms.window_us) + 1);
+    let mut lo_us = above.max(store_now_us).max(terms.floor_us);
+    if unknown {
+        // Nobody alive has seen it: above everything that the lead guard below lets through.
+        let unseen_us = store_now_us + LEAD_CAP_US + range_us;
+        lo_us = lo_us.max(store_now_us + range_us).max(terms.recovery_floor_us.unwrap_or(unseen_us));
+    }
+    if !jumps && lo_us > store_now_us + LEAD_CAP_US {
+        return Err(GrantReply::TooFarAhead { lo_us, store_now_us });
+    }
+    Ok(Decided { epoch, lo_us, hi_min_us: 0, first_of_epoch: true })
 }
 
 /// Decides one release: the record to write, if the caller still owns the epoch. A released key has no tail: the
-/// next owner starts right above the last nonce drawn.
+/// next owner starts right above the last nonce drawn. A record of another generation is left alone: it says nothing.
 pub fn apply_release(
+    generation: Option<&Generation>,
     record: Option<&GrantRecord>,
     release: &Release,
-    store_now_us: u64,
+    now: StoreNow<'_>,
 ) -> Result<Option<GrantRecord>, GrantError> {
+    let store_now_us = now.us;
     let Released { epoch, last_us, counter_milli } = release.released;
     if [store_now_us, last_us.saturating_add(1), counter_milli].iter().any(|n| *n > STORE_INT_MAX) {
         return Err(GrantError);
     }
-    let owned = record.filter(|r| r.owner == release.ids.owner.as_str() && r.epoch == epoch);
+    let generation = generation.filter(|g| g.replication_id == now.replication_id);
+    let current = record.filter(|r| generation.is_some_and(|g| r.generation == g.marker));
+    let owned = current.filter(|r| r.owner == release.ids.owner.as_str() && r.epoch == epoch);
     Ok(owned.map(|r| GrantRecord {
         owner: String::new(),
         advertise: String::new(),
@@ -139,117 +243,5 @@ fn held(record: &GrantRecord, store_now_us: u64) -> GrantReply {
         advertise: record.advertise.clone(),
         expires_us: record.expires_us,
         store_now_us,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tidegate_core::{AccountName, NonceUnit};
-
-    use super::*;
-    use crate::keys::{Fingerprint, GrantKey};
-
-    const T: u64 = 1_795_000_000_000_000;
-
-    fn request(owner: &str, intent: Intent) -> GrantRequest {
-        GrantRequest {
-            ids: GrantIds {
-                key: GrantKey {
-                    domain: "main".parse::<AccountName>().expect("a label"),
-                    fingerprint: Fingerprint::of_api_key("k"),
-                },
-                owner: OwnerId::named(owner),
-                advertise: format!("{owner}:1"),
-                pool: "default".parse().expect("a label"),
-                mounts: [Fingerprint::of_api_key("k")].into(),
-            },
-            terms: GrantTerms {
-                intent,
-                unit: NonceUnit::Us,
-                window_us: 10,
-                floor_us: 0,
-                ttl_us: GRANT_TTL_US,
-                reserve_us: GRANT_RESERVE_US,
-                counter_ceiling_milli: 9_000,
-                counter_decay_milli_per_s: 1_000,
-            },
-        }
-    }
-
-    fn run(record: &mut Option<GrantRecord>, request: &GrantRequest, now: u64) -> GrantReply {
-        let (reply, written) = apply(record.as_ref(), request, now).expect("small numbers");
-        if written.is_some() {
-            *record = written;
-        }
-        reply
-    }
-
-    #[test]
-    fn one_owner_until_the_grant_ends_then_a_range_above_everything() {
-        let mut record = None;
-        let granted = run(&mut record, &request("a", Intent::Take), T);
-        let GrantReply::Granted { epoch: 1, lo_us, hi_us, counter_start_milli: None, .. } = granted else {
-            panic!("{granted:?}")
-        };
-        assert_eq!((lo_us, hi_us), (T, T + 7_000_000));
-        let end = T + GRANT_TTL_US;
-        assert!(matches!(run(&mut record, &request("b", Intent::Take), end - 1), GrantReply::Held { .. }));
-        let taken = run(&mut record, &request("b", Intent::Take), end + 2_000_000);
-        let GrantReply::Granted { epoch: 2, lo_us: lo, counter_start_milli: Some(left), .. } = taken else {
-            panic!("{taken:?}")
-        };
-        assert_eq!(lo, hi_us + 10 + 1);
-        assert_eq!(left, 7_000, "two seconds of decay since the end of the grant");
-        let lost = run(&mut record, &request("a", Intent::Renew { epoch: 1 }), end + 3_000_000);
-        assert!(matches!(lost, GrantReply::Lost { .. }));
-    }
-
-    #[test]
-    fn renewals_keep_lo_and_extend_even_a_grant_that_ran_out_unnoticed() {
-        let mut record = None;
-        run(&mut record, &request("a", Intent::Take), T);
-        let again = run(&mut record, &request("a", Intent::Renew { epoch: 1 }), T + 6_000_000);
-        let GrantReply::Granted { epoch: 1, lo_us, hi_us, first_of_epoch: false, .. } = again else {
-            panic!("{again:?}")
-        };
-        assert_eq!((lo_us, hi_us), (T, T + 13_000_000));
-        let back = run(&mut record, &request("a", Intent::Renew { epoch: 1 }), T);
-        assert!(
-            matches!(back, GrantReply::Granted { hi_us, .. } if hi_us == T + 13_000_000),
-            "hi never falls"
-        );
-    }
-
-    #[test]
-    fn a_release_leaves_no_tail_and_cannot_be_undone_by_a_late_renewal() {
-        let mut record = None;
-        run(&mut record, &request("a", Intent::Take), T);
-        let ids = request("a", Intent::Look).ids;
-        let release = |epoch| Release {
-            ids: ids.clone(),
-            released: Released { epoch, last_us: T + 5, counter_milli: 2_000 },
-            leave: true,
-        };
-        assert_eq!(apply_release(record.as_ref(), &release(7), T + 9), Ok(None), "not that epoch");
-        record = apply_release(record.as_ref(), &release(1), T + 9).expect("small numbers");
-        assert!(matches!(run(&mut record, &request("b", Intent::Look), T + 9), GrantReply::Free { .. }));
-        assert!(matches!(
-            run(&mut record, &request("a", Intent::Renew { epoch: 1 }), T + 9),
-            GrantReply::Lost { .. }
-        ));
-        let taken = run(&mut record, &request("b", Intent::Take), T + 9);
-        assert!(matches!(
-            taken,
-            GrantReply::Granted { epoch: 2, lo_us, counter_start_milli: Some(2_000), .. } if lo_us == T + 5 + 1 + 10 + 1
-        ));
-    }
-
-    #[test]
-    fn numbers_that_lua_cannot_hold_are_refused() {
-        let mut huge = request("a", Intent::Take);
-        huge.terms.floor_us = STORE_INT_MAX + 1;
-        assert_eq!(apply(None, &huge, T), Err(GrantError));
-        huge.terms.floor_us = STORE_INT_MAX - 1;
-        assert_eq!(apply(None, &huge, T), Err(GrantError), "the result would be too large");
     }
 }

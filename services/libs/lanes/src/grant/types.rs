@@ -28,8 +28,17 @@ pub enum Intent {
     Look,
 }
 
-/// The caller's side of a grant, as the lane knows it ([`crate::Lane::terms`]).
+/// The range that a live owner holds: what it can write into a store that has lost it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldRange {
+    /// First microsecond.
+    pub lo_us: u64,
+    /// End, exclusive.
+    pub hi_us: u64,
+}
+
+/// The caller's side of a grant, as the lane knows it ([`crate::Lane::terms`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantTerms {
     /// What for.
     pub intent: Intent,
@@ -47,6 +56,17 @@ pub struct GrantTerms {
     pub counter_ceiling_milli: u64,
     /// How fast that counter decays, in thousandths of a point per second.
     pub counter_decay_milli_per_s: u64,
+    /// The caller's clock, microseconds since 1970.
+    pub caller_now_us: u64,
+    /// The highest epoch of the key that the caller has held. A store that lost its memory goes on above it.
+    pub epoch_seen: u64,
+    /// With a renewal: what the caller holds while its lease has not ended; `None` if it has.
+    pub held: Option<HeldRange>,
+    /// Above everything that can have been granted before the store lost its memory, as far as the caller saw it
+    /// ([`super::Sightings::floor_us`]).
+    pub recovery_floor_us: Option<u64>,
+    /// Marker of the generation that the caller knows of. What it remembers speaks of the one before that one only.
+    pub known_generation: Option<String>,
 }
 
 /// Who asks, for which key.
@@ -100,6 +120,8 @@ pub struct GrantRecord {
     pub counter_decay_milli_per_s: u64,
     /// From when on it surely decays: the end of the grant under which it could still rise.
     pub counter_at_us: u64,
+    /// Marker of the generation in which it was written. In any other it may be old.
+    pub generation: String,
 }
 
 /// The store's answer.
@@ -141,6 +163,25 @@ pub enum GrantReply {
     },
     /// The epoch that was to be renewed is over.
     Lost {
+        /// The store's clock.
+        store_now_us: u64,
+    },
+    /// The store has lost its memory, and an owner that it forgot may still be at work. Nobody takes the key yet.
+    Recovering {
+        /// When it can be taken, by the store's clock.
+        until_us: u64,
+        /// The store's clock.
+        store_now_us: u64,
+    },
+    /// The caller's clock and the store's differ by more than a second, so one of them is wrong. Nothing was changed.
+    Skewed {
+        /// The store's clock.
+        store_now_us: u64,
+    },
+    /// The range would begin too far ahead of the store's clock: the key changed hands too often. Nothing was changed.
+    TooFarAhead {
+        /// Where it would begin.
+        lo_us: u64,
         /// The store's clock.
         store_now_us: u64,
     },

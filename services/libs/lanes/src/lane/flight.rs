@@ -5,10 +5,14 @@
 
 use tidegate_core::{MonoUs, Nonce};
 
-use crate::queue::TicketId;
+use crate::queue::{Priority, TicketId};
 
 /// After this long no socket of ours is left that could still deliver an abandoned call: calls live 60 s at most.
 const LINGER_US: u64 = 60_000_000;
+/// For how long a lane waits for the head of an answer.
+const ABANDON_US: u64 = 5_000_000;
+/// For how long while a cancel waits.
+const ABANDON_FOR_CANCEL_US: u64 = 1_000_000;
 /// What a call is taken to last before one has been seen.
 const FIRST_GUESS_US: u64 = 50_000;
 
@@ -20,11 +24,30 @@ pub(super) struct Flight {
     pub epoch: u64,
     pub points_milli: u64,
     pub sent_at: MonoUs,
+    /// Its class.
+    pub priority: Priority,
+}
+
+impl Flight {
+    /// When it is given up: the lane goes on with the next nonce, and the answer is still read if it comes.
+    ///
+    /// A cancel never waits behind a hung call, and a read is not worth any wait of a cancel: what it costs is one refused
+    /// copy, which is signed anew. `None` for the verification: nothing may pass it, and its sender ends it itself.
+    fn abandon_at(&self, cancel_waits: bool) -> Option<MonoUs> {
+        let patience_us = match (cancel_waits, self.priority) {
+            _ if self.ticket == TicketId::VERIFICATION => return None,
+            (true, Priority::Read) => 0,
+            (true, _) => ABANDON_FOR_CANCEL_US,
+            (false, _) => ABANDON_US,
+        };
+        Some(self.sent_at.plus_us(patience_us))
+    }
 }
 
 /// An abandoned call whose points Kraken may still charge.
 #[derive(Clone, Copy, Debug)]
 struct Lingering {
+    ticket: TicketId,
     nonce: Nonce,
     points_milli: u64,
     until: MonoUs,
@@ -89,7 +112,25 @@ impl Flights {
     /// Keeps the points of an abandoned call in mind: it may still reach Kraken and be charged there.
     pub(super) fn linger(&mut self, flight: &Flight, now: MonoUs) {
         let until = now.plus_us(LINGER_US);
-        self.lingering.push(Lingering { nonce: flight.nonce, points_milli: flight.points_milli, until });
+        let Flight { ticket, nonce, points_milli, .. } = *flight;
+        self.lingering.push(Lingering { ticket, nonce, points_milli, until });
+    }
+
+    /// An abandoned call ended after all: its points, which are known now.
+    pub(super) fn end_late(&mut self, ticket: TicketId) -> Option<u64> {
+        let at = self.lingering.iter().position(|l| l.ticket == ticket)?;
+        Some(self.lingering.remove(at).points_milli)
+    }
+
+    /// The oldest call that is to be given up now.
+    pub(super) fn overdue(&self, now: MonoUs, cancel_waits: bool) -> Option<TicketId> {
+        let overdue = |flight: &&Flight| flight.abandon_at(cancel_waits).is_some_and(|at| at <= now);
+        self.flights.iter().find(overdue).map(|flight| flight.ticket)
+    }
+
+    /// When the next call is to be given up.
+    pub(super) fn next_overdue_at(&self, cancel_waits: bool) -> Option<MonoUs> {
+        self.flights.iter().filter_map(|flight| flight.abandon_at(cancel_waits)).min()
     }
 
     /// Forgets abandoned calls that can no longer be charged: too old, or below what Kraken still takes after it has
@@ -121,6 +162,7 @@ mod tests {
             epoch: 1,
             points_milli: 1_000,
             sent_at: MonoUs(0),
+            priority: Priority::Place,
         }
     }
 

@@ -21,9 +21,11 @@ pub use self::types::{
     End, GrantRefused, LaneConfig, LaneState, LaneView, RENEW_EVERY_US, Step, SubmitRefusal, Want,
 };
 use crate::budget::{Admission, RestCounter};
-use crate::grant::{GRANT_RESERVE_US, GRANT_TTL_US, GrantReply, GrantTerms, Intent, Released};
+use crate::grant::{
+    GRANT_RESERVE_US, GRANT_TTL_US, GrantReply, GrantTerms, HeldRange, Intent, Released, Sight, Sightings,
+};
 use crate::nonce::{NonceError, NonceSource};
-use crate::queue::{PriorityQueue, Ticket, TicketId};
+use crate::queue::{Priority, PriorityQueue, Ticket, TicketId};
 
 /// `GetApiKeyInfo` costs one point (Kraken docs: Spot REST rate limits).
 const VERIFICATION_MILLI: u64 = 1_000;
@@ -46,11 +48,14 @@ pub struct Lane {
     nonces: NonceSource,
     /// Above everything ever drawn here, in store microseconds.
     floor_us: u64,
+    sightings: Sightings,
     counter: RestCounter,
     queue: PriorityQueue,
     flights: Flights,
     verify_at: MonoUs,
     verify_pause_us: u64,
+    /// Whether a cancel waits for nothing but a call in flight; as of the last [`Lane::next`].
+    cancel_blocked: bool,
     trouble: Option<NonceError>,
 }
 
@@ -65,11 +70,13 @@ impl Lane {
             lease_until: MonoUs(0),
             nonces: NonceSource::new(config.unit),
             floor_us: 0,
+            sightings: Sightings::default(),
             counter: RestCounter::new(config.tier, now),
             queue: PriorityQueue::new(config.queue_len_max),
             flights: Flights::new(config.window, config.in_flight_max),
             verify_at: now,
             verify_pause_us: VERIFY_AGAIN_US,
+            cancel_blocked: false,
             trouble: None,
             config,
         }
@@ -92,7 +99,7 @@ impl Lane {
 
     /// The lane's side of a grant request. Send it at once, one at a time, and keep the time of sending for
     /// [`Self::grant_given`].
-    pub fn terms(&mut self, now: MonoUs, want: Want) -> GrantTerms {
+    pub fn terms(&mut self, now: MonoUs, wall: UnixUs, want: Want) -> GrantTerms {
         let (intent, counter_ceiling_milli) = match (want, self.epoch) {
             (Want::Look, _) => (Intent::Look, 0),
             (Want::Hold, Some(epoch)) => (Intent::Renew { epoch }, self.counter.propose_ceiling(now)),
@@ -108,7 +115,25 @@ impl Lane {
             reserve_us: GRANT_RESERVE_US,
             counter_ceiling_milli,
             counter_decay_milli_per_s: self.config.tier.decay_milli_per_s,
+            caller_now_us: wall.0,
+            epoch_seen: self.epoch_seen,
+            held: self.held(now),
+            recovery_floor_us: self.sightings.floor_us(now, self.window_us()),
+            known_generation: self.sightings.generation().map(str::to_owned),
         }
+    }
+
+    /// What this process holds beyond doubt: only while the lease lasts is it certain that nobody else holds more.
+    fn held(&self, now: MonoUs) -> Option<HeldRange> {
+        let live = self.epoch.is_some() && now < self.lease_until;
+        let (lo_us, hi_us) = self.nonces.range_us().filter(|_| live)?;
+        Some(HeldRange { lo_us, hi_us })
+    }
+
+    /// What an answer of the store shows, whatever was asked. To be told of every answer, before anything else is done
+    /// with it. `true` if the store has lost its memory since the last one.
+    pub fn saw(&mut self, sight: &Sight, sent_at: MonoUs, now: MonoUs) -> bool {
+        self.sightings.note(sight, sent_at, now)
     }
 
     /// The store answered a [`Want::Hold`] request that was sent at `sent_at`. If it is not ours (any more), what
@@ -130,7 +155,13 @@ impl Lane {
             counter_start_milli,
         } = *reply
         else {
-            return Ok(self.grant_lost());
+            return Ok(match reply {
+                // Nothing was changed: what is held is held until its lease ends.
+                GrantReply::Recovering { .. }
+                | GrantReply::Skewed { .. }
+                | GrantReply::TooFarAhead { .. } => Vec::new(),
+                _ => self.grant_lost(),
+            });
         };
         if self.epoch == Some(epoch) {
             self.nonces.extend(hi_us);
@@ -194,6 +225,11 @@ impl Lane {
         if let Some(ticket) = self.queue.take_expired(now) {
             return Step::Expired(ticket);
         }
+        self.cancel_blocked = self.is_cancel_blocked(now, wall);
+        if let Some(ticket) = self.flights.overdue(now, self.cancel_blocked) {
+            self.abandon(ticket, now);
+            return Step::Abandon(ticket);
+        }
         match self.state {
             LaneState::Refused { .. } => Step::Idle,
             LaneState::Idle if self.draining => Step::Idle,
@@ -212,9 +248,16 @@ impl Lane {
         usable && current && now < self.lease_until
     }
 
-    /// A call in flight ended. `false` if it had ended before: a late answer of an abandoned call.
+    /// A call in flight ended. `false` if it had been abandoned, or had ended before.
     pub fn ended(&mut self, ticket: TicketId, now: MonoUs, end: End) -> bool {
-        let Some(flight) = self.flights.end(ticket) else { return false };
+        let Some(flight) = self.flights.end(ticket) else {
+            match (self.flights.end_late(ticket), end) {
+                (Some(points_milli), End::NotSent) => self.counter.give_back(points_milli),
+                (Some(points_milli), End::Answered | End::Unknown) => self.counter.end(now, points_milli),
+                (None, _) => {}
+            }
+            return false;
+        };
         match end {
             End::Answered => {
                 self.flights.learn(now.us_since(flight.sent_at));
@@ -283,7 +326,7 @@ impl Lane {
             Admission::AfterAnEnd | Admission::Never => return self.wait(None),
         }
         let epoch = self.epoch_seen;
-        match self.launch(TicketId::VERIFICATION, VERIFICATION_MILLI, now, wall) {
+        match self.launch(TicketId::VERIFICATION, Priority::Cancel, VERIFICATION_MILLI, now, wall) {
             Ok(nonce) => Step::Verify { nonce, epoch },
             Err(step) => step,
         }
@@ -317,7 +360,7 @@ impl Lane {
                 _ => self.wait(None),
             };
         };
-        match self.launch(ticket.id, ticket.points_milli(), now, wall) {
+        match self.launch(ticket.id, ticket.priority, ticket.points_milli(), now, wall) {
             Ok(nonce) => {
                 self.queue.remove(ticket.id);
                 Step::Send { ticket, nonce }
@@ -329,6 +372,7 @@ impl Lane {
     fn launch(
         &mut self,
         ticket: TicketId,
+        priority: Priority,
         points_milli: u64,
         now: MonoUs,
         wall: UnixUs,
@@ -337,7 +381,8 @@ impl Lane {
         self.trouble = None;
         self.floor_us = self.floor_us.max(self.nonces.last_us() + 1);
         self.counter.begin(points_milli);
-        self.flights.start(Flight { ticket, nonce, epoch: self.epoch_seen, points_milli, sent_at: now });
+        let epoch = self.epoch_seen;
+        self.flights.start(Flight { ticket, nonce, epoch, points_milli, sent_at: now, priority });
         Ok(nonce)
     }
 
@@ -354,8 +399,26 @@ impl Lane {
     /// Until `at`, the next deadline or the next abandoned call that can be forgotten, whatever comes first.
     fn wait(&self, at: Option<MonoUs>) -> Step {
         let deadline = self.queue.earliest_deadline().map(|deadline| deadline.plus_us(1));
-        let first = [at, deadline, self.flights.settles_at()].into_iter().flatten().min();
+        let overdue = self.flights.next_overdue_at(self.cancel_blocked);
+        let first = [at, deadline, self.flights.settles_at(), overdue].into_iter().flatten().min();
         first.map_or(Step::Idle, Step::WaitUntil)
+    }
+
+    /// Whether the first that waits is a cancel that would leave now, were it not for a call in flight.
+    fn is_cancel_blocked(&self, now: MonoUs, wall: UnixUs) -> bool {
+        let first = self.queue.iter().next().filter(|ticket| ticket.priority == Priority::Cancel);
+        self.state == LaneState::Open
+            && now < self.lease_until
+            && first.is_some_and(|t| self.counter.admit(now, t.points_milli(), false) == Admission::Now)
+            && self.nonces.peek(wall).is_ok_and(|nonce| !self.flights.has_room(nonce))
+    }
+
+    /// Gives a call in flight up. It may still reach Kraken, so its points stay held.
+    fn abandon(&mut self, ticket: TicketId, now: MonoUs) {
+        let Some(flight) = self.flights.end(ticket) else { return };
+        if flight.points_milli > 0 {
+            self.flights.linger(&flight, now);
+        }
     }
 
     fn settle(&mut self, now: MonoUs) {

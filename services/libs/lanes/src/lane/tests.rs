@@ -106,9 +106,49 @@ fn what_cannot_be_in_time_is_refused_at_once_but_a_cancel_may_hope() {
     assert!(matches!(refused, Err(SubmitRefusal::Late { predicted_wait_ms: 500.. })), "{refused:?}");
     lane.submit(now, ticket(7, Priority::Cancel, 0, now.plus_ms(100))).expect("never refused on a forecast");
     assert_eq!(lane.snapshot(now).queue_len, 3);
-    let Step::WaitUntil(at) = lane.next(now, WALL) else { panic!("one in flight") };
-    assert_eq!(at, now.plus_us(100_001), "to hand back the cancel");
-    assert!(matches!(lane.next(at, WALL), Step::Expired(Ticket { id: TicketId(7), .. })));
+}
+
+#[test]
+fn a_cancel_does_not_wait_for_a_read_and_not_long_for_anything_else() {
+    for (priority, waits_ms) in [(Priority::Read, 0), (Priority::Place, 1_000), (Priority::Cancel, 1_000)] {
+        let mut lane = open_lane(Tier::WIDE);
+        let late = T.plus_ms(9_000);
+        lane.submit(T, ticket(1, priority, 0, late)).expect("room");
+        let Step::Send { nonce: first, .. } = lane.next(T, WALL) else { panic!("idle lane") };
+        let now = T.plus_ms(10);
+        lane.submit(now, ticket(2, Priority::Place, 0, late)).expect("room");
+        lane.submit(now, ticket(3, Priority::Cancel, 0, late)).expect("room");
+        let gives_up = T.plus_ms(waits_ms).max(now);
+        if waits_ms > 0 {
+            assert_eq!(lane.next(now, WALL), Step::WaitUntil(gives_up), "{priority:?}");
+        }
+        assert_eq!(lane.next(gives_up, WALL), Step::Abandon(TicketId(1)), "{priority:?}");
+        assert!(!lane.lease_ok(TicketId(1), gives_up), "what was not written yet must not be written now");
+        let Step::Send { ticket, nonce } = lane.next(gives_up, WALL) else { panic!("the cancel goes") };
+        assert!(ticket.id == TicketId(3) && nonce > first);
+        assert!(!lane.ended(TicketId(1), gives_up, End::Answered), "a late answer");
+    }
+}
+
+#[test]
+fn a_lane_is_never_frozen_and_an_abandoned_read_keeps_its_points_until_it_is_answered() {
+    let mut lane = open_lane(Tier::PRO);
+    lane.submit(T, ticket(1, Priority::Read, 4, T.plus_ms(60_000))).expect("room");
+    assert_eq!(sent(lane.next(T, WALL)), 1);
+    lane.submit(T, ticket(2, Priority::Place, 0, T.plus_ms(60_000))).expect("room");
+    let Step::WaitUntil(at) = lane.next(T, WALL) else { panic!("one in flight") };
+    // The lease would end before; it is renewed meanwhile.
+    let renewed =
+        lane.grant_given(at.min(T.plus_ms(4_000)), T.plus_ms(4_000), WALL, &granted(1, false, None));
+    renewed.expect("plausible");
+    let five = T.plus_ms(5_000);
+    assert_eq!(lane.next(five, WALL), Step::Abandon(TicketId(1)));
+    assert_eq!(sent(lane.next(five, WALL)), 2);
+    let held = lane.snapshot(five).points_level_milli;
+    let later = T.plus_ms(30_000);
+    assert!(lane.snapshot(later).points_level_milli >= 4_000, "Kraken may charge it at any time: {held}");
+    assert!(!lane.ended(TicketId(1), later, End::Answered));
+    assert!(lane.snapshot(later.plus_ms(10_000)).points_level_milli < 4_000, "charged, and decaying since");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use tidegate_core::{KeyLabel, MonoUs, Nonce, NonceUnit, PermissionSet};
 
 use crate::budget::Tier;
 use crate::nonce::NonceError;
-use crate::queue::Ticket;
+use crate::queue::{Ticket, TicketId};
 
 /// How often an owner renews its grant.
 pub const RENEW_EVERY_US: u64 = 1_500_000;
@@ -63,6 +63,9 @@ pub enum Step {
     },
     /// This call can no longer be sent in time; it has left the lane.
     Expired(Ticket),
+    /// This call in flight is given up: the lane goes on with the next nonce. Its answer is still waited for, because a late
+    /// one is the best proof there is; its nonce may be refused, which proves nothing.
+    Abandon(TicketId),
     /// Nothing to do before this time, unless something happens.
     WaitUntil(MonoUs),
     /// Nothing to do until something happens.

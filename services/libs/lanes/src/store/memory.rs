@@ -5,27 +5,57 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
 
-use super::{GrantAnswer, GrantStore, StoreError, StoreFuture};
-use crate::grant::{GrantRecord, GrantRequest, Member, Release, apply, apply_release};
+use super::{GivenFacts, GrantAnswer, GrantStore, StoreError, StoreFuture};
+use crate::grant::{Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, apply, apply_release};
 use crate::keys::GrantKey;
 
 /// A store for one process. It forgets with the process, so it must not be used where two processes share a key.
 #[derive(Debug)]
 pub struct MemoryStore {
-    clock: Arc<dyn Clock>,
+    facts: Arc<GivenFacts>,
     kept: Mutex<Kept>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     records: HashMap<GrantKey, GrantRecord>,
+    /// Of each domain that was ever asked for; `None` once it was forgotten.
+    generations: HashMap<AccountName, Option<Generation>>,
     members: HashMap<(AccountName, PoolName), BTreeMap<OwnerId, Member>>,
+}
+
+impl Kept {
+    /// The generation of a domain. Nothing can have been granted before the store was made, so it begins prepared.
+    fn generation(&mut self, domain: &AccountName, facts: &GivenFacts) -> Option<Generation> {
+        let prepared = || {
+            Some(Generation {
+                marker: "prepared".to_owned(),
+                replication_id: facts.replication_id(),
+                born_us: facts.now_us(),
+                fresh: true,
+            })
+        };
+        self.generations.entry(domain.clone()).or_insert_with(prepared).clone()
+    }
 }
 
 impl MemoryStore {
     /// An empty store whose time is the clock's wall time.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, kept: Mutex::default() }
+        Self::with(Arc::new(GivenFacts::new(clock, "memory")))
+    }
+
+    /// An empty store on a server that can be replaced.
+    pub fn with(facts: Arc<GivenFacts>) -> Self {
+        Self { facts, kept: Mutex::default() }
+    }
+
+    /// Loses everything of a domain, as a flushed Redis does. For tests and simulations.
+    pub fn forget(&self, domain: &AccountName) {
+        let mut kept = self.kept();
+        kept.records.retain(|key, _| key.domain != *domain);
+        kept.members.retain(|(of, _), _| of != domain);
+        kept.generations.insert(domain.clone(), None);
     }
 
     /// What is kept of a key.
@@ -40,12 +70,17 @@ impl MemoryStore {
 
     fn grant_now(&self, request: &GrantRequest) -> Result<GrantAnswer, StoreError> {
         let mut kept = self.kept();
-        let now_us = self.clock.wall().0;
+        let (now_us, replication_id) = (self.facts.now_us(), self.facts.replication_id());
         let ids = &request.ids;
-        let (reply, written) =
-            apply(kept.records.get(&ids.key), request, now_us).map_err(|_| StoreError::TooLarge)?;
-        if let Some(record) = written {
+        let generation = kept.generation(&ids.key.domain, &self.facts);
+        let now = StoreNow { us: now_us, replication_id: &replication_id };
+        let applied = apply(generation.as_ref(), kept.records.get(&ids.key), request, now)
+            .map_err(|_| StoreError::TooLarge)?;
+        if let Some(record) = applied.record {
             kept.records.insert(ids.key.clone(), record);
+        }
+        if let Some(generation) = applied.generation {
+            kept.generations.insert(ids.key.domain.clone(), Some(generation));
         }
         let pool = kept.members.entry((ids.key.domain.clone(), ids.pool.clone())).or_default();
         let member = Member {
@@ -56,13 +91,20 @@ impl MemoryStore {
         };
         pool.insert(ids.owner.clone(), member);
         pool.retain(|_, member| member.expires_us > now_us);
-        Ok(GrantAnswer { reply, members: pool.values().cloned().collect() })
+        Ok(GrantAnswer {
+            reply: applied.reply,
+            members: pool.values().cloned().collect(),
+            sight: applied.sight,
+        })
     }
 
     fn release_now(&self, release: &Release) -> Result<(), StoreError> {
         let mut kept = self.kept();
         let ids = &release.ids;
-        let written = apply_release(kept.records.get(&ids.key), release, self.clock.wall().0)
+        let (now_us, replication_id) = (self.facts.now_us(), self.facts.replication_id());
+        let generation = kept.generation(&ids.key.domain, &self.facts);
+        let now = StoreNow { us: now_us, replication_id: &replication_id };
+        let written = apply_release(generation.as_ref(), kept.records.get(&ids.key), release, now)
             .map_err(|_| StoreError::TooLarge)?;
         if release.leave
             && let Some(pool) = kept.members.get_mut(&(ids.key.domain.clone(), ids.pool.clone()))

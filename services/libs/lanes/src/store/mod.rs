@@ -5,11 +5,52 @@ mod redis;
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tidegate_core::Clock;
 
 pub use self::memory::MemoryStore;
-pub use self::redis::{RedisConfig, RedisStore, StoreTime};
+pub use self::redis::{Prepared, RedisConfig, RedisStore};
 
-use crate::grant::{GrantReply, GrantRequest, Member, Release};
+use crate::grant::{GrantReply, GrantRequest, Member, Release, Sight};
+
+/// What a store takes from the server that it lives on: the time that decides when a grant ends, and the id by which a
+/// loss of memory is seen.
+#[derive(Clone, Debug, Default)]
+pub enum StoreFacts {
+    /// The server's own, one for all processes.
+    #[default]
+    Server,
+    /// Handed in. For the store in memory, for tests and simulations, which change them at will.
+    Given(Arc<GivenFacts>),
+}
+
+/// Facts that are handed in.
+#[derive(Debug)]
+pub struct GivenFacts {
+    clock: Arc<dyn Clock>,
+    replication_id: Mutex<String>,
+}
+
+impl GivenFacts {
+    /// A clock, and the id of the first server.
+    pub fn new(clock: Arc<dyn Clock>, replication_id: &str) -> Self {
+        Self { clock, replication_id: Mutex::new(replication_id.to_owned()) }
+    }
+
+    /// Another server takes over.
+    pub fn replace_server(&self, replication_id: &str) {
+        replication_id.clone_into(&mut self.replication_id.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn now_us(&self) -> u64 {
+        self.clock.wall().0
+    }
+
+    fn replication_id(&self) -> String {
+        self.replication_id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// A boxed future, so that a store can stand behind `Arc<dyn GrantStore>`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -21,6 +62,8 @@ pub struct GrantAnswer {
     pub reply: GrantReply,
     /// The live members of the caller's pool, the caller among them, by owner id.
     pub members: Vec<Member>,
+    /// What the answer shows of the store and of the key's record.
+    pub sight: Sight,
 }
 
 /// Keeps grants. Each request is one atomic step, and announces the caller as a live member of its pool.
@@ -85,6 +128,15 @@ pub enum StoreError {
         addr: String,
         /// What was wrong with it.
         reason: String,
+    },
+    /// The server hides by which replication id its memory can be told from another's.
+    #[error(
+        "Redis at {addr} hides its replication id (INFO replication), so a loss of memory could not be seen; use a Redis \
+         that shows it"
+    )]
+    NoReplicationId {
+        /// Host and port.
+        addr: String,
     },
     /// A number that the store must not hold.
     #[error(

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind};
-use tidegate_core::{Clock, OwnerId};
+use tidegate_core::{AccountName, OwnerId};
 
-use super::{GrantAnswer, GrantStore, StoreError, StoreFuture};
+use super::{GrantAnswer, GrantStore, StoreError, StoreFacts, StoreFuture};
 use crate::grant::{
-    GrantRecord, GrantReply, GrantRequest, Intent, Member, Release, STORE_INT_MAX, counter_left,
+    GrantRecord, GrantReply, GrantRequest, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, SKEW_MAX_US,
+    STORE_INT_MAX, Sight, counter_left,
 };
 use crate::keys::{self, Fingerprint, GrantKey};
 
@@ -25,8 +25,8 @@ pub struct RedisConfig {
     pub prefix: String,
     /// How long a connection attempt, and one command, may take.
     pub timeout_ms: u64,
-    /// Whose time counts.
-    pub time: StoreTime,
+    /// Whose time and identity count.
+    pub facts: StoreFacts,
 }
 
 impl fmt::Debug for RedisConfig {
@@ -39,26 +39,6 @@ impl fmt::Debug for RedisConfig {
     }
 }
 
-/// Whose time decides when a grant ends.
-#[derive(Clone, Debug, Default)]
-pub enum StoreTime {
-    /// The server's own, one clock for all processes.
-    #[default]
-    Server,
-    /// A clock handed in. For tests and simulations, which move it at will.
-    Given(Arc<dyn Clock>),
-}
-
-impl StoreTime {
-    /// What the scripts take: zero is the server's own time.
-    fn arg(&self) -> u64 {
-        match self {
-            Self::Server => 0,
-            Self::Given(clock) => clock.wall().0,
-        }
-    }
-}
-
 /// A store shared by processes.
 ///
 /// It reconnects by itself; while Redis is away, each request fails within the timeout.
@@ -66,8 +46,9 @@ pub struct RedisStore {
     connection: ConnectionManager,
     grant: Script,
     release: Script,
+    init: Script,
     prefix: String,
-    time: StoreTime,
+    facts: StoreFacts,
     addr: String,
     timeout_ms: u64,
 }
@@ -81,8 +62,20 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-/// What a script answers: a kind, its fields, and the members, four texts each.
-type ScriptReply = (String, Vec<String>, Vec<String>);
+/// What a script answers: a kind, its fields, the members, four texts each, and the sight.
+type ScriptReply = (String, Vec<String>, Vec<String>, [String; 3]);
+
+/// What became of preparing a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// It was empty and is ready.
+    Now,
+    /// It has a generation since then, microseconds since 1970.
+    Before {
+        /// When that began.
+        born_us: u64,
+    },
+}
 
 impl RedisStore {
     /// Connects and asks for a sign of life. Must be called inside a tokio runtime.
@@ -104,10 +97,11 @@ impl RedisStore {
             ConnectionManager::new_with_config(client, manager).await.map_err(|error| fail(&error))?;
         let store = Self {
             connection,
-            grant: Script::new(include_str!("../../scripts/grant-2.lua")),
-            release: Script::new(include_str!("../../scripts/release-2.lua")),
+            grant: Script::new(include_str!("../../scripts/grant-3.lua")),
+            release: Script::new(include_str!("../../scripts/release-3.lua")),
+            init: Script::new(include_str!("../../scripts/init-1.lua")),
             prefix: config.prefix,
-            time: config.time,
+            facts: config.facts,
             addr: addr.clone(),
             timeout_ms: config.timeout_ms,
         };
@@ -118,6 +112,23 @@ impl RedisStore {
     /// Host and port, for people.
     pub fn addr(&self) -> &str {
         &self.addr
+    }
+
+    /// Prepares an empty store for a domain. A store that was never prepared does as well, but then the first owners
+    /// wait as after a loss, because nobody can know that there was none.
+    pub async fn prepare(&self, domain: &AccountName, marker: &str) -> Result<Prepared, StoreError> {
+        let mut connection = self.connection.clone();
+        let (now, born): (String, String) = self
+            .init
+            .key(keys::generation(&self.prefix, domain))
+            .arg(marker)
+            .arg(self.now_arg())
+            .arg(self.replication_id_arg())
+            .invoke_async(&mut connection)
+            .await
+            .map_err(|error| self.explain(&error))?;
+        let born_us = self.number(&born)?;
+        Ok(if now == "1" { Prepared::Now } else { Prepared::Before { born_us } })
     }
 
     /// What is kept of a key. For operators and tests; no call needs it.
@@ -145,6 +156,7 @@ impl RedisStore {
             counter_ceiling_milli: number("counter_ceiling_milli")?,
             counter_decay_milli_per_s: number("counter_decay_milli_per_s")?,
             counter_at_us: number("counter_at_us")?,
+            generation: text("generation")?.clone(),
         }))
     }
 
@@ -160,6 +172,7 @@ impl RedisStore {
             .grant
             .key(keys::grant(&self.prefix, &ids.key))
             .key(keys::members(&self.prefix, &ids.key.domain, &ids.pool))
+            .key(keys::generation(&self.prefix, &ids.key.domain))
             .arg(intent)
             .arg(epoch)
             .arg(ids.owner.as_str())
@@ -171,8 +184,18 @@ impl RedisStore {
             .arg(terms.reserve_us)
             .arg(terms.counter_ceiling_milli)
             .arg(terms.counter_decay_milli_per_s)
-            .arg(self.time.arg())
+            .arg(terms.caller_now_us)
+            .arg(terms.epoch_seen)
+            .arg(terms.recovery_floor_us.unwrap_or(0))
+            .arg(terms.held.map_or(0, |held| held.lo_us))
+            .arg(terms.held.map_or(0, |held| held.hi_us))
+            .arg(SKEW_MAX_US)
+            .arg(LEAD_CAP_US)
+            .arg(RECOVERY_US)
             .arg(joined(&ids.mounts))
+            .arg(terms.known_generation.as_deref().unwrap_or_default())
+            .arg(self.now_arg())
+            .arg(self.replication_id_arg())
             .invoke_async(&mut connection)
             .await
             .map_err(|error| self.explain(&error))?;
@@ -186,19 +209,37 @@ impl RedisStore {
             .release
             .key(keys::grant(&self.prefix, &ids.key))
             .key(keys::members(&self.prefix, &ids.key.domain, &ids.pool))
+            .key(keys::generation(&self.prefix, &ids.key.domain))
             .arg(ids.owner.as_str())
             .arg(release.released.epoch)
             .arg(release.released.last_us)
             .arg(release.released.counter_milli)
             .arg(u8::from(release.leave))
-            .arg(self.time.arg())
+            .arg(self.now_arg())
+            .arg(self.replication_id_arg())
             .invoke_async(&mut connection)
             .await
             .map_err(|error| self.explain(&error))?;
         Ok(())
     }
 
-    fn read(&self, (kind, fields, members): &ScriptReply) -> Result<GrantAnswer, StoreError> {
+    /// What the scripts take: zero is the server's own time.
+    fn now_arg(&self) -> u64 {
+        match &self.facts {
+            StoreFacts::Server => 0,
+            StoreFacts::Given(facts) => facts.now_us(),
+        }
+    }
+
+    /// What the scripts take: nothing is the server's own replication id.
+    fn replication_id_arg(&self) -> String {
+        match &self.facts {
+            StoreFacts::Server => String::new(),
+            StoreFacts::Given(facts) => facts.replication_id(),
+        }
+    }
+
+    fn read(&self, (kind, fields, members, sight): &ScriptReply) -> Result<GrantAnswer, StoreError> {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let reply = match (kind.as_str(), fields.as_slice()) {
             ("granted", [epoch, lo, hi, expires, now, first, known, ceiling, decay, at]) => {
@@ -223,6 +264,13 @@ impl RedisStore {
             },
             ("free", [now]) => GrantReply::Free { store_now_us: self.number(now)? },
             ("lost", [now]) => GrantReply::Lost { store_now_us: self.number(now)? },
+            ("skewed", [now]) => GrantReply::Skewed { store_now_us: self.number(now)? },
+            ("recovering", [until, now]) => {
+                GrantReply::Recovering { until_us: self.number(until)?, store_now_us: self.number(now)? }
+            }
+            ("too_far_ahead", [lo, now]) => {
+                GrantReply::TooFarAhead { lo_us: self.number(lo)?, store_now_us: self.number(now)? }
+            }
             (kind, fields) => {
                 return Err(self.unreadable(&format!("{kind:?} with {} fields", fields.len())));
             }
@@ -243,7 +291,13 @@ impl RedisStore {
             });
         }
         live.sort_unstable();
-        Ok(GrantAnswer { reply, members: live })
+        let [generation, born, reach] = sight;
+        let sight = Sight {
+            generation: generation.clone(),
+            born_us: self.number(born)?,
+            reach_us: Some(self.number(reach)?).filter(|reach| *reach > 0),
+        };
+        Ok(GrantAnswer { reply, members: live, sight })
     }
 
     fn number(&self, text: &str) -> Result<u64, StoreError> {
@@ -291,8 +345,10 @@ fn joined(keys: &[Fingerprint]) -> String {
 fn explain(addr: &str, timeout_ms: u64, error: &RedisError) -> StoreError {
     let addr = addr.to_owned();
     let reason = || one_line(error.detail().unwrap_or_else(|| error.category()));
-    if error.code() == Some("TOOLARGE") {
-        return StoreError::TooLarge;
+    match error.code() {
+        Some("TOOLARGE") => return StoreError::TooLarge,
+        Some("NOREPLID") => return StoreError::NoReplicationId { addr },
+        _ => {}
     }
     match error.kind() {
         _ if error.is_timeout() => StoreError::TimedOut { addr, timeout_ms },

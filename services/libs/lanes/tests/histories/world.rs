@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use tidegate_core::{MonoUs, Nonce, NonceUnit, OwnerId, PermissionSet, UnixUs};
 use tidegate_lanes::{
-    End, Fingerprint, GrantIds, GrantKey, GrantRecord, GrantRequest, Lane, LaneConfig, LaneState, Priority,
-    Release, Step, Ticket, TicketId, Tier, Want, apply, apply_release,
+    End, Fingerprint, Generation, GrantIds, GrantKey, GrantRecord, GrantRequest, Lane, LaneConfig, LaneState,
+    Priority, Release, Step, StoreNow, Ticket, TicketId, Tier, Want, apply, apply_release,
 };
 
 const WALL: u64 = 1_795_000_000_000_000;
@@ -20,6 +20,7 @@ struct Packet {
     epoch: u64,
     points_milli: u64,
     abandoned: bool,
+    sent_at: u64,
 }
 
 struct Owner {
@@ -37,6 +38,7 @@ pub(crate) struct World {
     lives: u64,
     tickets: u64,
     owners: [Owner; 2],
+    generation: Generation,
     record: Option<GrantRecord>,
     network: Vec<Packet>,
     answers: Vec<(Packet, bool)>,
@@ -53,6 +55,7 @@ pub(crate) struct World {
     pub(crate) served: u64,
     pub(crate) takeovers: u64,
     pub(crate) superseded: u64,
+    pub(crate) given_up: u64,
 }
 
 fn lane(unit: NonceUnit, window: u64, now: u64) -> Lane {
@@ -79,6 +82,12 @@ impl World {
             lives: 2,
             tickets: 0,
             owners: [owner(1, skews[0]), owner(2, skews[1])],
+            generation: Generation {
+                marker: "prepared".into(),
+                replication_id: "r".into(),
+                born_us: WALL,
+                fresh: true,
+            },
             record: None,
             network: Vec::new(),
             answers: Vec::new(),
@@ -93,6 +102,7 @@ impl World {
             served: 0,
             takeovers: 0,
             superseded: 0,
+            given_up: 0,
         }
     }
 
@@ -127,15 +137,19 @@ impl World {
     pub(crate) fn hold(&mut self, who: usize, reply_lost: bool, delay_us: u64) {
         let ids = self.ids(who);
         let sent_at = MonoUs(self.now);
-        let terms = self.owners[who].lane.terms(sent_at, Want::Hold);
+        // Clocks that differ by more than a second get no grant; histories are about those that differ by less.
+        let terms = self.owners[who].lane.terms(sent_at, self.wall(who), Want::Hold);
         let request = GrantRequest { ids, terms };
-        let (reply, written) = apply(self.record.as_ref(), &request, WALL + self.now).expect("small numbers");
-        if written.is_some() {
-            self.record = written;
-        }
+        let now = StoreNow { us: WALL + self.now, replication_id: "r" };
+        let applied =
+            apply(Some(&self.generation), self.record.as_ref(), &request, now).expect("small numbers");
+        assert_eq!(applied.generation, None, "nothing was lost");
+        self.record = applied.record.or(self.record.take());
+        let (reply, sight) = (applied.reply, applied.sight);
         if !reply_lost {
             self.now += delay_us;
             let wall = self.wall(who);
+            self.owners[who].lane.saw(&sight, sent_at, MonoUs(self.now));
             let back = self.owners[who].lane.grant_given(sent_at, MonoUs(self.now), wall, &reply);
             self.hand_back(back.expect("ranges near the clock"));
         }
@@ -167,6 +181,7 @@ impl World {
                     assert!(ticket.deadline < MonoUs(self.now));
                     self.finish(ticket.id);
                 }
+                Step::Abandon(ticket) => self.given_up(who, ticket),
                 Step::NeedsGrant if may_hold => {
                     may_hold = false;
                     self.hold(who, false, 100);
@@ -191,7 +206,15 @@ impl World {
         }
         self.drawn_max = Some((epoch, nonce));
         let owner = &mut self.owners[who];
-        let packet = Packet { life: owner.life, ticket, nonce, epoch, points_milli, abandoned: false };
+        let packet = Packet {
+            life: owner.life,
+            ticket,
+            nonce,
+            epoch,
+            points_milli,
+            abandoned: false,
+            sent_at: self.now,
+        };
         owner.sent.push(packet);
         let oldest = owner.sent.iter().map(|p| p.nonce.0).min().expect("just pushed");
         assert!(owner.sent.len() == 1 || nonce.0 - oldest < self.window, "span rule");
@@ -292,6 +315,20 @@ impl World {
         }
     }
 
+    /// The machine gave up a call that had been in flight for too long, or that a cancel could not wait for.
+    fn given_up(&mut self, who: usize, ticket: TicketId) {
+        let now = MonoUs(self.now);
+        let owner = &mut self.owners[who];
+        let at = owner.sent.iter().position(|p| p.ticket == ticket).expect("it was in flight");
+        let packet = owner.sent.remove(at);
+        let waiting = owner.lane.snapshot(now).queue_len;
+        assert!(packet.sent_at + 5_000_000 <= self.now || waiting > 0, "given up for nobody");
+        for on_its_way in self.network.iter_mut().filter(|p| p.nonce == packet.nonce) {
+            on_its_way.abandoned = true;
+        }
+        self.given_up += 1;
+    }
+
     pub(crate) fn crash(&mut self, who: usize) {
         let life = self.owners[who].life;
         self.open.retain(|_, of| *of != life);
@@ -310,8 +347,9 @@ impl World {
         self.hand_back(back);
         if let Some(released) = self.owners[who].lane.release(MonoUs(self.now)) {
             let release = Release { ids: self.ids(who), released, leave: true };
-            let written =
-                apply_release(self.record.as_ref(), &release, WALL + self.now).expect("small numbers");
+            let now = StoreNow { us: WALL + self.now, replication_id: "r" };
+            let written = apply_release(Some(&self.generation), self.record.as_ref(), &release, now)
+                .expect("small numbers");
             self.record = written.or(self.record.take());
         }
     }

@@ -36,6 +36,7 @@ struct Instruments {
     kraken_errors: Counter<u64>,
     kraken_requests: Counter<u64>,
     nonces_refused: Counter<u64>,
+    abandoned: Counter<u64>,
     store_requests: Counter<u64>,
     store_duration: Histogram<f64>,
     store_up: Gauge<u64>,
@@ -93,6 +94,7 @@ impl Metrics {
                 "Requests to Kraken, by what became of them.",
             ),
             nonces_refused: counter("tidegate_nonces_refused", "Nonces that Kraken refused, by cause."),
+            abandoned: counter("tidegate_abandoned", "Calls that a lane went on without, because they hung."),
             store_requests: counter("tidegate_store_requests", "Requests to the store of grants."),
             store_duration: latency("tidegate_store_duration", "Time that the store takes to answer."),
             store_up: gauge("tidegate_store_up", "1 when the last request to the store was answered."),
@@ -151,6 +153,11 @@ impl Metrics {
     fn add_nonces_refused(&self, count: u64, lane: &str, cause: NonceCause) {
         let labels = [KeyValue::new("lane", lane.to_owned()), KeyValue::new("cause", cause.as_str())];
         self.0.nonces_refused.add(count, &labels);
+    }
+
+    /// Counts a call that a lane went on without.
+    pub fn abandoned(&self, lane: &str) {
+        self.0.abandoned.add(1, &[KeyValue::new("lane", lane.to_owned())]);
     }
 
     /// Counts a request to the store, and shows whether it was answered.

@@ -95,16 +95,19 @@ impl Sent {
 pub enum NonceCause {
     /// Nothing that tidegate knows of explains it: another program uses the key, or there is a defect.
     Unexplained,
+    /// The lane had gone on without the call, and a later one arrived first.
+    Abandoned,
 }
 
 impl NonceCause {
     /// All causes.
-    pub const ALL: [Self; 1] = [Self::Unexplained];
+    pub const ALL: [Self; 2] = [Self::Unexplained, Self::Abandoned];
 
     /// The label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unexplained => "unexplained",
+            Self::Abandoned => "abandoned",
         }
     }
 }

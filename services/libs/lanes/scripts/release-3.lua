@@ -2,11 +2,13 @@
 --
 -- KEYS[1]  hash, the grant record of one API key
 -- KEYS[2]  hash, live members of the caller's pool
+-- KEYS[3]  hash, the generation of the domain
 -- ARGV[1]  owner                  ARGV[2]  epoch
 -- ARGV[3]  last_us, the highest nonce that may have been sent, rounded up
 -- ARGV[4]  counter_milli, how high the REST counter may be
 -- ARGV[5]  1 if the caller also leaves its pool
 -- ARGV[6]  time in microseconds, for tests and simulations only; 0 takes the server's own
+-- ARGV[7]  replication id, for tests and simulations only; empty takes the server's own
 -- REPLY    1 if the key was the caller's, else 0
 --          A number that is not an integer below 2^53 is an error TOOLARGE, and nothing is written.
 
@@ -34,8 +36,17 @@ if ARGV[5] == '1' then
   redis.call('HDEL', KEYS[2], owner)
 end
 
-local fields = redis.call('HMGET', KEYS[1], 'owner', 'epoch', 'lo_us')
+local replication_id = ARGV[7]
+if replication_id == '' then
+  replication_id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+end
+local kept = redis.call('HMGET', KEYS[3], 'marker', 'replication_id')
+local fields = redis.call('HMGET', KEYS[1], 'owner', 'epoch', 'lo_us', 'generation')
 if not fields[2] or fields[1] ~= owner or tonumber(fields[2]) ~= epoch then
+  return 0
+end
+-- A record of another generation may be old, and says nothing.
+if not kept[1] or kept[2] ~= replication_id or fields[4] ~= kept[1] then
   return 0
 end
 redis.call('HSET', KEYS[1], 'owner', '', 'advertise', '', 'expires_us', '0', 'hi_us',

@@ -1,0 +1,77 @@
+//! A store that loses its memory, through the front door: live owners go on, the others wait, and the exchange refuses
+//! nothing.
+
+use tidegate_proto::v1;
+use tidegate_proto::v1::account_service_client::AccountServiceClient;
+use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
+use tidegate_tests::eventually;
+use tidegate_tests::house::{House, Plan, channel, lanes};
+use tidegate_tests::judge::forbidden_refusals;
+use tidegate_tests::process::Process;
+use tonic::transport::Channel;
+
+const KEYS: [&str; 2] = ["sandbox-read", "sandbox-read-2"];
+
+async fn house() -> House {
+    House::build(Plan { redis: true, ..Plan::default() }).await.expect("a house")
+}
+
+async fn epochs(gateway: Channel) -> Vec<(String, u64)> {
+    let mut epochs: Vec<_> = lanes(gateway).await.into_iter().map(|l| (l.key_label, l.epoch)).collect();
+    epochs.sort();
+    epochs
+}
+
+/// Waits until the process has told the store of itself again.
+async fn renewed(house: &House, process: &Process) {
+    let log_before = process.log().matches("the store has lost its memory").count();
+    house.redis.as_ref().expect("planned").flush().await.expect("flushed");
+    eventually("the loss to be noticed on both keys", || async {
+        (process.log().matches("the store has lost its memory").count() >= log_before + KEYS.len())
+            .then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flushed_store_costs_a_live_owner_nothing() {
+    let house = house().await;
+    let config = house.config(&KEYS, "").expect("a config");
+    let process = house.all("one", &config).await.expect("the process");
+    let gateway = channel(&process).await.expect("a channel");
+    let before = epochs(gateway.clone()).await;
+    let mut account = AccountServiceClient::new(gateway.clone());
+    for _ in 0..2 {
+        renewed(&house, &process).await;
+        for _ in 0..20 {
+            account.get_balance(v1::GetBalanceRequest::default()).await.expect("a balance");
+        }
+    }
+    assert_eq!(epochs(gateway).await, before, "the owner stays the same, and so do its epochs");
+    let log = house.pages.log().await.expect("a log");
+    assert_eq!(forbidden_refusals(&log), Vec::<&serde_json::Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_the_store_forgot_is_followed_above_all_that_it_drew() {
+    let house = house().await;
+    let config = house.config(&KEYS, "").expect("a config");
+    let mut one = house.all("one", &config).await.expect("the first process");
+    let mut account = AccountServiceClient::new(channel(&one).await.expect("a channel"));
+    for _ in 0..20 {
+        account.get_balance(v1::GetBalanceRequest::default()).await.expect("a balance");
+    }
+    // Nobody who remembers anything is left, and the store remembers nothing.
+    one.kill().await;
+    house.redis.as_ref().expect("planned").flush().await.expect("flushed");
+    let two = house.all("two", &config).await.expect("the second process, with every lane open");
+    let gateway = channel(&two).await.expect("a channel");
+    let mut account = AccountServiceClient::new(gateway.clone());
+    for _ in 0..20 {
+        account.get_balance(v1::GetBalanceRequest::default()).await.expect("a balance");
+    }
+    let ask = v1::GetApiKeyInfoRequest { key_label: KEYS[0].into(), ..Default::default() };
+    OperationsServiceClient::new(gateway).get_api_key_info(ask).await.expect("key info");
+    let log = house.pages.log().await.expect("a log");
+    assert_eq!(forbidden_refusals(&log), Vec::<&serde_json::Value>::new());
+}
