@@ -50,7 +50,7 @@ install_packages() {
 
 missing=()
 # Package -> the program that it is wanted for. Tests start each of them themselves, on ports of their own.
-declare -A programs=([redis-server]=redis-server [prometheus]=promtool [buildah]=buildah)
+declare -A programs=([redis-server]=redis-server [faketime]=faketime [prometheus]=promtool [buildah]=buildah)
 for package in "${!programs[@]}"; do
     have "${programs[$package]}" || missing+=("$package")
 done

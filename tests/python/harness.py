@@ -161,3 +161,10 @@ def tidegate(
 ) -> Process:
     """Starts the binary that `cargo build -p tidegate` made."""
     return Process(name, [str(TARGET / "debug" / "tidegate"), *arguments], directory, environment)
+
+
+def prepare_store(file: Path) -> None:
+    """Tells the empty Redis of a configuration that it has lost nothing, as an operator does before the first start."""
+    binary = TARGET / "debug" / "tidegate"
+    done = subprocess.run([binary, "store", "init", "--config", file], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -104,14 +104,21 @@ def test_roles_are_started_with_the_file_that_is_mounted() -> None:
 @pytest.mark.parametrize(
     ("redis", "store"),
     [
-        ({"url": "redis://r.example:6380/1"}, {"redis_url": "redis://r.example:6380/1", "prefix": "tidegate"}),
-        ({"existingSecret": "s"}, {"redis_url_file": "/run/secrets/tidegate-redis/url", "prefix": "tidegate"}),
-        ({"builtin": {"enabled": True}, "prefix": "p"}, {"redis_url": f"redis://{REDIS}:6379/0", "prefix": "p"}),
+        ({"url": "redis://r.example:6380/1"}, {"redis_url": "redis://r.example:6380/1"}),
+        (
+            {"existingSecret": "s", "profile": "trial", "waitReplicas": 1},
+            {"redis_url_file": "/run/secrets/tidegate-redis/url", "profile": "trial", "wait_replicas": 1},
+        ),
+        (
+            {"builtin": {"enabled": True}, "prefix": "p"},
+            {"redis_url": f"redis://{REDIS}:6379/0", "prefix": "p", "profile": "trial"},
+        ),
     ],
 )
 def test_each_way_to_redis(redis: Doc, store: Doc) -> None:
     docs = render(set_values=REAL | {"redis": redis})
-    assert tomllib.loads(charts.config_of(docs, READ))["store"] == store
+    usual = {"prefix": "tidegate", "profile": "strict", "wait_replicas": 0}
+    assert tomllib.loads(charts.config_of(docs, READ))["store"] == usual | store
     assert "store" not in tomllib.loads(charts.config_of(docs, GATEWAY))
 
 

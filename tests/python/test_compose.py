@@ -18,7 +18,7 @@ import yaml
 import harness
 from redis_server import Redis
 from test_grpc_client import resting_buy
-from tidegate.v1 import account_pb2, account_pb2_grpc, trading_pb2_grpc
+from tidegate.v1 import account_pb2, account_pb2_grpc, operations_pb2, operations_pb2_grpc, trading_pb2_grpc
 from wired import Wired
 
 DEPLOY = harness.ROOT / "deploy"
@@ -112,6 +112,14 @@ def network(tmp_path: Path) -> Iterator[Wired]:
 
 def test_started_as_it_says_it_serves_a_call(network: Wired) -> None:
     with grpc.insecure_channel(network.at("gateway", 50051)) as channel:
+        operations = operations_pb2_grpc.OperationsServiceStub(channel)
+
+        def open_lanes() -> bool:
+            # A store that nobody prepared may be one that was lost, so the first owners wait some seconds.
+            lanes = operations.ListLanes(operations_pb2.ListLanesRequest(), timeout=10, wait_for_ready=True).lanes
+            return len(lanes) == 4 and all(lane.state == operations_pb2.LANE_STATE_OPEN for lane in lanes)
+
+        harness.wait_until("the four lanes to be open", open_lanes)
         account = account_pb2_grpc.AccountServiceStub(channel)
         balances = account.GetBalance(account_pb2.GetBalanceRequest(), timeout=20, wait_for_ready=True).balances
         assert balances["XXBT"] == "100.0000000000"

@@ -305,6 +305,7 @@ def test_each_alert_fires_for_its_real_cause_and_not_before(tmp_path: Path) -> N
             "keys.sandbox-expired": {"account": "main", "sandbox": True, "permissions": ["query-funds"]},
         }
         config = tidegate_config(tmp_path, expiring, **tables)
+        harness.prepare_store(config)
         process = running.enter_context(harness.tidegate("all", ["all", "--config", str(config)], tmp_path))
         admin = process.address("admin", "http")
         load = Load(process.address("gateway", "grpc"))

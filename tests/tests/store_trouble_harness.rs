@@ -346,6 +346,29 @@ async fn acl_users_may_what_their_line_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tls_server_speaks_tls_only_and_names_its_authority() {
+    let dir = dir();
+    let redis = RedisServer::start_tls(dir.path()).await.expect("Redis");
+    assert_eq!(redis.url(), format!("rediss://127.0.0.1:{}", redis.port()));
+    // Every question of the harness is asked with TLS, and the certificate is verified.
+    assert_eq!(say(&redis, "SET a 1").await, "OK");
+    let certificates = std::fs::read_to_string(redis.ca_file().expect("it has one")).expect("a file");
+    assert!(certificates.starts_with("-----BEGIN CERTIFICATE-----"));
+    let mut plain = Raw::connect(&format!("redis://127.0.0.1:{}", redis.port())).await;
+    assert_eq!(plain.say("GET a").await, None, "without TLS it answers nothing");
+    // The authority of another server does not vouch for this one.
+    let other = RedisServer::start_tls(dir.path()).await.expect("Redis");
+    let port = redis.port().to_string();
+    let mut stranger = tokio::process::Command::new("redis-cli");
+    stranger
+        .args(["-h", "127.0.0.1", "-p", &port, "--tls", "--cacert"])
+        .args([other.ca_file().expect("it has one").as_os_str(), "PING".as_ref()]);
+    let refused = stranger.output().await.expect("redis-cli runs");
+    assert!(!refused.status.success(), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("certificate verify failed"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_protected_server_is_watched() {
     let dir = dir();
     let redis = RedisServer::start_protected(dir.path(), "open sesame").await.expect("Redis");

@@ -101,6 +101,13 @@ redis_url_file = "/run/secrets/tidegate-redis/url"
 redis_url = {{ include "tidegate.redisUrl" .root | toJson }}
 {{- end }}
 prefix = {{ toJson $values.redis.prefix }}
+{{- if $values.redis.builtin.enabled }}
+# The built-in Redis keeps nothing on a disk.
+profile = "trial"
+{{- else }}
+profile = {{ toJson $values.redis.profile }}
+{{- end }}
+wait_replicas = {{ int64 $values.redis.waitReplicas }}
 
 [kraken]
 {{- if $values.sandbox.enabled }}

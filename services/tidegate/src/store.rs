@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidegate_core::{AccountName, Clock, OwnerId};
-use tidegate_lanes::{GrantStore, MemoryStore, Prepared, RedisConfig, RedisStore, StoreFacts};
-use tidegate_runtime::Config;
+use tidegate_lanes::{GrantStore, MemoryStore, Prepared, RedisConfig, RedisStore, StoreFacts, StoreProfile};
+use tidegate_runtime::{Config, config};
+use tracing::warn;
 
 /// Redis where configured, else the memory of this process.
 pub(crate) async fn connect(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn GrantStore>, String> {
@@ -40,11 +41,24 @@ pub(crate) async fn prepare(config: &Config) -> Result<Vec<String>, String> {
 
 async fn redis(config: &Config) -> Result<Option<RedisStore>, String> {
     let Some(url) = config.store.url()? else { return Ok(None) };
+    let profile = match config.store.profile {
+        Some(config::StoreProfile::Strict) => StoreProfile::Strict,
+        Some(config::StoreProfile::Trial) => StoreProfile::Trial,
+        None if url.is_loopback() => StoreProfile::Trial,
+        None => StoreProfile::Strict,
+    };
     let store = RedisStore::connect(RedisConfig {
         url: url.expose().to_owned(),
         prefix: config.store.prefix.to_string(),
         timeout_ms: config.store.timeout_ms,
         facts: StoreFacts::Server,
+        deployment: config.deployment.name.to_string(),
+        profile,
+        wait_replicas: config.store.wait_replicas,
     });
-    store.await.map(Some).map_err(|error| format!("store: {error}"))
+    let store = store.await.map_err(|error| format!("store: {error}"))?;
+    for finding in store.findings() {
+        warn!(addr = store.addr(), finding, "the store is for trials only");
+    }
+    Ok(Some(store))
 }

@@ -1,5 +1,7 @@
 //! What one search looks at: sizes, faults, and which guards are up.
 
+use crate::state::REQUESTS;
+
 /// One rule of the protocol that a variant may leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -26,7 +28,8 @@ pub enum Guard {
     Sightings,
     /// What is seen after a loss refreshes nothing until a grant of the new generation exists.
     SightingsFrozen,
-    /// A sighting counts only if it is at most one recovery wait older than the generation.
+    /// A sighting counts only if it is less than a recovery wait older than the generation: then nobody can have
+    /// been granted in a generation between.
     SightingsYoung,
     /// A floor that the lead guard would refuse is replaced by the jump.
     FloorCapped,
@@ -99,6 +102,12 @@ pub struct Config {
     pub lead_cap: u8,
     /// The last tick of the search.
     pub end: u8,
+    /// Grants of a new epoch in one run, at most.
+    pub epochs_max: u8,
+    /// Requests on the wire at one time, at most; no more than [`crate::state::REQUESTS`].
+    pub wire_max: usize,
+    /// Whether an owner may come back to a lease that has ended, while nobody else took the key.
+    pub late_renewals: bool,
     /// Losses and crashes happen no later than this.
     pub faults_until: u8,
     /// Whether owners renew in time and nothing fails: then no nonce may be refused at all.
@@ -149,6 +158,9 @@ impl Config {
             reserve: 1,
             lead_cap: 20,
             end: 8,
+            epochs_max: 12,
+            wire_max: REQUESTS,
+            late_renewals: true,
             faults_until: 4,
             calm: false,
             liveness: false,

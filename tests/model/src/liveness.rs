@@ -3,7 +3,7 @@
 use crate::config::{Budget, Config, Guard};
 use crate::owner::{abandon, draw};
 use crate::protocol::Step;
-use crate::state::{Lane, Place, Request, State, Who, Wire};
+use crate::state::{Lane, Place, REQUESTS, Request, State, Who, Wire};
 use crate::tidy::tidy;
 
 /// Longer than any wait that the protocol knows: a grant, the waits after a loss, and the time until a lead has decayed.
@@ -14,7 +14,8 @@ const STEPS_PER_TICK: u8 = 8;
 /// Whether each of the owners, left alone and without faults, opens the lane within some time. What is on the wire hangs
 /// for ever: a call that never ends must not stop anybody.
 pub(crate) fn can_open(state: &State, config: &Config) -> bool {
-    Who::BOTH.into_iter().all(|who| opens(*state, who, config))
+    let unbounded = Config { epochs_max: u8::MAX, wire_max: REQUESTS, ..*config };
+    Who::BOTH.into_iter().all(|who| opens(*state, who, &unbounded))
 }
 
 fn opens(mut state: State, who: Who, config: &Config) -> bool {

@@ -7,7 +7,11 @@ use crate::state::{Lane, Place, Process, Request, State, Who};
 pub(crate) fn draw(state: &State, who: Who, fence: bool, config: &Config) -> Option<u8> {
     let process = &state.processes[who.at()];
     let expected = if fence { Lane::Shut } else { Lane::Open };
-    if process.epoch == 0 || process.lane != expected || (!fence && process.calls == 0) || !state.has_room() {
+    if process.epoch == 0
+        || process.lane != expected
+        || (!fence && process.calls == 0)
+        || !state.has_room(config)
+    {
         return None;
     }
     if config.has(Guard::LeaseCheck) && state.now >= process.lease {

@@ -166,7 +166,7 @@ impl Config {
         if waits && state.budget.abandonments > 0 && self.has(Guard::Abandonment) {
             steps.push(Step::Abandon(at));
         }
-        if waits && state.budget.duplicates > 0 && !request.twin && state.has_room() {
+        if waits && state.budget.duplicates > 0 && !request.twin && state.has_room(self) {
             steps.push(Step::Duplicate(at));
         }
     }

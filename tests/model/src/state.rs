@@ -207,8 +207,8 @@ impl State {
     }
 
     /// Whether another request fits on the wire.
-    pub fn has_room(&self) -> bool {
-        self.wire.iter().any(Option::is_none)
+    pub fn has_room(&self, config: &Config) -> bool {
+        self.wire.iter().flatten().count() < config.wire_max
     }
 
     /// Puts a request on the wire. Callers ask [`Self::has_room`] first.

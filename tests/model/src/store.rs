@@ -96,6 +96,9 @@ fn take(state: &mut State, who: Who, config: &Config) {
     if config.has(Guard::LeadGuard) && !jumps && lo > now + config.lead_cap {
         return see(state, who, config);
     }
+    if state.epochs == config.epochs_max {
+        return; // A bound of the search, not of the protocol.
+    }
     state.epochs += 1;
     let hi = data.hi.max(lo + config.ttl + config.reserve);
     let epoch = state.epochs;
@@ -105,7 +108,7 @@ fn take(state: &mut State, who: Who, config: &Config) {
 
 /// Above everything that can have been granted since this process saw the key; `None` if it has seen nothing that counts.
 fn floor(seen_hi: u8, seen_at: u8, now: u8, birth: u8, config: &Config) -> Option<u8> {
-    let young = seen_at + config.recovery_wait() >= birth || !config.has(Guard::SightingsYoung);
+    let young = seen_at + config.recovery_wait() > birth || !config.has(Guard::SightingsYoung);
     if seen_at == 0 || !young || !config.has(Guard::Sightings) {
         return None;
     }

@@ -90,7 +90,17 @@ struct Worlds {
 fn worlds(window: u8) -> Worlds {
     let quiet = Config::quiet(window);
     let flush = Config { end: 9, faults_until: 3, budget: Budget { flushes: 1, ..NONE }, ..quiet };
-    let brief = Config { ttl: 1, end: 11 + 3 * window / 2, faults_until: 7 + window, calls: [0, 0], ..quiet };
+    // Two generations, one after the other, with all their waits: time for little else.
+    let brief = Config {
+        ttl: 1,
+        end: 10 + 2 * window,
+        faults_until: 6 + window,
+        calls: [0, 0],
+        epochs_max: 4,
+        wire_max: 2,
+        late_renewals: false,
+        ..quiet
+    };
     Worlds {
         calm: Config { calm: true, calls: [2, 1], budget: Budget { releases: 2, ..NONE }, ..quiet },
         calls: Config { end: 6, budget: Budget { abandonments: 2, releases: 1, ..NONE }, ..quiet },

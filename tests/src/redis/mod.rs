@@ -1,7 +1,7 @@
 //! Real Redis servers that fail in every way that operators meet.
 //!
 //! - [`RedisServer`]: one server, killed, restarted with or without its data, frozen, slow, emptied, evicting; with a
-//!   clock of its own, or with ACL users.
+//!   clock of its own, with ACL users, or behind TLS.
 //! - [`RedisPair`]: a primary and a replica that can be promoted too early.
 //! - [`RedisSentinels`] and [`RedisCluster`]: what hides the primary's address, and what spreads the keys.
 //! - [`StoreLink`]: the network between one owner and its store.
@@ -16,6 +16,7 @@ mod link;
 mod pair;
 mod sentinels;
 mod server;
+mod tls;
 mod trouble;
 
 pub use cluster::RedisCluster;

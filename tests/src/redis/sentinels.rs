@@ -110,6 +110,20 @@ impl RedisSentinels {
         Ok(said.iter().all(|addr| *addr == said[0]).then(|| said[0]))
     }
 
+    /// Whether all sentinels that live see the primary up and nothing left to do: one that was only just told of a
+    /// new primary has not heard of it yet.
+    async fn are_content(&self) -> anyhow::Result<bool> {
+        for sentinel in &self.sentinels {
+            if sentinel.answers_within(1000).await {
+                let said = sentinel.command(&["SENTINEL", "MASTER", Self::PRIMARY_NAME]).await?;
+                if value(&said, "flags") != Some("master") {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Brings about another primary and waits until the sentinels agree on it and it takes writes itself. Returns the
     /// port of the old one.
     pub async fn failover(&mut self, why: Failover) -> anyhow::Result<u16> {
@@ -128,7 +142,7 @@ impl RedisSentinels {
             let Some(store) = self.stores.iter().find(|store| store.port() == new.port()) else {
                 bail!("the sentinels name a stranger, {new}")
             };
-            Ok(store.info("role").await? == "master")
+            Ok(store.info("role").await? == "master" && self.are_content().await?)
         })
         .await?;
         Ok(old)
@@ -136,8 +150,12 @@ impl RedisSentinels {
 
     /// Starts a killed server again. It believes that it is a primary, an empty one or one with its old data, until
     /// the sentinels tell it otherwise, which takes them ten seconds and more.
+    ///
+    /// It is not promoted again unless the test sets its `replica-priority` above zero: on a machine that stands still
+    /// for a second the sentinels take the new primary for dead, and an empty server would empty the other one.
     pub async fn returns(&mut self, port: u16, keep: Keep) -> anyhow::Result<&RedisServer> {
         let store = self.at(port)?;
+        store.launch.lines.push("replica-priority 0".to_owned());
         store.restart(keep).await?;
         Ok(store)
     }

@@ -55,6 +55,11 @@ pub(crate) fn grant(prefix: &str, key: &GrantKey) -> String {
     format!("{}:grant:{}", tag(prefix, &key.domain), key.fingerprint)
 }
 
+/// Which deployment owns the prefix.
+pub(crate) fn deployment(prefix: &str) -> String {
+    format!("{prefix}:deployment")
+}
+
 /// The generation of a domain's grants.
 pub(crate) fn generation(prefix: &str, domain: &AccountName) -> String {
     format!("{}:generation", tag(prefix, domain))

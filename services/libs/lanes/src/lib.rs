@@ -37,5 +37,5 @@ pub use placement::propose;
 pub use queue::{Priority, PriorityQueue, Ticket, TicketId};
 pub use store::{
     GivenFacts, GrantAnswer, GrantStore, MemoryStore, Prepared, RedisConfig, RedisStore, StoreError,
-    StoreFacts, StoreFuture,
+    StoreFacts, StoreFuture, StoreProfile,
 };

@@ -13,7 +13,7 @@ use tidegate_core::{ManualClock, NonceUnit, OwnerId, UnixUs};
 use tidegate_lanes::{
     Fingerprint, GivenFacts, GrantAnswer, GrantIds, GrantKey, GrantReply, GrantRequest, GrantStore,
     GrantTerms, HeldRange, Intent, MemoryStore, Prepared, RECOVERY_US, RedisConfig, RedisStore, Release,
-    Released, STORE_INT_MAX, StoreError, StoreFacts,
+    Released, STORE_INT_MAX, StoreError, StoreFacts, StoreProfile,
 };
 
 const T: u64 = 1_795_000_000_000_000;
@@ -112,7 +112,15 @@ fn terms(intent: Intent) -> GrantTerms {
 }
 
 fn config(url: String, facts: StoreFacts) -> RedisConfig {
-    RedisConfig { url, prefix: "test".to_owned(), timeout_ms: 2_000, facts }
+    RedisConfig {
+        url,
+        prefix: "test".to_owned(),
+        timeout_ms: 2_000,
+        facts,
+        deployment: "desk".to_owned(),
+        profile: StoreProfile::Trial,
+        wait_replicas: 0,
+    }
 }
 
 /// The two stores, and what they stand on.
@@ -402,4 +410,76 @@ async fn a_store_that_goes_and_comes_back_is_used_again() {
     while store.ping().await.is_err() {
         assert!(tokio::time::Instant::now() < deadline, "never reconnected");
     }
+}
+
+#[tokio::test]
+async fn a_store_that_may_forget_is_refused_by_name_or_spoken_of() {
+    let server = RedisServer::start(&["--maxmemory-policy", "allkeys-lru"]);
+    let strict = RedisConfig { profile: StoreProfile::Strict, ..config(server.url(), StoreFacts::Server) };
+    let refused = RedisStore::connect(strict.clone()).await.expect_err("unfit").to_string();
+    assert!(refused.contains("maxmemory-policy is allkeys-lru"), "{refused}");
+    assert!(refused.contains("neither an append-only file nor a replica"), "all at once: {refused}");
+    let trial = RedisStore::connect(config(server.url(), StoreFacts::Server)).await.expect("for a trial");
+    assert_eq!(trial.findings().len(), 2);
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path().to_str().expect("a path in UTF-8");
+    let fit = RedisServer::start(&["--dir", dir, "--appendonly", "yes"]);
+    let fit = RedisStore::connect(RedisConfig { url: fit.url(), ..strict }).await.expect("fit");
+    assert_eq!(fit.findings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn two_deployments_do_not_share_a_prefix() {
+    let server = RedisServer::start(&[]);
+    let desk = config(server.url(), StoreFacts::Server);
+    RedisStore::connect(desk.clone()).await.expect("the first");
+    RedisStore::connect(desk.clone()).await.expect("another process of the same deployment");
+    let other = RedisConfig { deployment: "lab".to_owned(), ..desk.clone() };
+    let refused = RedisStore::connect(other.clone()).await.expect_err("another deployment");
+    assert!(matches!(&refused, StoreError::OtherDeployment { owner, .. } if owner == "desk"), "{refused}");
+    RedisStore::connect(RedisConfig { prefix: "lab".to_owned(), ..other }).await.expect("its own prefix");
+}
+
+#[tokio::test]
+async fn a_grant_that_no_replica_has_does_not_count() {
+    let primary = RedisServer::start(&[]);
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &primary.port.to_string()]);
+    let careful = RedisConfig {
+        profile: StoreProfile::Strict,
+        wait_replicas: 1,
+        ..config(primary.url(), StoreFacts::Server)
+    };
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    let store = loop {
+        match RedisStore::connect(careful.clone()).await {
+            Ok(store) => break store,
+            Err(error) => assert!(tokio::time::Instant::now() < deadline, "never in sync: {error}"),
+        }
+    };
+    // A replica counts as connected before it has caught up, and the first one gives the primary a new replication id.
+    let client = redis::Client::open(primary.url()).expect("an address");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("a server");
+    let _: () =
+        redis::cmd("SET").arg("any").arg("thing").query_async(&mut connection).await.expect("written");
+    loop {
+        let wait = redis::cmd("WAIT").arg(1).arg(100).query_async::<u64>(&mut connection).await;
+        if wait == Ok(1) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "never in sync: {wait:?}");
+    }
+    let domain = ids("k", "a").key.domain;
+    store.prepare(&domain, "by hand").await.expect("prepared");
+    let taken = ask(&store, "a", Intent::Take).await;
+    assert!(matches!(taken.reply, GrantReply::Granted { .. }), "{taken:?}");
+    // A lost script cache is no reason to count what was not written.
+    let _: () = redis::cmd("SCRIPT").arg("FLUSH").query_async(&mut connection).await.expect("flushed");
+    let renewed = ask(&store, "a", Intent::Renew { epoch: 1 }).await;
+    assert!(matches!(renewed.reply, GrantReply::Granted { first_of_epoch: false, .. }), "{renewed:?}");
+
+    drop(replica);
+    let look = GrantRequest { ids: ids("k", "a"), terms: terms(Intent::Look) };
+    let refused = store.grant(&look).await.expect_err("nobody else has it");
+    assert!(matches!(refused, StoreError::NotReplicated { acknowledged: 0, wanted: 1, .. }), "{refused:?}");
 }

@@ -1,5 +1,6 @@
 //! Where grants are kept: one trait, in memory for one process, in Redis for many.
 
+mod inspect;
 mod memory;
 mod redis;
 
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tidegate_core::Clock;
 
+pub use self::inspect::StoreProfile;
 pub use self::memory::MemoryStore;
 pub use self::redis::{Prepared, RedisConfig, RedisStore};
 
@@ -137,6 +139,37 @@ pub enum StoreError {
     NoReplicationId {
         /// Host and port.
         addr: String,
+    },
+    /// The server's settings make it unfit to keep grants.
+    #[error("Redis at {addr} is not fit to keep grants: {reasons}")]
+    Unfit {
+        /// Host and port.
+        addr: String,
+        /// Everything that is wrong, for an operator.
+        reasons: String,
+    },
+    /// Another deployment keeps its grants under the same prefix.
+    #[error(
+        "Redis at {addr} holds the grants of deployment {owner} under the same prefix; give each deployment a \
+         store.prefix of its own, or the same deployment.name if they are one"
+    )]
+    OtherDeployment {
+        /// Host and port.
+        addr: String,
+        /// Its name.
+        owner: String,
+    },
+    /// Too few replicas have taken what was written, so it does not count.
+    #[error(
+        "Redis at {addr} has written a grant to {acknowledged} replica(s) of {wanted}; it does not count"
+    )]
+    NotReplicated {
+        /// Host and port.
+        addr: String,
+        /// How many replicas have it.
+        acknowledged: u64,
+        /// How many must have it.
+        wanted: u32,
     },
     /// A number that the store must not hold.
     #[error(

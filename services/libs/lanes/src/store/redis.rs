@@ -9,6 +9,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind};
 use tidegate_core::{AccountName, OwnerId};
 
+use super::inspect::{self, StoreProfile};
 use super::{GrantAnswer, GrantStore, StoreError, StoreFacts, StoreFuture};
 use crate::grant::{
     GrantRecord, GrantReply, GrantRequest, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, SKEW_MAX_US,
@@ -27,6 +28,12 @@ pub struct RedisConfig {
     pub timeout_ms: u64,
     /// Whose time and identity count.
     pub facts: StoreFacts,
+    /// Name of the deployment that owns the prefix.
+    pub deployment: String,
+    /// Whether an unfit server is refused.
+    pub profile: StoreProfile,
+    /// How many replicas must have a grant before it counts. Zero for a single server.
+    pub wait_replicas: u32,
 }
 
 impl fmt::Debug for RedisConfig {
@@ -51,6 +58,8 @@ pub struct RedisStore {
     facts: StoreFacts,
     addr: String,
     timeout_ms: u64,
+    wait_replicas: u32,
+    findings: Vec<String>,
 }
 
 impl fmt::Debug for RedisStore {
@@ -95,7 +104,7 @@ impl RedisStore {
         let fail = |error: &RedisError| explain(&addr, config.timeout_ms, error);
         let connection =
             ConnectionManager::new_with_config(client, manager).await.map_err(|error| fail(&error))?;
-        let store = Self {
+        let mut store = Self {
             connection,
             grant: Script::new(include_str!("../../scripts/grant-3.lua")),
             release: Script::new(include_str!("../../scripts/release-3.lua")),
@@ -104,9 +113,49 @@ impl RedisStore {
             facts: config.facts,
             addr: addr.clone(),
             timeout_ms: config.timeout_ms,
+            wait_replicas: config.wait_replicas,
+            findings: Vec::new(),
         };
-        store.ping().await?;
+        store.inspect(config.profile).await?;
+        store.own_prefix(&config.deployment).await?;
         Ok(store)
+    }
+
+    /// What is wrong with the server, where that was not refused.
+    pub fn findings(&self) -> &[String] {
+        &self.findings
+    }
+
+    async fn inspect(&mut self, profile: StoreProfile) -> Result<(), StoreError> {
+        let mut connection = self.connection.clone();
+        let info: String =
+            redis::cmd("INFO").query_async(&mut connection).await.map_err(|error| self.explain(&error))?;
+        let findings = inspect::findings(&info, self.wait_replicas);
+        if profile == StoreProfile::Strict && !findings.is_empty() {
+            return Err(StoreError::Unfit { addr: self.addr.clone(), reasons: findings.join("; ") });
+        }
+        self.findings = findings;
+        Ok(())
+    }
+
+    /// Two deployments under one prefix would take each other's keys for their own. The first one that comes owns it.
+    async fn own_prefix(&self, deployment: &str) -> Result<(), StoreError> {
+        let mut connection = self.connection.clone();
+        let key = keys::deployment(&self.prefix);
+        let (_, owner): (redis::Value, String) = redis::pipe()
+            .cmd("SET")
+            .arg(&key)
+            .arg(deployment)
+            .arg("NX")
+            .cmd("GET")
+            .arg(&key)
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| self.explain(&error))?;
+        if owner == deployment {
+            return Ok(());
+        }
+        Err(StoreError::OtherDeployment { addr: self.addr.clone(), owner })
     }
 
     /// Host and port, for people.
@@ -167,9 +216,8 @@ impl RedisStore {
             Intent::Renew { epoch } => ("renew", epoch),
             Intent::Look => ("look", 0),
         };
-        let mut connection = self.connection.clone();
-        let reply: ScriptReply = self
-            .grant
+        let mut script = self.grant.prepare_invoke();
+        script
             .key(keys::grant(&self.prefix, &ids.key))
             .key(keys::members(&self.prefix, &ids.key.domain, &ids.pool))
             .key(keys::generation(&self.prefix, &ids.key.domain))
@@ -195,10 +243,33 @@ impl RedisStore {
             .arg(joined(&ids.mounts))
             .arg(terms.known_generation.as_deref().unwrap_or_default())
             .arg(self.now_arg())
-            .arg(self.replication_id_arg())
-            .invoke_async(&mut connection)
-            .await
-            .map_err(|error| self.explain(&error))?;
+            .arg(self.replication_id_arg());
+        let mut connection = self.connection.clone();
+        if self.wait_replicas == 0 {
+            let reply: ScriptReply =
+                script.invoke_async(&mut connection).await.map_err(|error| self.explain(&error))?;
+            return self.read(&reply);
+        }
+        // In one pipeline, so that the wait speaks of this very write. Half the time is the wait's, half the rest's.
+        let wait_ms = (self.timeout_ms / 2).max(1);
+        let mut once = async || {
+            let mut pipe = redis::pipe();
+            pipe.invoke_script(&script).cmd("WAIT").arg(self.wait_replicas).arg(wait_ms);
+            pipe.query_async::<(ScriptReply, u64)>(&mut connection).await
+        };
+        let replied = match once().await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                let mut connection = self.connection.clone();
+                script.load_async(&mut connection).await.map_err(|error| self.explain(&error))?;
+                once().await
+            }
+            replied => replied,
+        };
+        let (reply, acknowledged) = replied.map_err(|error| self.explain(&error))?;
+        if acknowledged < u64::from(self.wait_replicas) {
+            let (addr, wanted) = (self.addr.clone(), self.wait_replicas);
+            return Err(StoreError::NotReplicated { addr, acknowledged, wanted });
+        }
         self.read(&reply)
     }
 

@@ -4,10 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
+use tempfile::TempDir;
+
 /// A running server. Killed when dropped.
 pub(crate) struct RedisServer {
     process: Child,
     pub(crate) port: u16,
+    /// Its own, because a replica writes what it gets into its directory, and whoever starts there next reads it.
+    _dir: TempDir,
 }
 
 impl RedisServer {
@@ -18,11 +22,12 @@ impl RedisServer {
             let probe = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let port = probe.local_addr().expect("bound").port();
             drop(probe);
+            let dir = tempfile::tempdir().expect("a directory");
             let mut process = Command::new("redis-server")
                 .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
                 .args(["--save", "", "--appendonly", "no"])
                 .arg("--dir")
-                .arg(std::env::temp_dir())
+                .arg(dir.path())
                 .args(extra)
                 .stdout(Stdio::piped())
                 .spawn()
@@ -32,7 +37,7 @@ impl RedisServer {
             if ready {
                 // Keeps the pipe open and empty for as long as the server lives.
                 std::thread::spawn(move || lines.for_each(drop));
-                return Self { process, port };
+                return Self { process, port, _dir: dir };
             }
             process.wait().expect("a child of ours");
         }

@@ -21,8 +21,8 @@ use std::path::Path;
 pub use mistakes::{Mistake, Mistakes};
 pub use tables::{
     AccountConfig, AdminConfig, Config, DeploymentConfig, ExecutorConfig, GatewayConfig, KeyConfig,
-    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, StoreConfig, Tier,
-    TracesConfig,
+    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, StoreConfig, StoreProfile,
+    Tier, TracesConfig,
 };
 pub use values::{CollectorUrl, HostPort, Label, RedisUrl, RestUrl};
 

@@ -12,8 +12,8 @@ use super::mistakes::nearest;
 use super::section::Section;
 use super::tables::{
     AccountConfig, AdminConfig, Config, DeploymentConfig, ExecutorConfig, GatewayConfig, KeyConfig,
-    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, StoreConfig, Tier,
-    TracesConfig,
+    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, StoreConfig, StoreProfile,
+    Tier, TracesConfig,
 };
 use super::values::{Label, listen_address};
 use crate::telemetry::check_filter;
@@ -152,6 +152,12 @@ fn store(mut s: Section<'_>) -> StoreConfig {
         redis_url_file: path(&mut s, "redis_url_file"),
         prefix: s.parsed("prefix").unwrap_or_else(|| constant("tidegate")),
         timeout_ms: s.number("timeout_ms", 1..=MINUTE_MS).unwrap_or(250),
+        profile: s.parsed_by("profile", |text| match text {
+            "strict" => Ok(StoreProfile::Strict),
+            "trial" => Ok(StoreProfile::Trial),
+            _ => Err("must be strict or trial"),
+        }),
+        wait_replicas: s.number("wait_replicas", 0..=9).unwrap_or(0),
     };
     s.finish();
     config

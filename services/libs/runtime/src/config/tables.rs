@@ -143,6 +143,19 @@ pub struct StoreConfig {
     pub prefix: Label,
     /// `timeout_ms` of one command, default 250.
     pub timeout_ms: u64,
+    /// `profile`, default `trial` for a server on loopback, else `strict`.
+    pub profile: Option<StoreProfile>,
+    /// `wait_replicas`, how many replicas must have a grant before it counts; default 0.
+    pub wait_replicas: u32,
+}
+
+/// How to judge a server that is not fit to keep grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreProfile {
+    /// `strict`: refuse it by name.
+    Strict,
+    /// `trial`: say so, and use it.
+    Trial,
 }
 
 impl StoreConfig {

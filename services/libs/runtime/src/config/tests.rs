@@ -350,3 +350,19 @@ fn a_decay_is_taken_digit_by_digit_however_it_is_written() {
         tier(nonsense).expect_err(nonsense);
     }
 }
+
+#[test]
+fn a_redis_on_this_machine_is_known_by_its_name() {
+    for (url, loopback) in [
+        ("redis://127.0.0.1:6379/0", true),
+        ("redis://127.0.0.1", true),
+        ("redis://localhost:7000", true),
+        ("redis://[::1]:6379", true),
+        ("redis://user:pass@127.0.0.1:6379/1", true),
+        ("redis://redis:6379/0", false),
+        ("redis://10.0.0.7:6379", false),
+        ("redis://localhost.example:6379", false),
+    ] {
+        assert_eq!(url.parse::<RedisUrl>().expect(url).is_loopback(), loopback, "{url}");
+    }
+}

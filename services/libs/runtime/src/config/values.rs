@@ -173,6 +173,24 @@ impl RedisUrl {
     }
 }
 
+impl RedisUrl {
+    /// Whether the server is on this machine, as far as its name says.
+    pub fn is_loopback(&self) -> bool {
+        let rest = self.0.trim_start_matches("redis://");
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        let server = place.split('/').next().unwrap_or_default();
+        let host = if server.starts_with('[') || server.matches(':').count() == 1 {
+            server
+                .rsplit_once(':')
+                .map_or(server, |(host, port)| if port.ends_with(']') { server } else { host })
+        } else {
+            server
+        };
+        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
 impl FromStr for RedisUrl {
     type Err = &'static str;
 
