@@ -94,6 +94,9 @@ fn lane(cell: &LaneCell) -> v1::Lane {
         _ if view.draining => (v1::LaneState::Draining, String::new()),
         LaneState::Verifying => (v1::LaneState::Verifying, String::new()),
         LaneState::Open if view.is_ready() => (v1::LaneState::Open, String::new()),
+        LaneState::Open if view.takes_cancels() => {
+            (v1::LaneState::CancelsOnly, "the store does not answer".to_owned())
+        }
         LaneState::Open => {
             let trouble =
                 view.trouble.map_or_else(|| "the grant is being renewed".to_owned(), |t| t.to_string());

@@ -93,7 +93,8 @@ impl Lanes {
     /// Puts the call into the best of this process's lanes that takes it.
     fn queue(&self, call: &Call<'_>) -> Result<Queued, Error> {
         let info = call.info;
-        let candidates: Vec<Candidate> = self.cells.iter().map(|cell| candidate(cell)).collect();
+        let cancels = priority(call.endpoint.effect) == Priority::Cancel;
+        let candidates: Vec<Candidate> = self.cells.iter().map(|cell| candidate(cell, cancels)).collect();
         let considered =
             candidates.iter().filter(|c| call.label.as_ref().is_none_or(|label| c.label == *label));
         let tag = (!info.key_tag.is_empty()).then_some(info.key_tag.as_str());
@@ -222,13 +223,13 @@ pub(crate) fn refusal_error(endpoint: &Endpoint, refusal: Refusal) -> Error {
     error
 }
 
-fn candidate(cell: &LaneCell) -> Candidate {
+fn candidate(cell: &LaneCell, cancels: bool) -> Candidate {
     let view = cell.view();
     Candidate {
         label: view.label.clone(),
         account: cell.key.account.clone(),
         permissions: cell.key.permissions,
-        ready: view.is_ready(),
+        ready: if cancels { view.takes_cancels() } else { view.is_ready() },
         predicted_wait_ms: view.predicted_wait_ms,
         tags: cell.key.tags.clone(),
         local: true,

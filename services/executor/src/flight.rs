@@ -205,6 +205,13 @@ fn learn(cell: &Arc<LaneCell>, endpoint: &'static Endpoint, refusal: &Refusal, c
         }
         effect => {
             if effect == KeyEffect::BadNonce {
+                let superseded = cell.lock().lane.superseded(cell.shared.clock.mono());
+                if let Some(handed_back) = superseded {
+                    warn!(key = %cell.key.label, "another process has the key; this one falls silent");
+                    cell.hand_back(&handed_back);
+                    cell.announce();
+                    return;
+                }
                 cell.shared.metrics.nonce_refused(cell.key.label.as_str(), cause);
             }
             warn!(?effect, error = %refusal.text, "Kraken found fault with the key");

@@ -58,6 +58,7 @@ impl Keeper {
                         pause
                     }
                     Err(text) => {
+                        self.cell.lock().lane.store_gone();
                         if !std::mem::replace(&mut store_trouble, true) {
                             warn!(key = %self.cell.key.label, error = %text, "the store cannot be asked for the grant");
                         }

@@ -89,6 +89,7 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
             .map(Choice::of)
             .ok_or_else(|| Error::internal("an executor vanished between two looks"));
     }
+    let cancels = matches!(wanted.endpoint.effect, Effect::Cancel | Effect::CancelScope);
     let reported =
         picture.up().flat_map(|executor| executor.lanes.iter().map(move |lane| (Some(executor), lane)));
     let lanes: Vec<(Option<&Executor>, Candidate)> = reported
@@ -96,11 +97,16 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
         .filter(|(_, lane)| wanted.key_label.is_none_or(|label| lane.label.as_str() == label))
         .map(|(executor, lane)| {
             let report = &lane.report;
+            let open = match report.state() {
+                v1::LaneState::Open => true,
+                v1::LaneState::CancelsOnly => cancels,
+                _ => false,
+            };
             let candidate = Candidate {
                 label: lane.label.clone(),
                 account: lane.account.clone(),
                 permissions: lane.permissions,
-                ready: report.state() == v1::LaneState::Open && executor.is_some_and(|e| !is_tried(e)),
+                ready: open && executor.is_some_and(|e| !is_tried(e)),
                 predicted_wait_ms: u64::from(report.predicted_wait_ms),
                 tags: report.tags.clone(),
                 local: executor.is_some_and(|e| e.name == "local"),

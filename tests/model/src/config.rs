@@ -108,6 +108,8 @@ pub struct Config {
     pub wire_max: usize,
     /// Whether an owner may come back to a lease that has ended, while nobody else took the key.
     pub late_renewals: bool,
+    /// Whether answers of the store arrive at once and are never lost.
+    pub prompt_replies: bool,
     /// Losses and crashes happen no later than this.
     pub faults_until: u8,
     /// Whether owners renew in time and nothing fails: then no nonce may be refused at all.
@@ -161,6 +163,7 @@ impl Config {
             epochs_max: 12,
             wire_max: REQUESTS,
             late_renewals: true,
+            prompt_replies: false,
             faults_until: 4,
             calm: false,
             liveness: false,

@@ -70,7 +70,12 @@ impl Config {
         let mut state = *before;
         match step {
             Step::Tick => state.now += 1,
-            Step::Ask(who) => ask(&mut state, who, self),
+            Step::Ask(who) => {
+                ask(&mut state, who, self);
+                if self.prompt_replies && state.processes[who.at()].reply.epoch > 0 {
+                    read_reply(&mut state, who, self);
+                }
+            }
             Step::ReadReply(who) => read_reply(&mut state, who, self),
             Step::Look(who) => {
                 if notice(&mut state, self) {

@@ -93,12 +93,13 @@ fn worlds(window: u8) -> Worlds {
     // Two generations, one after the other, with all their waits: time for little else.
     let brief = Config {
         ttl: 1,
-        end: 10 + 2 * window,
-        faults_until: 6 + window,
+        end: if window == 0 { 10 } else { 14 },
+        faults_until: if window == 0 { 6 } else { 8 },
         calls: [0, 0],
         epochs_max: 4,
         wire_max: 2,
         late_renewals: false,
+        prompt_replies: true,
         ..quiet
     };
     Worlds {

@@ -4,10 +4,13 @@
 use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
 use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
+use tidegate_proto::v1::trading_service_client::TradingServiceClient;
 use tidegate_tests::eventually;
 use tidegate_tests::house::{House, Plan, channel, lanes};
-use tidegate_tests::judge::forbidden_refusals;
+use tidegate_tests::judge::{forbidden_refusals, promises_not_executed};
+use tidegate_tests::load::{handle_of, resting_order};
 use tidegate_tests::process::Process;
+use tidegate_tests::redis::Keep;
 use tonic::transport::Channel;
 
 const KEYS: [&str; 2] = ["sandbox-read", "sandbox-read-2"];
@@ -72,6 +75,48 @@ async fn an_owner_that_the_store_forgot_is_followed_above_all_that_it_drew() {
     }
     let ask = v1::GetApiKeyInfoRequest { key_label: KEYS[0].into(), ..Default::default() };
     OperationsServiceClient::new(gateway).get_api_key_info(ask).await.expect("key info");
+    let log = house.pages.log().await.expect("a log");
+    assert_eq!(forbidden_refusals(&log), Vec::<&serde_json::Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_cancels_go_on_and_with_it_everything() {
+    let mut house = house().await;
+    let config = house.config(&["sandbox-all"], "").expect("a config");
+    let process = house.all("one", &config).await.expect("the process");
+    let gateway = channel(&process).await.expect("a channel");
+    let mut trading = TradingServiceClient::new(gateway.clone());
+    let mut handles = Vec::new();
+    for _ in 0..3 {
+        let order = resting_order();
+        handles.push(handle_of(&order));
+        trading.add_order(order).await.expect("an order that rests");
+    }
+    let redis = house.redis.as_mut().expect("planned");
+    redis.restart(Keep::Nothing).await.expect("a server that lost everything");
+    redis.kill().await.expect("gone");
+    eventually("the lane to take cancels only", || async {
+        let lanes = lanes(gateway.clone()).await;
+        (lanes.first()?.state() == v1::LaneState::CancelsOnly).then_some(())
+    })
+    .await;
+    let status = trading.add_order(resting_order()).await.expect_err("no order without a store");
+    assert!(promises_not_executed(&status), "{status:?}");
+    for handle in handles.drain(..2) {
+        let target = Some(v1::cancel_order_request::Target::ClOrdId(handle));
+        let cancel = v1::CancelOrderRequest { context: None, target };
+        let reply = trading.cancel_order(cancel).await.expect("a cancel without a store").into_inner();
+        let accepted = matches!(reply.outcome, Some(v1::cancel_order_response::Outcome::Accepted(_)));
+        assert!(accepted, "{reply:?}");
+    }
+
+    house.redis.as_mut().expect("planned").restart(Keep::Nothing).await.expect("it comes back, empty");
+    eventually("the lane to be open again", || async {
+        let lanes = lanes(gateway.clone()).await;
+        (lanes.first()?.state() == v1::LaneState::Open).then_some(())
+    })
+    .await;
+    trading.add_order(resting_order()).await.expect("an order again");
     let log = house.pages.log().await.expect("a log");
     assert_eq!(forbidden_refusals(&log), Vec::<&serde_json::Value>::new());
 }

@@ -95,6 +95,27 @@ impl NonceSource {
         Ok(nonce)
     }
 
+    /// What [`Self::draw_lowest`] would give out.
+    pub fn peek_lowest(&self, wall: UnixUs) -> Result<Nonce, NonceError> {
+        if self.hi_us == 0 {
+            return Err(NonceError::NoGrant);
+        }
+        let above_last = self.last.map_or(0, |last| last.0.saturating_add(1));
+        let lowest = Nonce(above_last.max(self.first(self.lo_us).0));
+        if !self.in_range(lowest) {
+            return Err(NonceError::Exhausted { hi_us: self.hi_us });
+        }
+        self.plausible(lowest, wall)?;
+        Ok(lowest)
+    }
+
+    /// Draws the lowest nonce that is left, whatever the clock says: `last + 1`.
+    pub fn draw_lowest(&mut self, wall: UnixUs) -> Result<Nonce, NonceError> {
+        let nonce = self.peek_lowest(wall)?;
+        self.last = Some(nonce);
+        Ok(nonce)
+    }
+
     /// Draws the next nonce. It is used up whether or not it is sent.
     pub fn draw(&mut self, wall: UnixUs) -> Result<Nonce, NonceError> {
         let nonce = self.peek(wall)?;

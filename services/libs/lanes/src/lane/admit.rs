@@ -14,7 +14,8 @@ impl Lane {
         if self.draining {
             return Err(SubmitRefusal::Draining);
         }
-        if !matches!(self.state, LaneState::Verifying | LaneState::Open) || now >= self.lease_until {
+        let leased = now < self.lease_until || (self.is_adrift(now) && ticket.priority == Priority::Cancel);
+        if !matches!(self.state, LaneState::Verifying | LaneState::Open) || !leased {
             return Err(SubmitRefusal::NotOpen);
         }
         let milli = ticket.points_milli();
@@ -45,6 +46,7 @@ impl Lane {
             label: self.config.label.clone(),
             state: self.state.clone(),
             draining: self.draining,
+            adrift: self.is_adrift(now),
             epoch: self.epoch,
             lease_left_ms: self.lease_until.ms_since(now),
             permissions: self.config.permissions,

@@ -26,6 +26,8 @@ pub(super) struct Flight {
     pub sent_at: MonoUs,
     /// Its class.
     pub priority: Priority,
+    /// Whether its nonce was drawn without a lease.
+    pub adrift: bool,
 }
 
 impl Flight {
@@ -163,6 +165,7 @@ mod tests {
             points_milli: 1_000,
             sent_at: MonoUs(0),
             priority: Priority::Place,
+            adrift: false,
         }
     }
 

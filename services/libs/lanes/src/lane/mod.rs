@@ -9,6 +9,7 @@
 //! then ended by the shell), expired, or handed back unsent.
 
 mod admit;
+mod cancels;
 mod flight;
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,8 @@ pub struct Lane {
     verify_pause_us: u64,
     /// Whether a cancel waits for nothing but a call in flight; as of the last [`Lane::next`].
     cancel_blocked: bool,
+    /// Whether the store does not answer: cancels go on without a lease.
+    adrift: bool,
     trouble: Option<NonceError>,
 }
 
@@ -77,6 +80,7 @@ impl Lane {
             verify_at: now,
             verify_pause_us: VERIFY_AGAIN_US,
             cancel_blocked: false,
+            adrift: false,
             trouble: None,
             config,
         }
@@ -133,6 +137,7 @@ impl Lane {
     /// What an answer of the store shows, whatever was asked. To be told of every answer, before anything else is done
     /// with it. `true` if the store has lost its memory since the last one.
     pub fn saw(&mut self, sight: &Sight, sent_at: MonoUs, now: MonoUs) -> bool {
+        self.adrift = false;
         self.sightings.note(sight, sent_at, now)
     }
 
@@ -234,6 +239,7 @@ impl Lane {
             LaneState::Refused { .. } => Step::Idle,
             LaneState::Idle if self.draining => Step::Idle,
             LaneState::Idle => Step::NeedsGrant,
+            LaneState::Open if now >= self.lease_until && self.adrift => self.next_adrift(now, wall),
             LaneState::Verifying | LaneState::Open if now >= self.lease_until => Step::NeedsGrant,
             LaneState::Verifying => self.next_verification(now, wall),
             LaneState::Open => self.next_call(now, wall),
@@ -244,8 +250,9 @@ impl Lane {
     /// before the socket write, because a process may have slept since [`Self::next`].
     pub fn lease_ok(&self, ticket: TicketId, now: MonoUs) -> bool {
         let usable = matches!(self.state, LaneState::Verifying | LaneState::Open);
-        let current = self.flights.find(ticket).is_some_and(|flight| self.epoch == Some(flight.epoch));
-        usable && current && now < self.lease_until
+        let flight = self.flights.find(ticket).filter(|flight| self.epoch == Some(flight.epoch));
+        let leased = |flight: &Flight| now < self.lease_until || (self.adrift && flight.adrift);
+        usable && flight.is_some_and(leased)
     }
 
     /// A call in flight ended. `false` if it had been abandoned, or had ended before.
@@ -377,12 +384,16 @@ impl Lane {
         now: MonoUs,
         wall: UnixUs,
     ) -> Result<tidegate_core::Nonce, Step> {
-        let nonce = self.nonces.draw(wall).map_err(|error| self.no_nonce(error))?;
+        // Without a lease the clock says nothing: another owner's range may begin right above ours.
+        let leased = now < self.lease_until;
+        let drawn = if leased { self.nonces.draw(wall) } else { self.nonces.draw_lowest(wall) };
+        let nonce = drawn.map_err(|error| self.no_nonce(error))?;
         self.trouble = None;
         self.floor_us = self.floor_us.max(self.nonces.last_us() + 1);
         self.counter.begin(points_milli);
         let epoch = self.epoch_seen;
-        self.flights.start(Flight { ticket, nonce, epoch, points_milli, sent_at: now, priority });
+        let adrift = now >= self.lease_until;
+        self.flights.start(Flight { ticket, nonce, epoch, points_milli, sent_at: now, priority, adrift });
         Ok(nonce)
     }
 
@@ -404,23 +415,6 @@ impl Lane {
         first.map_or(Step::Idle, Step::WaitUntil)
     }
 
-    /// Whether the first that waits is a cancel that would leave now, were it not for a call in flight.
-    fn is_cancel_blocked(&self, now: MonoUs, wall: UnixUs) -> bool {
-        let first = self.queue.iter().next().filter(|ticket| ticket.priority == Priority::Cancel);
-        self.state == LaneState::Open
-            && now < self.lease_until
-            && first.is_some_and(|t| self.counter.admit(now, t.points_milli(), false) == Admission::Now)
-            && self.nonces.peek(wall).is_ok_and(|nonce| !self.flights.has_room(nonce))
-    }
-
-    /// Gives a call in flight up. It may still reach Kraken, so its points stay held.
-    fn abandon(&mut self, ticket: TicketId, now: MonoUs) {
-        let Some(flight) = self.flights.end(ticket) else { return };
-        if flight.points_milli > 0 {
-            self.flights.linger(&flight, now);
-        }
-    }
-
     fn settle(&mut self, now: MonoUs) {
         let dead = self.flights.settle(now, None);
         if dead > 0 {
@@ -430,6 +424,7 @@ impl Lane {
 
     fn give_up(&mut self) {
         self.epoch = None;
+        self.adrift = false;
         self.lease_until = MonoUs(0);
         self.nonces.stop();
         self.trouble = None;

@@ -232,3 +232,51 @@ fn a_grant_far_from_the_clock_is_refused_whatever_the_store_says() {
     assert!(lane.grant_given(T, T, wall, &granted(1, true, None)).is_err());
     assert_eq!(lane.state(), &LaneState::Idle);
 }
+
+#[test]
+fn without_a_store_cancels_go_on_and_nothing_else() {
+    let mut lane = open_lane(Tier::PRO);
+    let late = T.plus_ms(600_000);
+    let over = T.plus_ms(4_500);
+    lane.submit(T, ticket(1, Priority::Cancel, 0, late)).expect("room");
+    let Step::Send { nonce: last, .. } = lane.next(T, WALL) else { panic!("leased") };
+    lane.ended(TicketId(1), T, End::Answered);
+    assert_eq!(lane.submit(over, ticket(2, Priority::Cancel, 0, late)), Err(SubmitRefusal::NotOpen));
+    assert!(lane.superseded(over).is_none(), "the store was not asked yet");
+    // Whether the store is away is known only by asking it.
+    lane.store_gone();
+    assert!(lane.is_adrift(over) && lane.snapshot(over).takes_cancels() && !lane.snapshot(over).is_ready());
+    assert_eq!(lane.submit(over, ticket(3, Priority::Place, 0, late)), Err(SubmitRefusal::NotOpen));
+    let (mut now, mut expected) = (over, last.0);
+    for id in 10..14 {
+        // Long after the end of the range by the clock.
+        now = now.plus_ms(60_000);
+        lane.submit(now, ticket(id, Priority::Cancel, 0, late)).expect("adrift");
+        let Step::Send { ticket, nonce } = lane.next(now, UnixUs(WALL.0 + now.0)) else { panic!("adrift") };
+        expected += 1;
+        assert_eq!((ticket.id, nonce.0), (TicketId(id), expected), "last + 1, whatever the clock says");
+        assert!(lane.lease_ok(ticket.id, now));
+        lane.ended(ticket.id, now, End::Answered);
+    }
+    assert_eq!(lane.next(now, WALL), Step::NeedsGrant, "and the store is asked on");
+    // Refused: the key is somebody else's. Silent at once.
+    lane.submit(now, ticket(20, Priority::Cancel, 0, late)).expect("adrift");
+    assert_eq!(lane.superseded(now).expect("adrift").len(), 1);
+    assert!(lane.epoch().is_none() && !lane.is_adrift(now));
+    assert_eq!(lane.submit(now, ticket(21, Priority::Cancel, 0, late)), Err(SubmitRefusal::NotOpen));
+}
+
+#[test]
+fn a_store_that_answers_again_ends_the_drift() {
+    let mut lane = open_lane(Tier::PRO);
+    let over = T.plus_ms(5_000);
+    lane.store_gone();
+    assert!(lane.is_adrift(over));
+    let sight = Sight { generation: "g".into(), born_us: 1, reach_us: None };
+    lane.saw(&sight, over, over);
+    assert!(!lane.is_adrift(over), "whoever has the key now, the store knows");
+    // A lane that holds nothing cannot drift.
+    let mut idle = lane_at(Tier::PRO);
+    idle.store_gone();
+    assert!(!idle.is_adrift(over));
+}

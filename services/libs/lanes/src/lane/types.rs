@@ -134,6 +134,8 @@ pub struct LaneView {
     pub state: LaneState,
     /// Whether it is being given back.
     pub draining: bool,
+    /// Whether the store is away and the lease has ended, so that cancels alone are sent.
+    pub adrift: bool,
     /// The epoch held, if any.
     pub epoch: Option<u64>,
     /// What is left of the lease, in milliseconds.
@@ -155,7 +157,12 @@ pub struct LaneView {
 }
 
 impl LaneView {
-    /// Whether the lane would take a call now.
+    /// Whether the lane would take a cancel now.
+    pub fn takes_cancels(&self) -> bool {
+        self.is_ready() || (self.adrift && self.trouble.is_none())
+    }
+
+    /// Whether the lane would take any call now.
     pub fn is_ready(&self) -> bool {
         self.state == LaneState::Open && !self.draining && self.lease_left_ms > 0 && self.trouble.is_none()
     }

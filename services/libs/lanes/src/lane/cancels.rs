@@ -1,0 +1,66 @@
+//! How cancels get through: past a call that hangs, and without a store.
+//!
+//! *Adrift.* When the store does not answer and the lease has ended, nobody can say whether the key is still ours. A cancel
+//! goes on all the same, without limit of time, because the worst that can happen is a refusal: if another process has
+//! taken the key, its range lies above ours by the window, and once Kraken has accepted one call of it, Kraken refuses
+//! ours. So the nonces are `last + 1` below the end of our range, never the clock, and the first one that is refused says
+//! that the key is somebody else's: the lane is then *superseded* and falls silent at once (DESIGN section 4, "Redis gone").
+
+use tidegate_core::{MonoUs, UnixUs};
+
+use super::{Admission, Lane, LaneState, Step};
+use crate::queue::{Priority, Ticket, TicketId};
+
+impl Lane {
+    /// The store did not answer a request for the grant. From the end of the lease on, cancels go on without it.
+    pub fn store_gone(&mut self) {
+        self.adrift = self.epoch.is_some();
+    }
+
+    /// Whether cancels, and nothing else, are sent: the lease has ended and the store is away.
+    pub fn is_adrift(&self, now: MonoUs) -> bool {
+        self.adrift && self.state == LaneState::Open && !self.draining && now >= self.lease_until
+    }
+
+    /// Kraken refused a nonce that was drawn without a lease: somebody else has the key. What waits is handed back.
+    /// `None` if the lane is not adrift, so that the refusal means something else.
+    #[must_use = "the calls that were handed back still wait for an answer"]
+    pub fn superseded(&mut self, now: MonoUs) -> Option<Vec<Ticket>> {
+        self.is_adrift(now).then(|| self.grant_lost())
+    }
+
+    /// The next cancel without a lease; everything else waits for the store.
+    pub(super) fn next_adrift(&mut self, now: MonoUs, wall: UnixUs) -> Step {
+        let first = self.queue.iter().next().filter(|ticket| ticket.priority == Priority::Cancel).copied();
+        let Some(ticket) = first.filter(|_| self.is_adrift(now)) else { return Step::NeedsGrant };
+        let affordable = self.counter.admit(now, ticket.points_milli(), false) == Admission::Now;
+        let room = self.nonces.peek_lowest(wall).is_ok_and(|nonce| self.flights.has_room(nonce));
+        if !affordable || !room {
+            return Step::NeedsGrant;
+        }
+        match self.launch(ticket.id, ticket.priority, ticket.points_milli(), now, wall) {
+            Ok(nonce) => {
+                self.queue.remove(ticket.id);
+                Step::Send { ticket, nonce }
+            }
+            Err(step) => step,
+        }
+    }
+
+    /// Whether the first that waits is a cancel that would leave now, were it not for a call in flight.
+    pub(super) fn is_cancel_blocked(&self, now: MonoUs, wall: UnixUs) -> bool {
+        let first = self.queue.iter().next().filter(|ticket| ticket.priority == Priority::Cancel);
+        self.state == LaneState::Open
+            && (now < self.lease_until || self.adrift)
+            && first.is_some_and(|t| self.counter.admit(now, t.points_milli(), false) == Admission::Now)
+            && self.nonces.peek(wall).is_ok_and(|nonce| !self.flights.has_room(nonce))
+    }
+
+    /// Gives a call in flight up. It may still reach Kraken, so its points stay held.
+    pub(super) fn abandon(&mut self, ticket: TicketId, now: MonoUs) {
+        let Some(flight) = self.flights.end(ticket) else { return };
+        if flight.points_milli > 0 {
+            self.flights.linger(&flight, now);
+        }
+    }
+}
