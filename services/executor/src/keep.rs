@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tidegate_core::MonoUs;
 use tidegate_lanes::{
-    GrantAnswer, GrantIds, GrantReply, GrantRequest, GrantStore, Intent, Member, Release, Want, propose,
+    GrantAnswer, GrantIds, GrantReply, GrantRequest, GrantStore, Intent, LaneState, Member, Release, Want,
+    propose,
 };
 use tidegate_runtime::Drain;
 use tidegate_runtime::telemetry::StoreAct;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::lane_cell::{LaneCell, Next};
+use crate::verify::ends_soon;
 
 /// Between two requests to the store while nothing presses.
 const RENEW_EVERY: Duration = Duration::from_millis(1_500);
@@ -46,6 +48,7 @@ impl Keeper {
             if self.drain.is_begun() {
                 return self.give_back().await;
             }
+            self.stop_before_the_end();
             let next = self.cell.pump();
             let pressing = next == Next::Grant && self.cell.lock().lane.epoch().is_some();
             if Instant::now() >= ask_store_at || pressing {
@@ -81,6 +84,22 @@ impl Keeper {
                 () = self.drain.begun() => {}
             }
         }
+    }
+
+    /// Stops using a key that is about to expire: a call that is on its way then must not find it gone.
+    fn stop_before_the_end(&self) {
+        let wall = self.cell.shared.clock.wall();
+        let handed_back = {
+            let mut state = self.cell.lock();
+            let ends = state.expires.is_some_and(|expires| ends_soon(expires, wall));
+            if !ends || matches!(state.lane.state(), LaneState::Refused { .. }) {
+                return;
+            }
+            state.lane.refuse("it expires within a minute; make a new key")
+        };
+        error!(key = %self.cell.key.label, "the key is not used any more: it expires within a minute");
+        self.cell.hand_back(&handed_back);
+        self.cell.announce();
     }
 
     fn instant(&self, at: MonoUs) -> Instant {

@@ -8,6 +8,11 @@ use crate::key::Key;
 /// A key is not used from this long before it expires: a call that is on its way then must not find it gone.
 const EXPIRY_MARGIN_S: u64 = 60;
 
+/// Whether a key that expires then is not to be used any more.
+pub(crate) fn ends_soon(expires: UnixUs, now: UnixUs) -> bool {
+    expires <= now.plus_ms(EXPIRY_MARGIN_S * 1_000)
+}
+
 /// Compares what Kraken says of a key with its configuration. Returns when the key expires, if it does.
 ///
 /// The error names every difference, in words for an operator; it holds no secret.
@@ -36,7 +41,7 @@ pub(crate) fn verify(key: &Key, info: &ApiKeyInfo, now: UnixUs) -> Result<Option
         ));
     }
     let expires = info.valid_until.as_ref().and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
-    if expires.is_some_and(|expires| expires <= now.plus_ms(EXPIRY_MARGIN_S * 1_000)) {
+    if expires.is_some_and(|expires| ends_soon(expires, now)) {
         differences.push("it has expired or does so within a minute".to_owned());
     }
     if differences.is_empty() { Ok(expires) } else { Err(differences.join("; ")) }

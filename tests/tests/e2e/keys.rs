@@ -6,6 +6,7 @@ use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
 use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
 use tidegate_proto::v1::trading_service_client::TradingServiceClient;
+use tidegate_tests::eventually;
 use tidegate_tests::house::{House, Plan, channel, lanes, sandbox_key};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -167,4 +168,43 @@ async fn kraken_s_word_on_a_key_can_be_asked_by_its_label() {
     let unknown = operations.get_api_key_info(ask("nothing")).await.expect_err("no such key");
     assert_eq!(unknown.code(), Code::FailedPrecondition);
     assert!(promises_not_executed(&unknown));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_not_used_in_its_last_minute() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (keys, file) = (dir.path().join("keys.json"), dir.path().join("ending.key"));
+    // So much longer than a minute that the lane opens first.
+    let ends = jiff::Timestamp::now().as_second() + 64;
+    let secret = sandbox_key("sandbox-read").expect("a key")["secret"].as_str().expect("text").to_owned();
+    let more = serde_json::json!({ "keys": [{
+        "label": "ending", "api_key": "ending", "secret": secret, "account": "main",
+        "permission_tokens": ["query-funds"], "nonce_unit": "us", "valid_until": ends,
+    }] });
+    std::fs::write(&keys, more.to_string()).expect("written");
+    std::fs::write(&file, format!("ending\n{secret}\n")).expect("written");
+    let sandbox = format!("keys_file = {:?}", keys.display().to_string());
+    let house = House::build(Plan { sandbox, ..Plan::default() }).await.expect("a house");
+    let table = format!(
+        "[keys.ending]\naccount = \"main\"\nfile = {:?}\npermissions = [\"query-funds\"]\n",
+        file.display().to_string()
+    );
+    let config = house.config(&[], &table).expect("a config");
+    let process = house.all("one", &config).await.expect("the process");
+    let gateway = channel(&process).await.expect("a channel");
+    AccountServiceClient::new(gateway.clone())
+        .get_balance(v1::GetBalanceRequest::default())
+        .await
+        .expect("a balance while there is time");
+    eventually("the key to be given up", || async {
+        let lanes = lanes(gateway.clone()).await;
+        (lanes.first()?.state() == v1::LaneState::Refused).then_some(())
+    })
+    .await;
+    assert!(jiff::Timestamp::now().as_second() < ends, "it was given up before its end");
+    let status = AccountServiceClient::new(gateway).get_balance(v1::GetBalanceRequest::default()).await;
+    assert!(promises_not_executed(&status.expect_err("no key")));
+    for entry in house.pages.log().await.expect("a log") {
+        assert_eq!(entry["verdict"], "ok", "{entry}");
+    }
 }
