@@ -55,6 +55,35 @@ pub enum Guard {
     Abandonment,
 }
 
+impl Guard {
+    /// Each of them.
+    pub const EACH: [Self; 23] = [
+        Self::Fence,
+        Self::RecordFloor,
+        Self::WindowJump,
+        Self::DrawAboveLast,
+        Self::DrawBelowHi,
+        Self::SpanRule,
+        Self::LeaseCheck,
+        Self::LeaseFromSending,
+        Self::TakeRepeats,
+        Self::Sightings,
+        Self::SightingsFrozen,
+        Self::SightingsYoung,
+        Self::FloorCapped,
+        Self::UnseenJump,
+        Self::LeadGuard,
+        Self::RecoveryWait,
+        Self::JumpWaits,
+        Self::LossPad,
+        Self::GenerationInScript,
+        Self::Marker,
+        Self::ReplicationId,
+        Self::MarkerRewritten,
+        Self::Abandonment,
+    ];
+}
+
 /// A set of guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guards(u32);
@@ -110,7 +139,7 @@ pub struct Config {
     pub late_renewals: bool,
     /// Whether answers of the store arrive at once and are never lost.
     pub prompt_replies: bool,
-    /// Losses and crashes happen no later than this.
+    /// Losses, crashes and hand-overs happen no later than this.
     pub faults_until: u8,
     /// Whether owners renew in time and nothing fails: then no nonce may be refused at all.
     pub calm: bool,
@@ -182,9 +211,14 @@ impl Config {
         self.ttl + self.reserve + self.window + 1
     }
 
+    /// After this long every lease that was given before has ended: `ttl + skew`.
+    pub const fn leases_end(&self) -> u8 {
+        self.ttl + 1
+    }
+
     /// How long nobody but a live owner is granted after a loss.
     pub const fn recovery_wait(&self) -> u8 {
-        if self.has(Guard::RecoveryWait) { self.ttl + 1 } else { 0 }
+        if self.has(Guard::RecoveryWait) { self.leases_end() } else { 0 }
     }
 
     /// How long nobody jumps after a loss.

@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use tidegate_model::search::{Outcome, search, shortest};
-use tidegate_model::variants::{Expect, Variant, all};
+use tidegate_model::variants::{Variant, all};
 
 /// Above every search of the table.
-const STATES_MAX: usize = 60_000_000;
+const VISITS_MAX: usize = 60_000_000;
 
 fn main() -> std::io::Result<ExitCode> {
     let (flags, parts): (Vec<String>, Vec<String>) =
@@ -18,11 +18,7 @@ fn main() -> std::io::Result<ExitCode> {
         if !parts.is_empty() && !parts.iter().any(|part| variant.name.contains(part.as_str())) {
             continue;
         }
-        let until = match variant.expect {
-            Expect::Holds => None,
-            Expect::Breaks(property) => Some(property),
-        };
-        let outcome = search(variant.config, until, STATES_MAX);
+        let outcome = search(variant.config, variant.until(), VISITS_MAX);
         let expected = variant.agrees(&outcome);
         wrong += usize::from(!expected);
         let mark = if expected { "  " } else { "! " };

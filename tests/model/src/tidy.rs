@@ -9,8 +9,8 @@ use crate::state::{Data, Lane, Process, Reply, State};
 pub(crate) fn tidy(state: &mut State, config: &Config) {
     let now = state.now;
     if now > config.faults_until {
-        let Budget { releases, duplicates, abandonments, .. } = state.budget;
-        state.budget = Budget { releases, duplicates, abandonments, ..Budget::default() };
+        let Budget { duplicates, abandonments, .. } = state.budget;
+        state.budget = Budget { duplicates, abandonments, ..Budget::default() };
     }
     // With the whole generation compared, a record that was lost or has come back names no owner any more.
     let compares =
