@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["tidegate-core", "tidegate-kraken", "tidegate-lanes", "tidegate-proto", "tidegate-runtime"],
     ),
     ("tidegate-sandbox", &[]),
+    ("tidegate-model", &[]),
 ];
 
 /// Heavy dependencies and their one home (or homes, where there is a reason).
@@ -30,6 +31,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("prost", &["tidegate-proto", "tidegate-gateway", "tidegate-executor"]),
     ("axum", &["tidegate-runtime", "tidegate-sandbox"]),
     ("governor", &["tidegate-gateway"]),
+    ("stateright", &["tidegate-model"]),
     ("opentelemetry", &["tidegate-runtime"]),
     ("prometheus", &["tidegate-runtime"]),
     // The sandbox signs and checks with its own code; nobody else needs a MAC.
