@@ -51,8 +51,8 @@ pub struct Figures {
     pub replaced: Vec<(&'static str, usize)>,
     /// Calls that were answered.
     pub answered: u64,
-    /// Orders whose fate was left open.
-    pub unresolved: u64,
+    /// Orders and cancels whose fate was left open, by reason.
+    pub unresolved: BTreeMap<String, u64>,
     /// Calls that failed with our mark, by what was said.
     pub refused: BTreeMap<String, u64>,
     /// Calls that the client's library took back before they were written, and that were then made again.
@@ -83,7 +83,7 @@ impl Figures {
             self.answered,
             self.refused.values().sum::<u64>(),
             self.taken_back,
-            self.unresolved,
+            self.unresolved.values().sum::<u64>(),
             self.unmarked.len(),
             self.forbidden.len(),
             self.contradicted.len(),
@@ -98,7 +98,7 @@ impl Figures {
 #[derive(Debug, Default)]
 struct Told {
     answered: AtomicU64,
-    unresolved: AtomicU64,
+    unresolved: std::sync::Mutex<Vec<String>>,
     taken_back: AtomicU64,
     refused: std::sync::Mutex<Vec<String>>,
     unmarked: std::sync::Mutex<Vec<String>>,
@@ -162,8 +162,12 @@ impl Told {
             let Some(reply) = self.judge("AddOrder", answer) else { continue };
             match reply.into_inner().outcome {
                 Some(v1::add_order_response::Outcome::Accepted(_)) => push(&self.accepted, handle.clone()),
-                _ => {
-                    self.unresolved.fetch_add(1, Ordering::Relaxed);
+                Some(v1::add_order_response::Outcome::Unresolved(open)) => {
+                    push(&self.unresolved, format!("AddOrder: {}: {}", open.reason, open.text));
+                    continue;
+                }
+                None => {
+                    push(&self.unmarked, "AddOrder: a reply without an outcome".to_owned());
                     continue;
                 }
             }
@@ -174,13 +178,9 @@ impl Told {
                     trading.cancel_order(cancel).await
                 })
                 .await;
-            if let Some(reply) = self.judge("CancelOrder", cancel)
-                && !matches!(
-                    reply.into_inner().outcome,
-                    Some(v1::cancel_order_response::Outcome::Accepted(_))
-                )
-            {
-                self.unresolved.fetch_add(1, Ordering::Relaxed);
+            let outcome = self.judge("CancelOrder", cancel).and_then(|reply| reply.into_inner().outcome);
+            if let Some(v1::cancel_order_response::Outcome::Unresolved(open)) = outcome {
+                push(&self.unresolved, format!("CancelOrder: {}: {}", open.reason, open.text));
             }
         }
     }
@@ -383,7 +383,7 @@ pub async fn restarts(rounds: usize) -> anyhow::Result<Figures> {
             .map(|d| (d.name, d.started - 2))
             .to_vec(),
         answered: told.answered.into_inner(),
-        unresolved: told.unresolved.into_inner(),
+        unresolved: count(told.unresolved.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)),
         refused: count(told.refused.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)),
         taken_back: told.taken_back.into_inner(),
         unmarked: told.unmarked.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner),

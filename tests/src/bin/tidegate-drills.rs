@@ -25,7 +25,7 @@ async fn rolling_restarts() -> Proof {
                 && figures.forbidden.is_empty()
                 && figures.contradicted.is_empty();
             let mut text = figures.line();
-            for (said, count) in &figures.refused {
+            for (said, count) in figures.refused.iter().chain(&figures.unresolved) {
                 let _ = write!(text, "; {count} x \"{said}\"");
             }
             for failure in
