@@ -84,9 +84,19 @@ fn words(before: &State, step: Step, after: &State) -> String {
     let mut line = match step {
         Step::Tick => format!("it is {}", after.now),
         Step::Ask(who) => {
-            let reply = after.processes[who.at()].reply;
+            let (process, reply) = (after.processes[who.at()], after.processes[who.at()].reply);
+            let hi = after.store.data.hi;
             match reply.epoch {
-                0 => format!("{who:?} asks and is refused, record hi {}", after.store.data.hi),
+                // The answer may have been read already, where answers arrive at once.
+                0 if process.epoch == 0 => format!("{who:?} asks and is refused, record hi {hi}"),
+                0 if after.epochs == before.epochs => {
+                    format!("{who:?} renews epoch {}, hi {hi}", process.epoch)
+                }
+                0 => format!(
+                    "{who:?} is granted and reads epoch {} [{}, {hi})",
+                    process.epoch,
+                    process.last + 1
+                ),
                 epoch if reply.lo == 0 => format!("{who:?} renews epoch {epoch}, hi {}", reply.hi),
                 epoch => format!("{who:?} is granted epoch {epoch} [{}, {})", reply.lo, reply.hi),
             }
