@@ -162,7 +162,7 @@ impl RedisStore {
         self.link.standing()
     }
 
-    /// Why [`GrantStore::notices`] tells nothing, as it changes; `None` while it does.
+    /// Why the server forbids what [`GrantStore::notices`] needs, as it changes; `None` unless it does.
     pub fn deaf(&self) -> watch::Receiver<Option<String>> {
         self.deaf.clone()
     }
