@@ -4,6 +4,7 @@
 
 mod abandonment;
 mod keys;
+mod late_store;
 mod outcomes;
 mod proxy;
 mod rolling;
