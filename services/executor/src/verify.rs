@@ -83,6 +83,7 @@ mod tests {
             permissions: PermissionSet::of(&[Permission::QueryFunds, Permission::ModifyTrades]),
             tags: Vec::new(),
             tier: Tier::PRO,
+            break_glass: false,
         }
     }
 

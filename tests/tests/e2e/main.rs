@@ -10,4 +10,5 @@ mod proxy;
 mod rolling;
 mod secrets;
 mod shared_keys;
+mod store_moods;
 mod store_trouble;

@@ -146,3 +146,36 @@ async fn a_slow_or_lost_link_is_an_error_in_time_and_no_more() {
     owner.is_heard_by(&store).await;
     store.ping().await.expect("an answer");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_primaries_at_the_same_time_grant_ranges_that_never_meet() {
+    let dir = dir();
+    let mut pair = RedisPair::start(dir.path(), &[]).await.expect("a pair");
+    // One process goes on with the old primary, whatever the world says of it.
+    let old = Arc::new(RedisStore::connect(server(pair.primary().url())).await.expect("the old one"));
+    let mut one = Owner::settle(&old, "main", "one").await;
+    pair.wait_in_sync().await.expect("in sync");
+    pair.cut_off_replica();
+    one.renewed().await;
+    pair.promote_replica(true).await.expect("a promotion");
+    pair.old_primary_returns().await.expect("it returns");
+    let new = Arc::new(RedisStore::connect(server(pair.url())).await.expect("the new one"));
+    let mut two = Owner::new(&new, "main", "two");
+    let began = tokio::time::Instant::now();
+    let lo_us = loop {
+        one.renewed().await;
+        match two.ask(Intent::Take).await.expect("an answer") {
+            GrantReply::Granted { lo_us, .. } => break lo_us,
+            GrantReply::Recovering { .. } | GrantReply::Held { .. } => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(began.elapsed() < tidegate_tests::PATIENCE, "never granted");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    for _ in 0..10 {
+        let Ok(GrantReply::Granted { hi_us, .. }) = one.renew().await else {
+            panic!("the old one knows of nothing")
+        };
+        assert!(hi_us < lo_us, "the ranges of two primaries meet: {hi_us} and {lo_us}");
+    }
+}
