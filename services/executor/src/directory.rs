@@ -66,7 +66,7 @@ pub(crate) fn publish(
 fn is_settled(cell: &LaneCell) -> bool {
     let view = cell.view();
     match view.state {
-        LaneState::Open | LaneState::Refused { .. } => true,
+        LaneState::Open | LaneState::Refused { .. } | LaneState::Quarantined { .. } => true,
         LaneState::Verifying => false,
         LaneState::Idle => !cell.lock().owner.is_empty(),
     }
@@ -90,7 +90,10 @@ fn lane(cell: &LaneCell) -> v1::Lane {
     let view = cell.view();
     let (state, state_reason) = match &view.state {
         LaneState::Refused { reason } => (v1::LaneState::Refused, reason.clone()),
-        LaneState::Idle => (v1::LaneState::Elsewhere, String::new()),
+        LaneState::Quarantined { reason } if view.epoch.is_some() => {
+            (v1::LaneState::Quarantined, reason.clone())
+        }
+        LaneState::Idle | LaneState::Quarantined { .. } => (v1::LaneState::Elsewhere, String::new()),
         _ if view.draining => (v1::LaneState::Draining, String::new()),
         LaneState::Verifying => (v1::LaneState::Verifying, String::new()),
         LaneState::Open if view.is_ready() => (v1::LaneState::Open, String::new()),

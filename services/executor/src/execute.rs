@@ -77,17 +77,24 @@ impl Lanes {
 
     /// Runs a call to its outcome, which is known before `answer_by`.
     pub(crate) async fn run(&self, call: Call<'_>) -> Result<Outcome, Error> {
-        // A refused nonce on a read says nothing and costs nothing: it is signed once more. Never anything else.
-        let mut again = call.harmless;
-        loop {
-            let mut queued = self.queue(&call)?;
-            queued.withdraw_on_drop = call.harmless;
-            let landed = wait(&call, &mut queued).await?;
-            match landed {
-                Landed::Answered(answered) if again && answered.is_bad_nonce() => again = false,
-                landed => return judge(&call, landed),
-            }
+        // A refused nonce on a read or a cancel costs nothing that a second copy could double: it is signed once more, and
+        // leaves when the lane has made sure that the key is ours. Never anything else.
+        let again = call.harmless || priority(call.endpoint.effect) == Priority::Cancel;
+        let landed = self.once(&call).await?;
+        if !matches!(&landed, Landed::Answered(answered) if again && answered.is_bad_nonce()) {
+            return judge(&call, landed);
         }
+        match self.once(&call).await {
+            Ok(Landed::Unsent(_)) | Err(_) if !call.harmless => judge(&call, landed),
+            second => judge(&call, second?),
+        }
+    }
+
+    /// One copy of a call.
+    async fn once(&self, call: &Call<'_>) -> Result<Landed, Error> {
+        let mut queued = self.queue(call)?;
+        queued.withdraw_on_drop = call.harmless;
+        wait(call, &mut queued).await
     }
 
     /// Puts the call into the best of this process's lanes that takes it.

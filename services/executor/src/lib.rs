@@ -8,6 +8,7 @@
 //! mutating call unless it is proved that nothing was executed.
 
 mod caller;
+mod check;
 mod convert;
 mod directory;
 mod execute;

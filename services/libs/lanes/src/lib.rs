@@ -30,7 +30,9 @@ pub use grant::{
 };
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
-    End, GrantRefused, Lane, LaneConfig, LaneState, LaneView, RENEW_EVERY_US, Step, SubmitRefusal, Want,
+    CANCEL_EVERY_US, End, FENCE_AGAIN_MAX_US, FENCE_AGAIN_US, Findings, GrantRefused, LOOK_AGAIN_US, Lane,
+    LaneConfig, LaneState, LaneView, NOTED_FOR_US, NonceVerdict, RECHECK_SOON_US, RENEW_EVERY_US, Step,
+    SubmitRefusal, Want,
 };
 pub use nonce::{NonceError, NonceSource};
 pub use placement::propose;

@@ -15,7 +15,12 @@ impl Lane {
             return Err(SubmitRefusal::Draining);
         }
         let leased = now < self.lease_until || (self.is_adrift(now) && ticket.priority == Priority::Cancel);
-        if !matches!(self.state, LaneState::Verifying | LaneState::Open) || !leased {
+        let takes = match self.state {
+            LaneState::Verifying | LaneState::Open => true,
+            LaneState::Quarantined { .. } => ticket.priority == Priority::Cancel,
+            LaneState::Idle | LaneState::Refused { .. } => false,
+        };
+        if !takes || !leased {
             return Err(SubmitRefusal::NotOpen);
         }
         let milli = ticket.points_milli();

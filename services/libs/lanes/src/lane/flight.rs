@@ -3,6 +3,8 @@
 //! *Invariant:* with window 0 there is at most one. With window `w` there may be several while the newest nonce is
 //! less than `w - margin` above the oldest in flight, because Kraken takes a nonce that is late by less than `w`.
 
+use std::collections::VecDeque;
+
 use tidegate_core::{MonoUs, Nonce};
 
 use crate::queue::{Priority, TicketId};
@@ -15,6 +17,9 @@ const ABANDON_US: u64 = 5_000_000;
 const ABANDON_FOR_CANCEL_US: u64 = 1_000_000;
 /// What a call is taken to last before one has been seen.
 const FIRST_GUESS_US: u64 = 50_000;
+
+/// Calls that are remembered after their flight: what a lane sends within a second at the most, several times over.
+const PAST_MAX: usize = 4_096;
 
 /// One call in flight.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +60,17 @@ struct Lingering {
     until: MonoUs,
 }
 
+/// A call that is no longer in flight and may still be answered, or whose answer is still to be judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Past {
+    ticket: TicketId,
+    pub nonce: Nonce,
+    pub epoch: u64,
+    pub adrift: bool,
+    /// Whether the lane went on without an answer.
+    pub abandoned: bool,
+}
+
 /// All calls in flight, by rising nonce.
 #[derive(Clone, Debug)]
 pub(super) struct Flights {
@@ -62,13 +78,22 @@ pub(super) struct Flights {
     len_max: usize,
     flights: Vec<Flight>,
     lingering: Vec<Lingering>,
+    /// The newest last.
+    past: VecDeque<Past>,
     average_us: u64,
 }
 
 impl Flights {
     pub(super) fn new(window: u64, len_max: usize) -> Self {
         let len_max = if window == 0 { 1 } else { len_max.max(1) };
-        Self { window, len_max, flights: Vec::new(), lingering: Vec::new(), average_us: FIRST_GUESS_US }
+        Self {
+            window,
+            len_max,
+            flights: Vec::new(),
+            lingering: Vec::new(),
+            past: VecDeque::new(),
+            average_us: FIRST_GUESS_US,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -98,6 +123,20 @@ impl Flights {
     pub(super) fn end(&mut self, ticket: TicketId) -> Option<Flight> {
         let at = self.flights.iter().position(|flight| flight.ticket == ticket)?;
         Some(self.flights.remove(at))
+    }
+
+    /// Remembers a call that is no longer in flight, for as long as its answer may still be looked at.
+    pub(super) fn landed(&mut self, flight: &Flight, abandoned: bool) {
+        if self.past.len() >= PAST_MAX {
+            self.past.pop_front();
+        }
+        let Flight { ticket, nonce, epoch, adrift, .. } = *flight;
+        self.past.push_back(Past { ticket, nonce, epoch, adrift, abandoned });
+    }
+
+    /// The newest call of this name that is no longer in flight.
+    pub(super) fn past(&self, ticket: TicketId) -> Option<Past> {
+        self.past.iter().rev().find(|past| past.ticket == ticket).copied()
     }
 
     /// Learns from an answered call how long calls take: an eighth of the way to the newest.
