@@ -6,10 +6,10 @@ use std::time::Duration;
 use tidegate_core::{MonoUs, Nonce, UnixUs, endpoint};
 use tidegate_kraken::wire::{self, ApiKeyInfo};
 use tidegate_kraken::{KeyEffect, Params, Refusal, classify};
-use tidegate_lanes::{End, LOOK_AGAIN_US, RECHECK_SOON_US, TicketId};
-use tracing::{Instrument, error, info, info_span, warn};
+use tidegate_lanes::{End, LOOK_AGAIN_US, RECHECK_SOON_US, TicketId, Traffic};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use crate::flight::{learn, send};
+use crate::flight::{Fault, learn, send};
 use crate::lane_cell::LaneCell;
 use crate::verify::{Unfit, verify};
 
@@ -83,13 +83,20 @@ async fn is_for_whom_it_is_shown_to(cell: &Arc<LaneCell>, epoch: u64) -> bool {
 async fn ask(cell: &Arc<LaneCell>, ticket: TicketId, nonce: Nonce) -> Option<Verdict> {
     let label = &cell.key.label;
     let get_key_info = endpoint("GetApiKeyInfo")?;
-    let reply = match send(cell, ticket, nonce, get_key_info, &Params::new(), TIMEOUT).await {
-        Ok(reply) => reply,
-        Err(fault) => {
-            warn!(key = %label, error = fault.text(), "the key could not be verified; asking again");
-            return None;
-        }
-    };
+    // Held until what the answer means for the address is known.
+    let _turn = cell.shared.egress.turn().await;
+    let reply =
+        match send(cell, ticket, nonce, get_key_info, &Params::new(), TIMEOUT, Some(Traffic::Signed)).await {
+            Ok(reply) => reply,
+            Err(Fault::Held(error)) => {
+                debug!(key = %label, error = %error, "the key is not verified yet");
+                return None;
+            }
+            Err(fault) => {
+                warn!(key = %label, error = fault.text(), "the key could not be verified; asking again");
+                return None;
+            }
+        };
     let Some(refusal) = classify(&reply.errors).refusal else {
         return Some(match wire::read::<ApiKeyInfo>(reply.result.as_deref()) {
             Ok(info) => match verify(&cell.key, &info, cell.shared.clock.wall()) {

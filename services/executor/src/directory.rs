@@ -106,6 +106,13 @@ fn lane(cell: &LaneCell) -> v1::Lane {
             (v1::LaneState::Verifying, trouble)
         }
     };
+    // In whole seconds, so that a picture that only ages is not sent again and again.
+    let held = cell.shared.egress.trouble();
+    let held_back_ms = held.map_or(0, |held| held.wait_us.div_ceil(1_000_000) * 1_000);
+    let state_reason = match held {
+        Some(held) if state_reason.is_empty() => cell.shared.egress.words(held.trouble),
+        _ => state_reason,
+    };
     let (owner, expires) = {
         let state = cell.lock();
         (state.owner.clone(), state.expires)
@@ -129,5 +136,6 @@ fn lane(cell: &LaneCell) -> v1::Lane {
         rest_points_max_milli: cell.key.tier.max_milli,
         tags: cell.key.tags.clone(),
         key_expires: expires.map(timestamp),
+        held_back_ms,
     }
 }

@@ -7,12 +7,13 @@ use prost_types::Timestamp;
 use serde_json::value::RawValue;
 use tidegate_core::{Effect, Endpoint, Error, ErrorKind, KeyLabel, UnixUs};
 use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
-use tidegate_lanes::{Candidate, Priority, SubmitRefusal, choose};
+use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Traffic, Trouble, choose};
 use tidegate_proto::v1;
 use tokio::time::Instant;
 use tracing::{Span, warn};
 
 use crate::caller::CallInfo;
+use crate::egress::traffic;
 use crate::flight::{Answered, Landed};
 use crate::lane_cell::{Job, LaneCell, NotAfter, Queued, Shared, moved};
 
@@ -92,13 +93,36 @@ impl Lanes {
 
     /// One copy of a call.
     async fn once(&self, call: &Call<'_>) -> Result<Landed, Error> {
-        let mut queued = self.queue(call)?;
+        let placed = self.pass(call).await?;
+        let mut queued = self.queue(call, placed)?;
         queued.withdraw_on_drop = call.harmless;
         wait(call, &mut queued).await
     }
 
+    /// Asks the egress early, so that a call that it holds back is refused at once and unsent. A cancel waits for its turn where
+    /// that is soon enough, and has its place then: `true`.
+    async fn pass(&self, call: &Call<'_>) -> Result<bool, Error> {
+        let egress = &self.shared.egress;
+        let traffic = traffic(priority(call.endpoint.effect));
+        loop {
+            let Err(held) = egress.look(traffic) else {
+                let slow = traffic == Traffic::Cancel && egress.trouble().is_some();
+                if !slow || egress.admit(traffic).is_ok() {
+                    return Ok(slow);
+                }
+                continue;
+            };
+            let until = Instant::now() + Duration::from_micros(held.wait_us);
+            if traffic != Traffic::Cancel || held.trouble == Trouble::Lockout || until >= call.info.answer_by
+            {
+                return Err(egress.refusal(call.endpoint, held));
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
     /// Puts the call into the best of this process's lanes that takes it.
-    fn queue(&self, call: &Call<'_>) -> Result<Queued, Error> {
+    fn queue(&self, call: &Call<'_>, placed: bool) -> Result<Queued, Error> {
         let info = call.info;
         let cancels = priority(call.endpoint.effect) == Priority::Cancel;
         let candidates: Vec<Candidate> = self.cells.iter().map(|cell| candidate(cell, cancels)).collect();
@@ -114,6 +138,7 @@ impl Lanes {
             endpoint: call.endpoint,
             params: call.params.clone(),
             not_after: call.not_after,
+            traffic: (!placed).then(|| traffic(priority(call.endpoint.effect))),
             total: self.shared.total_timeout,
             request_id: info.request_id.map(|id| id.to_string()).unwrap_or_default(),
             span: Span::current(),
@@ -239,6 +264,9 @@ fn candidate(cell: &LaneCell, cancels: bool) -> Candidate {
         ready: if cancels { view.takes_cancels() } else { view.is_ready() },
         predicted_wait_ms: view.predicted_wait_ms,
         tags: cell.key.tags.clone(),
+        // All lanes here leave by the same address, so its troubles make no difference between them.
+        last_resort: view.is_quarantined(),
+        busy: cancels && view.cancels_wait,
         local: true,
     }
 }

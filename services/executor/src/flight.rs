@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tidegate_core::{Endpoint, Error, ErrorKind, Nonce, UnixUs};
 use tidegate_kraken::{KeyEffect, Params, ReadFault, Refusal, Reply, SendError, Stage as Reached, classify};
-use tidegate_lanes::{End, NonceVerdict, TicketId};
+use tidegate_lanes::{End, NonceVerdict, TicketId, Traffic};
 use tidegate_runtime::telemetry::{NonceCause, Sent, Stage};
 use tracing::{Instrument, debug, field, info, info_span, warn};
 
@@ -94,7 +94,7 @@ async fn fly(
         let _ = fixed.set(time);
         params.text("deadline", rfc3339(time));
     }
-    match send(cell, ticket, nonce, job.endpoint, &params, job.total).await {
+    match send(cell, ticket, nonce, job.endpoint, &params, job.total, job.traffic).await {
         Ok(reply) => {
             let classified = classify(&reply.errors);
             if let Some(refusal) = &classified.refusal {
@@ -104,6 +104,7 @@ async fn fly(
             Landed::Answered(Answered { result: reply.result, warnings, refusal, not_after })
         }
         Err(Fault::LeaseOver) => Landed::Unsent(moved()),
+        Err(Fault::Held(error)) => Landed::Unsent(error),
         Err(Fault::Unsent(text)) => {
             debug!(%text, "a call was not sent");
             let for_caller = "Kraken could not be reached; nothing was sent";
@@ -125,6 +126,8 @@ async fn fly(
 pub(crate) enum Fault {
     /// Not written, because the lease ended first.
     LeaseOver,
+    /// Not written, because the egress holds it back.
+    Held(Error),
     /// Not written.
     Unsent(String),
     /// Perhaps written; no answer came.
@@ -137,6 +140,7 @@ impl Fault {
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::LeaseOver => "the lease ended before the call was written",
+            Self::Held(error) => &error.text,
             Self::Unsent(text) | Self::Lost(text) | Self::Unreadable(text) => text,
         }
     }
@@ -150,6 +154,7 @@ pub(crate) async fn send(
     endpoint: &'static Endpoint,
     params: &Params,
     total: Duration,
+    traffic: Option<Traffic>,
 ) -> Result<Reply, Fault> {
     let shared = &cell.shared;
     let began = shared.clock.mono();
@@ -161,15 +166,25 @@ pub(crate) async fn send(
         cell.ended(ticket, End::NotSent);
         return Err(Fault::LeaseOver);
     }
+    if let Some(Err(held)) = traffic.map(|traffic| shared.egress.admit(traffic)) {
+        cell.ended(ticket, End::NotSent);
+        return Err(Fault::Held(shared.egress.refusal(endpoint, held)));
+    }
     // A connection may have to be made first, and a lease is short.
     let asked = Arc::clone(cell);
-    let gate = move || asked.lock().lane.lease_ok(ticket, asked.shared.clock.mono());
+    let gate = move || {
+        asked.lock().lane.lease_ok(ticket, asked.shared.clock.mono()) && !asked.shared.egress.is_silent()
+    };
     let head = shared.rest.send_private(endpoint, &cell.key.credential, body, total, gate).await;
     shared.metrics.stage(Stage::Kraken, Duration::from_micros(shared.clock.mono().us_since(signed)));
     match head {
         Ok(head) => {
             cell.ended(ticket, End::Answered);
+            shared.egress.http_status(head.status(), head.retry_after_s());
             let read = head.read().await;
+            if let Ok(reply) = &read {
+                shared.egress.answered(classify(&reply.errors).refusal.as_ref());
+            }
             shared.metrics.kraken_request(if read.is_ok() { Sent::Answered } else { Sent::Lost });
             read.map_err(|fault| match fault {
                 ReadFault::TimedOut | ReadFault::Broken(_) => Fault::Lost(fault.to_string()),
@@ -205,10 +220,21 @@ pub(crate) fn learn(
             warn!("Kraken's REST counter of the key is full, although our reckoning had room");
             cell.lock().lane.rate_limited(now);
         }
-        KeyEffect::BadNonce => return Some(refused_nonce(cell, ticket)),
+        KeyEffect::BadNonce => {
+            let verdict = refused_nonce(cell, ticket);
+            // Kraken counts those that are explained, too, but they come one by one and not in storms.
+            if !matches!(verdict, NonceVerdict::Abandoned | NonceVerdict::Superseded { .. }) {
+                cell.shared.egress.failed();
+            }
+            return Some(verdict);
+        }
+        KeyEffect::Lockout => cell.shared.egress.locked_out(),
         effect => {
             warn!(?effect, error = %refusal.text, "Kraken found fault with the key");
-            if !matches!(effect, KeyEffect::Lockout | KeyEffect::Throttled { .. }) {
+            if matches!(effect, KeyEffect::BadKey | KeyEffect::BadSignature) {
+                cell.shared.egress.failed();
+            }
+            if !matches!(effect, KeyEffect::Throttled { .. }) {
                 cell.lock().lane.doubt(now);
             }
         }

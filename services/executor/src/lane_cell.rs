@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use tidegate_core::{Clock, Endpoint, Error, ErrorKind, MonoUs, Nonce, UnixUs};
 use tidegate_kraken::{Params, RestClient};
-use tidegate_lanes::{End, Findings, Lane, LaneView, Priority, Step, SubmitRefusal, Ticket, TicketId};
+use tidegate_lanes::{
+    End, Findings, Lane, LaneView, Priority, Step, SubmitRefusal, Ticket, TicketId, Traffic,
+};
 use tidegate_runtime::Drain;
 use tidegate_runtime::telemetry::{LaneReading, Metrics, NonceCause, Stage};
 use tokio::sync::{Notify, oneshot, watch};
@@ -19,6 +21,7 @@ use tokio::time::Instant;
 use tracing::{Span, error, info_span, warn};
 
 use crate::check;
+use crate::egress::Egress;
 use crate::flight::{self, Landed};
 use crate::key::Key;
 
@@ -42,6 +45,8 @@ pub(crate) struct Job {
     pub endpoint: &'static Endpoint,
     pub params: Params,
     pub not_after: NotAfter,
+    /// What it is to the egress; `None` once it has been let out.
+    pub traffic: Option<Traffic>,
     /// No longer than this for the whole exchange with Kraken.
     pub total: Duration,
     /// For the log.
@@ -66,6 +71,7 @@ pub(crate) struct Waiting {
 pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
     pub rest: RestClient,
+    pub egress: Egress,
     pub metrics: Metrics,
     pub drain: Drain,
     /// Counts changes of any lane, for the directory.

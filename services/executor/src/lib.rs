@@ -11,6 +11,7 @@ mod caller;
 mod check;
 mod convert;
 mod directory;
+mod egress;
 mod execute;
 mod flight;
 mod keep;
@@ -41,14 +42,16 @@ use tonic::service::Routes;
 
 pub use key::{Key, Otp};
 
+use egress::Egress;
 use execute::Lanes;
 use keep::Keep;
 use lane_cell::{LaneCell, Shared};
 use services::Api;
 use strict::Strict;
 
-/// Calls in flight at the same time on a key with a window.
-const IN_FLIGHT_MAX: usize = 16;
+/// Calls in flight at the same time on a key with a window: 1,000 calls a second at an exchange of 50 ms are 50, and five times
+/// that is room for an exchange that has a slow moment. More would only lengthen the queue at Kraken.
+const IN_FLIGHT_MAX: usize = 256;
 
 /// Settings of an executor.
 #[derive(Clone, Debug)]
@@ -59,6 +62,8 @@ pub struct Settings {
     pub owner: OwnerId,
     /// Where gateways of other processes reach its API, `host:port`; empty if nowhere.
     pub advertise: String,
+    /// Name of the address by which this process reaches Kraken.
+    pub egress: String,
     /// Calls that may wait in one lane.
     pub queue_len_max: usize,
     /// Largest request.
@@ -101,8 +106,10 @@ pub struct Executor {
 pub fn start(parts: Parts) -> Executor {
     let Parts { settings, keys, store, rest, clock, metrics, drain, ready } = parts;
     let (changes, changed) = watch::channel(0);
+    let egress = Egress::new(settings.egress, Arc::clone(&clock), metrics.clone());
     let shared = Arc::new(Shared {
         clock,
+        egress,
         rest: rest.clone(),
         metrics,
         drain: drain.clone(),

@@ -11,6 +11,7 @@
 //! trait with I/O behind it; [`MemoryStore`] runs [`apply`] itself, [`RedisStore`] runs scripts that mirror it, and
 //! a test holds the two together.
 
+mod breaker;
 mod budget;
 mod choose;
 mod grant;
@@ -22,6 +23,7 @@ mod placement;
 mod queue;
 mod store;
 
+pub use breaker::{Breaker, FAILURES_MAX, Held, LOCKOUT_US, Traffic, Trouble};
 pub use budget::{Admission, RestCounter, Tier};
 pub use choose::{Candidate, ChooseError, choose};
 pub use grant::{

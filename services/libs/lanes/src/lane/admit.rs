@@ -56,6 +56,7 @@ impl Lane {
             lease_left_ms: self.lease_until.ms_since(now),
             permissions: self.config.permissions,
             in_flight: self.flights.len(),
+            cancels_wait: self.flights.blocks_cancels(),
             queue_len: self.queue.len(),
             predicted_wait_ms: ms_up(wait_us),
             points_level_milli: self.counter.level_milli(now),

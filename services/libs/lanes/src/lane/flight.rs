@@ -112,6 +112,15 @@ impl Flights {
         self.flights.len() < self.len_max && nonce.0.saturating_sub(oldest.nonce.0) < span
     }
 
+    /// Whether a cancel would find the way blocked: a read in flight is given up for it at once, anything else is not.
+    pub(super) fn blocks_cancels(&self) -> bool {
+        let waits = |flight: &Flight| flight.abandon_at(true).is_none_or(|at| at > flight.sent_at);
+        match self.window {
+            0 => self.flights.iter().any(waits),
+            _ => self.flights.len() >= self.len_max,
+        }
+    }
+
     pub(super) fn start(&mut self, flight: Flight) {
         self.flights.push(flight);
     }
@@ -246,5 +255,108 @@ mod tests {
         assert!((7_900..=8_100).contains(&flights.wait_us(1)), "{}", flights.wait_us(1));
         flights.start(flight(1, 1));
         assert_eq!(flights.wait_us(2), 3 * flights.wait_us(0));
+    }
+}
+
+#[cfg(test)]
+mod window_tests {
+    use proptest::prelude::*;
+    use tidegate_core::NonceUnit;
+
+    use super::*;
+
+    const NOW_US: u64 = 1_795_000_000_000_000;
+
+    const fn ticks_per_ms(unit: NonceUnit) -> u64 {
+        match unit {
+            NonceUnit::Ms => 1,
+            NonceUnit::Us => 1_000,
+            NonceUnit::Ns => 1_000_000,
+        }
+    }
+
+    fn flight(nonce: u64) -> Flight {
+        Flight {
+            ticket: TicketId(nonce),
+            nonce: Nonce(nonce),
+            epoch: 1,
+            points_milli: 0,
+            sent_at: MonoUs(0),
+            priority: Priority::Read,
+            adrift: false,
+        }
+    }
+
+    fn units() -> impl Strategy<Value = NonceUnit> {
+        prop::sample::select(vec![NonceUnit::Ms, NonceUnit::Us, NonceUnit::Ns])
+    }
+
+    /// Windows of some ticks and of some time, and those with which arithmetic could go wrong.
+    fn windows() -> impl Strategy<Value = u64> {
+        prop_oneof![0_u64..30, 30_u64..100_000, Just(10_000_000_000), Just(u64::MAX - 1), Just(u64::MAX)]
+    }
+
+    proptest! {
+        /// Whatever is in flight together may arrive in any order, and Kraken takes all of it: also where the window's edge is
+        /// outside, and where an answer comes back in any order.
+        #[test]
+        fn what_is_in_flight_together_may_arrive_in_any_order(
+            unit in units(),
+            window in windows(),
+            steps in prop::collection::vec((0_u64..40_000, any::<prop::sample::Index>(), 0_u8..3), 1..200),
+        ) {
+            let mut flights = Flights::new(window, 256);
+            let (mut nonce, mut highest, mut on_the_way) = (unit.from_us(tidegate_core::UnixUs(NOW_US)).0, 0, Vec::new());
+            for (gap, which, kind) in steps {
+                if kind < 2 {
+                    let next = nonce + 1 + gap * ticks_per_ms(unit) / 1_000;
+                    if flights.has_room(Nonce(next)) {
+                        nonce = next;
+                        flights.start(flight(nonce));
+                        on_the_way.push(nonce);
+                    }
+                } else if !on_the_way.is_empty() {
+                    let n: u64 = on_the_way.swap_remove(which.index(on_the_way.len()));
+                    // The stricter reading: a nonce that is late by the whole window is refused, and one by less is taken.
+                    let taken = if window == 0 { n > highest } else { n > highest || highest - n < window };
+                    prop_assert!(taken, "{} after {} with window {}", n, highest, window);
+                    highest = highest.max(n);
+                    flights.end(TicketId(n));
+                }
+                prop_assert!(window > 0 || on_the_way.len() <= 1);
+            }
+        }
+
+        /// The margin is a tenth of the window, at least a tick, in whatever unit the key counts.
+        #[test]
+        fn the_edge_is_where_the_margin_says(unit in units(), ms in 1_u64..100_000, base in 1_u64..1_000_000) {
+            let window = ms * ticks_per_ms(unit);
+            let mut flights = Flights::new(window, 256);
+            flights.start(flight(base));
+            let margin = (window / 10).max(1);
+            let last = (base + window - margin).saturating_sub(1);
+            prop_assert!(last <= base || flights.has_room(Nonce(last)));
+            prop_assert!(!flights.has_room(Nonce(last + 1)));
+            // As time: nine tenths of what the window covers, to a tick.
+            let span_us = unit.ticks_to_us_ceil(window - margin);
+            prop_assert!(span_us <= ms * 1_000 - ms * 100 + unit.ticks_to_us_ceil(1));
+        }
+    }
+
+    #[test]
+    fn a_thousand_calls_a_second_find_room_at_fifty_milliseconds() {
+        for unit in [NonceUnit::Ms, NonceUnit::Us, NonceUnit::Ns] {
+            let mut flights = Flights::new(10_000 * ticks_per_ms(unit), 256);
+            // One call each millisecond for ten seconds; each ends after 50.
+            for ms in 0..10_000 {
+                let nonce = unit.from_us(tidegate_core::UnixUs(NOW_US + ms * 1_000)).0;
+                if ms >= 50 {
+                    flights.end(TicketId(unit.from_us(tidegate_core::UnixUs(NOW_US + (ms - 50) * 1_000)).0));
+                }
+                assert!(flights.has_room(Nonce(nonce)), "at {ms} ms in {unit}");
+                flights.start(flight(nonce));
+            }
+            assert_eq!(flights.len(), 50);
+        }
     }
 }

@@ -4,8 +4,8 @@
 //! them, and what it has not heard of for long enough it gives up knowingly. So each refusal is explained or not. It is
 //! explained if the lane had gone on without the call (*abandoned*), or if the key has changed hands since (*superseded*);
 //! neither is counted against the key. What nothing explains is held until the store has said, in answer to a question
-//! that was asked *after* the refusal, that the key is still ours; until then only cancels leave. The first that is still not
-//! explained then is noted, because something between us and Kraken may have delivered a call twice. The second one
+//! that was asked *after* the refusal, that the key is still ours; until then nothing leaves, but a cancel does not wait for a
+//! slow store. The first that is still not explained then is noted, because something between us and Kraken may have delivered a call twice. The second one
 //! within [`NOTED_FOR_US`] means another program, and the key is *quarantined*: used for nothing but a slow trickle of cancels,
 //! until Kraken accepts a new fence.
 //!
@@ -25,6 +25,9 @@ use crate::queue::{Priority, Ticket, TicketId};
 pub const NOTED_FOR_US: u64 = 600_000_000;
 /// In quarantine one cancel leaves this often at the most.
 pub const CANCEL_EVERY_US: u64 = 5_000_000;
+/// For so long a cancel waits for the store's word, because it would probably be refused as well. A store that is slower
+/// does not hold up a cancel.
+const CANCEL_HELD_US: u64 = 500_000;
 /// Pause before the first new fence of a quarantine; it doubles with each that is refused. One refusal a minute is far below
 /// what locks an address out, and whoever stopped the other program a moment ago need not wait long.
 pub const FENCE_AGAIN_US: u64 = 60_000_000;
@@ -44,7 +47,7 @@ pub enum NonceVerdict {
         handed_back: Vec<Ticket>,
     },
     /// Nothing explains it. The store is asked whether the key is still ours ([`Step::NeedsGrant`]), and until it says so
-    /// only cancels leave; [`Lane::take_findings`] says what came of it.
+    /// nothing leaves, except a cancel when the store is slow; [`Lane::take_findings`] says what came of it.
     Noted,
     /// A fence, for the first time: the next one lies above everything that a process of ours may have used.
     Raised,
@@ -71,6 +74,8 @@ pub struct Findings {
 pub(super) struct Suspicion {
     /// Unexplained so far; the store has not been heard since.
     unconfirmed: u64,
+    /// When the first of these was refused.
+    since: MonoUs,
     /// Only an answer to a question asked from then on counts.
     asked_from: MonoUs,
     /// When the store last confirmed that one is not to be explained.
@@ -137,6 +142,9 @@ impl Lane {
         if matches!(self.state, LaneState::Quarantined { .. }) {
             self.suspicion.findings.unexplained += 1;
             return NonceVerdict::Quarantined { handed_back: Vec::new() };
+        }
+        if !self.suspicion.is_open() {
+            self.suspicion.since = now;
         }
         self.suspicion.unconfirmed += 1;
         self.suspicion.asked_from = now;
@@ -260,7 +268,8 @@ impl Lane {
     pub(super) fn next_while_unsure(&mut self, now: MonoUs, wall: UnixUs) -> Step {
         let cancel_waits = self.queue.iter().next().is_some_and(|ticket| ticket.priority == Priority::Cancel);
         let room = self.nonces.peek(wall).is_ok_and(|nonce| self.flights.has_room(nonce));
-        if !cancel_waits || !room {
+        let patient = now < self.suspicion.since.plus_us(CANCEL_HELD_US);
+        if !cancel_waits || !room || patient {
             return Step::NeedsGrant;
         }
         match self.next_cancel(now, wall) {

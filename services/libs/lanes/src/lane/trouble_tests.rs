@@ -108,9 +108,13 @@ fn a_refusal_is_believed_only_once_the_store_was_asked_after_it() {
     lane.grant_given(asked_before, now, wall(now), &reply(1, false, far())).expect("a renewal");
     assert_eq!(lane.next(now, wall(now)), Step::NeedsGrant, "that answer says nothing of what came later");
     assert_eq!(lane.take_findings(), None);
-    // A cancel does not wait for the store.
-    send(&mut lane, 3, Priority::Cancel, now);
+    // A cancel waits, too, but not for a slow store.
+    lane.submit(now, ticket(3, Priority::Cancel)).expect("room");
+    assert_eq!(lane.next(now.plus_ms(499), wall(now)), Step::NeedsGrant);
+    let now = now.plus_ms(500);
+    assert!(matches!(lane.next(now, wall(now)), Step::Send { ticket, .. } if ticket.id == TicketId(3)));
     lane.ended(TicketId(3), now, End::Answered);
+    assert_eq!(lane.next(now, wall(now)), Step::NeedsGrant);
     assert!(confirm(&mut lane, now).is_empty());
     assert!(matches!(lane.next(now, wall(now)), Step::Send { ticket, .. } if ticket.id == TicketId(2)));
     assert_eq!(lane.take_findings(), Some(Findings { unexplained: 1, ..Findings::default() }));

@@ -165,6 +165,8 @@ pub struct LaneView {
     pub permissions: PermissionSet,
     /// Calls in flight.
     pub in_flight: usize,
+    /// Whether a cancel would have to wait for a call in flight, which may hang.
+    pub cancels_wait: bool,
     /// Calls that wait.
     pub queue_len: usize,
     /// How long a read of one point would wait, in milliseconds.

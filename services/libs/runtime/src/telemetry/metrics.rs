@@ -41,6 +41,8 @@ struct Instruments {
     store_duration: Histogram<f64>,
     store_up: Gauge<u64>,
     ready: Gauge<u64>,
+    egress_failures: Counter<u64>,
+    egress_held: Gauge<u64>,
     lane_open: Gauge<u64>,
     lane_quarantined: Gauge<u64>,
     key_expiry: Gauge<u64>,
@@ -100,6 +102,14 @@ impl Metrics {
             store_duration: latency("tidegate_store_duration", "Time that the store takes to answer."),
             store_up: gauge("tidegate_store_up", "1 when the last request to the store was answered."),
             ready: gauge("tidegate_ready", "1 while the process is ready for work."),
+            egress_failures: counter(
+                "tidegate_egress_failures",
+                "Calls that Kraken did not authenticate and nothing of ours explains.",
+            ),
+            egress_held: gauge(
+                "tidegate_egress_held",
+                "1 while calls by this address are held back, by cause.",
+            ),
             lane_open: gauge("tidegate_lane_open", "1 where this process sends calls of the lane."),
             lane_quarantined: gauge(
                 "tidegate_lane_quarantined",
@@ -154,6 +164,17 @@ impl Metrics {
     pub fn nonces_refused(&self, count: u64, lane: &str, cause: NonceCause) {
         let labels = [KeyValue::new("lane", lane.to_owned()), KeyValue::new("cause", cause.as_str())];
         self.0.nonces_refused.add(count, &labels);
+    }
+
+    /// Counts calls that Kraken did not authenticate, by the name of the address they came from.
+    pub fn egress_failures(&self, count: u64, egress: &str) {
+        self.0.egress_failures.add(count, &[KeyValue::new("egress", egress.to_owned())]);
+    }
+
+    /// Shows whether calls by an address are held back for this cause.
+    pub fn egress_held(&self, egress: &str, cause: &'static str, held: bool) {
+        let labels = [KeyValue::new("egress", egress.to_owned()), KeyValue::new("cause", cause)];
+        self.0.egress_held.record(u64::from(held), &labels);
     }
 
     /// Counts a call that a lane went on without.
