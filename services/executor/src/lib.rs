@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
+use tidegate_core::{AccountName, Clock, OwnerId, Permission, PermissionSet, PoolName};
 use tidegate_kraken::RestClient;
 use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig};
 use tidegate_proto::v1::account_service_server::AccountServiceServer;
@@ -128,6 +128,13 @@ pub fn start(parts: Parts) -> Executor {
 
     let (mut cells, mut keepers, mut members) = (Vec::new(), JoinSet::new(), Vec::new());
     for key in keys {
+        if key.window > 0 && key.permissions.contains(PermissionSet::of(&[Permission::ModifyTrades])) {
+            tracing::warn!(
+                key = %key.label, window = key.window,
+                "this key places orders and has a nonce window, as allowed by name: that no order is executed twice holds on it \
+                 only if nothing between tidegate and Kraken delivers a request twice"
+            );
+        }
         let lane = Lane::new(lane_config(&key, settings.queue_len_max), shared.clock.mono());
         let group = (key.grant_key.domain.clone(), key.pool.clone());
         let ids = GrantIds {
