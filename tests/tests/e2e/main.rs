@@ -12,3 +12,5 @@ mod secrets;
 mod shared_keys;
 mod store_moods;
 mod store_trouble;
+mod strangers;
+mod windows;
