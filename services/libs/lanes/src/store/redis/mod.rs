@@ -2,6 +2,7 @@
 
 mod config;
 mod dial;
+mod intents;
 mod link;
 mod notices;
 mod place;
@@ -40,6 +41,8 @@ pub struct RedisStore {
     grant: Script,
     release: Script,
     init: Script,
+    intent: Script,
+    open: Script,
     prefix: String,
     facts: StoreFacts,
     name: String,
@@ -139,6 +142,8 @@ impl RedisStore {
             grant: Script::new(include_str!("../../../scripts/grant-4.lua")),
             release: Script::new(include_str!("../../../scripts/release-4.lua")),
             init: Script::new(include_str!("../../../scripts/init-1.lua")),
+            intent: Script::new(include_str!("../../../scripts/intent-1.lua")),
+            open: Script::new(include_str!("../../../scripts/open-1.lua")),
             prefix,
             facts,
             timeout_ms,
@@ -241,21 +246,29 @@ impl RedisStore {
             .arg(self.replication_id_arg());
         let mut pipe = redis::pipe();
         pipe.invoke_script(&script);
-        let reply: ScriptReply = if self.wait_replicas == 0 {
-            let (reply,) = self.link.ask(&domain, &pipe, Some(&self.grant)).await?;
-            reply
-        } else {
-            // In one pipeline, so that the wait speaks of this very write. Half the time is the wait's, half the rest's.
-            pipe.cmd("WAIT").arg(self.wait_replicas).arg((self.timeout_ms / 2).max(1));
-            let (reply, acknowledged): (ScriptReply, u64) =
-                self.link.ask(&domain, &pipe, Some(&self.grant)).await?;
-            if acknowledged < u64::from(self.wait_replicas) {
-                let (addr, wanted) = (self.name.clone(), self.wait_replicas);
-                return Err(StoreError::NotReplicated { addr, acknowledged, wanted });
-            }
-            reply
-        };
+        let reply: ScriptReply = self.ask_replicated(&domain, pipe, &self.grant).await?;
         reply::read(&reply).map_err(|reason| self.unreadable(reason))
+    }
+
+    /// Runs a script whose effect counts only when enough replicas have it.
+    async fn ask_replicated<T: redis::FromRedisValue>(
+        &self,
+        domain: &str,
+        mut pipe: redis::Pipeline,
+        script: &Script,
+    ) -> Result<T, StoreError> {
+        if self.wait_replicas == 0 {
+            let (reply,) = self.link.ask(domain, &pipe, Some(script)).await?;
+            return Ok(reply);
+        }
+        // In one pipeline, so that the wait speaks of this very write. Half the time is the wait's, half the rest's.
+        pipe.cmd("WAIT").arg(self.wait_replicas).arg((self.timeout_ms / 2).max(1));
+        let (reply, acknowledged): (T, u64) = self.link.ask(domain, &pipe, Some(script)).await?;
+        if acknowledged < u64::from(self.wait_replicas) {
+            let (addr, wanted) = (self.name.clone(), self.wait_replicas);
+            return Err(StoreError::NotReplicated { addr, acknowledged, wanted });
+        }
+        Ok(reply)
     }
 
     async fn release_now(&self, release: &Release) -> Result<(), StoreError> {
