@@ -58,6 +58,10 @@ if #fields > 0 then
     record[fields[i]] = fields[i + 1]
   end
 end
+-- The store forgets by itself, but not to the microsecond.
+if record ~= nil and tonumber(record.claimed_us) + kept_us <= now then
+  record, fields = nil, {}
+end
 if act == 'withdraw' then
   if record == nil or record.state ~= 'claimed' or record.token ~= token then
     return { 'kept', {}, {} }
@@ -65,10 +69,6 @@ if act == 'withdraw' then
   redis.call('DEL', KEYS[1])
   redis.call('ZREM', KEYS[2], id)
   return { 'gone', {}, {} }
-end
--- The store forgets by itself, but not to the microsecond.
-if record ~= nil and tonumber(record.claimed_us) + kept_us <= now then
-  record, fields = nil, {}
 end
 
 local replication_id = ARGV[22]

@@ -121,7 +121,7 @@ pub fn apply_settle(
     let open = !known.state.is_final();
     let replaces = open || (settle.state == IntentState::Executed && known.state != IntentState::Executed);
     if !may_say || !replaces || known.content != settle.claim.content {
-        return Ok((Settled::Kept(known.clone()), None));
+        return Ok((Settled::Kept(Box::new(known.clone())), None));
     }
     let mut written = known.clone();
     written.settle(settle.state, &settle.outcome, now.us);
@@ -129,8 +129,9 @@ pub fn apply_settle(
 }
 
 /// Whether a claim may be deleted: by whoever made it, while nothing was written to Kraken under it.
-pub fn apply_withdraw(record: Option<&IntentRecord>, withdraw: &Withdraw) -> bool {
-    record.is_some_and(|known| known.state == IntentState::Claimed && known.token == withdraw.token)
+pub fn apply_withdraw(record: Option<&IntentRecord>, withdraw: &Withdraw, now_us: u64) -> bool {
+    live(record, now_us)
+        .is_some_and(|known| known.state == IntentState::Claimed && known.token == withdraw.token)
 }
 
 fn claimed(generation: &Generation, store_now_us: u64) -> ClaimReply {

@@ -164,14 +164,14 @@ fn a_verdict_of_an_older_generation_or_of_another_claim_counts_for_nothing() {
     // The claim is taken back and made anew while somebody looks.
     let withdraw =
         |token: &str| Withdraw { key: one.key.clone(), account: one.account.clone(), token: token.into() };
-    assert!(!apply_withdraw(store.record.as_ref(), &withdraw("two")));
-    assert!(apply_withdraw(store.record.as_ref(), &withdraw("one")));
+    assert!(!apply_withdraw(store.record.as_ref(), &withdraw("two"), T + 1));
+    assert!(apply_withdraw(store.record.as_ref(), &withdraw("one"), T + 1));
     store.record = None;
     store.claim(&two, T + 1);
     assert!(matches!(store.settle(&one, IntentState::Absent, Some(&marker), T + 2), Settled::Kept(_)));
     // What is in doubt is not taken back any more.
     store.settle(&two, IntentState::Doubtful, None, T + 3);
-    assert!(!apply_withdraw(store.record.as_ref(), &withdraw("two")));
+    assert!(!apply_withdraw(store.record.as_ref(), &withdraw("two"), T + 1));
     store.server = "r2";
     assert_eq!(store.settle(&two, IntentState::Absent, Some(&marker), T + 4), Settled::Stale);
     assert_eq!(store.state(), IntentState::Doubtful);

@@ -192,7 +192,7 @@ pub enum Settled {
     /// It is written.
     Written,
     /// What was known stands.
-    Kept(IntentRecord),
+    Kept(Box<IntentRecord>),
     /// The store has lost its memory since, or the claim is gone: look again.
     Stale,
 }

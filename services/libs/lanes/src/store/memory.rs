@@ -210,7 +210,7 @@ impl IntentStore for MemoryStore {
     fn withdraw<'a>(&'a self, withdraw: &'a Withdraw) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut kept = self.kept();
-            let gone = apply_withdraw(kept.intents.get(&withdraw.key), withdraw);
+            let gone = apply_withdraw(kept.intents.get(&withdraw.key), withdraw, self.facts.now_us());
             if gone && let Some(record) = kept.intents.remove(&withdraw.key) {
                 kept.claimed.remove(&(record.claimed_us, withdraw.key.clone()));
             }

@@ -83,6 +83,10 @@ impl RedisStore {
     }
 
     async fn settle_now(&self, settle: &Settle) -> Result<Settled, StoreError> {
+        if settle.generation.as_deref() == Some("") {
+            // There was none when the verdict was prepared, and an empty text means something else to the script.
+            return Ok(Settled::Stale);
+        }
         let claim = &settle.claim;
         let mut script = self.intent_script(&claim.key, &claim.account, "settle", &claim.token);
         of_claim(&mut script, claim);
@@ -94,7 +98,7 @@ impl RedisStore {
         let (kind, _, fields) = self.intent_now(&claim.key, &script).await?;
         match kind.as_str() {
             "written" => Ok(Settled::Written),
-            "kept" => Ok(Settled::Kept(self.intent_record(&fields)?)),
+            "kept" => Ok(Settled::Kept(Box::new(self.intent_record(&fields)?))),
             "stale" => Ok(Settled::Stale),
             _ => Err(self.unreadable(format!("{kind:?} to an outcome"))),
         }
