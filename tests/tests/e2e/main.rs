@@ -10,3 +10,5 @@ mod rolling;
 mod secrets;
 mod shared_keys;
 mod store_trouble;
+mod strangers;
+mod windows;
