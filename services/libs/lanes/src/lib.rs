@@ -48,6 +48,6 @@ pub use placement::propose;
 pub use queue::{Priority, PriorityQueue, Ticket, TicketId};
 pub use store::{
     GivenFacts, GrantAnswer, GrantStore, IntentStore, MemoryStore, Prepared, RedisAddr, RedisConfig,
-    RedisLogin, RedisPlace, RedisStore, RedisTls, StoreError, StoreFacts, StoreFuture, StoreProfile,
+    RedisLogin, RedisPlace, RedisStore, RedisTls, Store, StoreError, StoreFacts, StoreFuture, StoreProfile,
     StoreStanding,
 };

@@ -150,6 +150,11 @@ pub trait IntentStore: Send + Sync + fmt::Debug {
     ) -> StoreFuture<'a, OpenIntents>;
 }
 
+/// Keeps grants and intents.
+pub trait Store: GrantStore + IntentStore {}
+
+impl<T: GrantStore + IntentStore> Store for T {}
+
 /// Why the store gave no answer. The text fits one line and holds no password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
