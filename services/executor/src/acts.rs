@@ -13,7 +13,8 @@ use std::time::Duration;
 use tidegate_core::{AccountName, ClOrdId, Content, Endpoint, Error, ErrorKind, OwnerId, RequestId, UnixUs};
 use tidegate_kraken::Params;
 use tidegate_lanes::{
-    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, IntentStore, Settle, Settled, StoreError, Withdraw,
+    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, IntentStore, Settle, Settled, StoreError,
+    Withdraw,
 };
 use tidegate_proto::v1;
 use tokio::sync::oneshot;
@@ -21,7 +22,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, error, info, warn};
 
 use crate::caller::CallInfo;
-use crate::execute::{Call, Lanes, Outcome, Word, timestamp, unresolved};
+use crate::execute::{Call, Lanes, Word, timestamp, unresolved};
 use crate::lane_cell::NotAfter;
 use crate::outcome;
 
@@ -118,11 +119,8 @@ impl Acts {
     async fn send(&self, act: Act, claim: Claim, tell: oneshot::Sender<Told>) {
         let Act { info, endpoint, mut params, not_after, cl_ord_id, .. } = act;
         params.text("cl_ord_id", cl_ord_id.as_str());
-        let call = Call {
-            not_after,
-            cl_ord_id: cl_ord_id.to_string(),
-            ..Call::mutating(&info, endpoint, params)
-        };
+        let call =
+            Call { not_after, cl_ord_id: cl_ord_id.to_string(), ..Call::mutating(&info, endpoint, params) };
         let (word, late) = self.lanes.act(&call).await;
         match word {
             Word::Unsent(error) => {
@@ -166,7 +164,8 @@ impl Acts {
             if known.state.is_final() {
                 return outcome::kept(&known);
             }
-            if known.state == IntentState::NeedsOperator || Instant::now() + LOOK_EVERY >= act.info.answer_by {
+            if known.state == IntentState::NeedsOperator || Instant::now() + LOOK_EVERY >= act.info.answer_by
+            {
                 return Ok(outcome::open(self.open(act, &known)));
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -174,7 +173,8 @@ impl Acts {
                 Ok(Some(newer)) => known = newer,
                 // It was taken back: nothing was sent, and the same id may be tried again.
                 Ok(None) => {
-                    let text = "the same request was taken back before it was sent; nothing was sent, repeat it";
+                    let text =
+                        "the same request was taken back before it was sent; nothing was sent, repeat it";
                     return Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(100));
                 }
                 Err(fault) => warn!(error = %fault, "an intent cannot be followed; asking again"),
@@ -189,7 +189,9 @@ impl Acts {
                 "the store has lost its memory since this id was made; it is not sent again, and what became of it is \
                  being looked up at Kraken",
             ),
-            IntentState::NeedsOperator => ("NEEDS_OPERATOR", "what became of it cannot be found out without a person"),
+            IntentState::NeedsOperator => {
+                ("NEEDS_OPERATOR", "what became of it cannot be found out without a person")
+            }
             _ => ("IN_PROGRESS", "the same request was made before, and what became of it is not known yet"),
         };
         let mut open = unresolved(&act.info, act.cl_ord_id.as_str(), reason, text.to_owned());
@@ -215,7 +217,9 @@ impl Acts {
             }
             let Claim { key, request_id, .. } = &settle.claim;
             error!(
-                intent = key.id, request_id, state = settle.state.as_str(),
+                intent = key.id,
+                request_id,
+                state = settle.state.as_str(),
                 "what became of an order was never written; whoever resolves will look for it at Kraken"
             );
         });
@@ -227,7 +231,10 @@ impl Acts {
             // A doubt beside somebody's proof is no news; two proofs that differ are.
             if settle.state.is_final() && known.state != settle.state {
                 error!(
-                    intent = key.id, request_id, kept = known.state.as_str(), said = settle.state.as_str(),
+                    intent = key.id,
+                    request_id,
+                    kept = known.state.as_str(),
+                    said = settle.state.as_str(),
                     "two different outcomes of one order: the one that was written first stands"
                 );
             }
@@ -258,4 +265,3 @@ fn unclaimed(fault: &StoreError) -> Error {
     let text = "the store cannot be reached, so nothing is placed; nothing was sent";
     Error::new(ErrorKind::Unavailable, text).with_log(fault.to_string()).retry_after_ms(1_000)
 }
-

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::{MonoUs, Nonce, UnixUs, endpoint};
-use tidegate_kraken::wire::{self, ApiKeyInfo};
+use tidegate_kraken::wire::{self, ApiKeyInfo, Time};
 use tidegate_kraken::{KeyEffect, Params, Refusal, classify};
-use tidegate_lanes::{End, LOOK_AGAIN_US, RECHECK_SOON_US, TicketId, Traffic};
+use tidegate_lanes::{End, KeyUse, LOOK_AGAIN_US, RECHECK_SOON_US, TicketId, Traffic};
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::flight::{Fault, learn, send};
@@ -100,7 +100,10 @@ async fn ask(cell: &Arc<LaneCell>, ticket: TicketId, nonce: Nonce) -> Option<Ver
     let Some(refusal) = classify(&reply.errors).refusal else {
         return Some(match wire::read::<ApiKeyInfo>(reply.result.as_deref()) {
             Ok(info) => match verify(&cell.key, &info, cell.shared.clock.wall()) {
-                Ok(expires) => Verdict::Fit { expires },
+                Ok(expires) => {
+                    look_for_others(cell, &info);
+                    Verdict::Fit { expires }
+                }
                 Err(unfit) => Verdict::Unfit(unfit),
             },
             Err(shape) => {
@@ -124,6 +127,16 @@ async fn ask(cell: &Arc<LaneCell>, ticket: TicketId, nonce: Nonce) -> Option<Ver
     };
     let reason = format!("Kraken does not accept it: {}", refusal.text);
     Some(Verdict::Bad { reason, again_us: Some(again_us) })
+}
+
+/// Compares what Kraken says of the key's use with our own.
+fn look_for_others(cell: &LaneCell, info: &ApiKeyInfo) {
+    let last_used = info.last_used.as_ref().and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
+    let said = KeyUse { nonce: info.nonce, last_used };
+    let words = cell.lock().lane.foreign_use(said, cell.shared.clock.mono());
+    if let Some(words) = words {
+        error!(key = %cell.key.label, "{words}");
+    }
 }
 
 /// Opens the lane until the key expires, or refuses the key for the reason given.

@@ -129,7 +129,8 @@ impl Lanes {
         match wait(call, &mut queued).await {
             Err(error) => (Word::Unsent(error), None),
             Ok(landed) => {
-                let late = matches!(landed, Landed::Unclear { reason: NO_ANSWER, .. }).then_some(Late(queued));
+                let late =
+                    matches!(landed, Landed::Unclear { reason: NO_ANSWER, .. }).then_some(Late(queued));
                 (word(call, landed), late)
             }
         }
@@ -180,7 +181,9 @@ impl Lanes {
     fn queue(&self, call: &Call<'_>, placed: bool) -> Result<Queued, Error> {
         let info = call.info;
         let cancels = priority(call.endpoint.effect) == Priority::Cancel;
-        let candidates: Vec<Candidate> = self.cells.iter().map(|cell| candidate(cell, cancels)).collect();
+        let serves = |cell: &&Arc<LaneCell>| cancels || call.label.is_some() || !cell.key.break_glass;
+        let candidates: Vec<Candidate> =
+            self.cells.iter().filter(serves).map(|cell| candidate(cell, cancels)).collect();
         let considered =
             candidates.iter().filter(|c| call.label.as_ref().is_none_or(|label| c.label == *label));
         let tag = (!info.key_tag.is_empty()).then_some(info.key_tag.as_str());
@@ -336,7 +339,7 @@ fn candidate(cell: &LaneCell, cancels: bool) -> Candidate {
         predicted_wait_ms: view.predicted_wait_ms,
         tags: cell.key.tags.clone(),
         // All lanes here leave by the same address, so its troubles make no difference between them.
-        last_resort: view.is_quarantined(),
+        last_resort: view.is_quarantined() || cell.key.break_glass,
         busy: cancels && view.cancels_wait,
         local: true,
     }

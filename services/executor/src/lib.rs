@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use tidegate_core::{AccountName, CallerName, Clock, OwnerId, Permission, PermissionSet, PoolName};
 use tidegate_kraken::RestClient;
-use tidegate_lanes::{Fingerprint, GrantIds, Keeper, Lane, LaneConfig, Store};
+use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig, MemoryStore, Store};
 use tidegate_proto::v1::account_service_server::AccountServiceServer;
 use tidegate_proto::v1::market_data_service_server::MarketDataServiceServer;
 use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
@@ -45,8 +45,8 @@ use tonic::service::Routes;
 
 pub use key::{Key, Otp};
 
-use egress::Egress;
 use acts::Acts;
+use egress::Egress;
 use execute::Lanes;
 use keep::Keep;
 use lane_cell::{LaneCell, Shared};
@@ -126,13 +126,15 @@ pub fn start(parts: Parts) -> Executor {
 
     // Placement speaks of all keys of a domain and pool, so each announces what it could own of them.
     let mut siblings: BTreeMap<(AccountName, PoolName), Vec<Fingerprint>> = BTreeMap::new();
-    for key in &keys {
+    // A break-glass key is nobody else's, and no store learns of it.
+    for key in keys.iter().filter(|key| !key.break_glass) {
         let group = (key.grant_key.domain.clone(), key.pool.clone());
         siblings.entry(group).or_default().push(key.grant_key.fingerprint.clone());
     }
     let siblings: BTreeMap<_, Arc<[Fingerprint]>> =
         siblings.into_iter().map(|(group, list)| (group, list.into())).collect();
 
+    let own: Arc<dyn GrantStore> = Arc::new(MemoryStore::new(Arc::clone(&shared.clock)));
     let (mut cells, mut keepers, mut members) = (Vec::new(), JoinSet::new(), Vec::new());
     for key in keys {
         if key.window > 0 && key.permissions.contains(PermissionSet::of(&[Permission::ModifyTrades])) {
@@ -149,14 +151,19 @@ pub fn start(parts: Parts) -> Executor {
             owner: settings.owner.clone(),
             advertise: settings.advertise.clone(),
             pool: key.pool.clone(),
-            mounts: siblings.get(&group).cloned().unwrap_or_default(),
+            mounts: if key.break_glass {
+                [key.grant_key.fingerprint.clone()].into()
+            } else {
+                siblings.get(&group).cloned().unwrap_or_default()
+            },
         };
+        let store: Arc<dyn GrantStore> = if key.break_glass { own.clone() } else { store.clone() };
         let cell = Arc::new(LaneCell::new(key, lane, Arc::clone(&shared)));
         let (known, seen) = watch::channel(Vec::new());
         members.push(seen);
         let keep = Keep {
             cell: Arc::clone(&cell),
-            store: store.clone(),
+            store,
             keeper: Keeper::new(ids),
             members: known,
             drain: drain.clone(),

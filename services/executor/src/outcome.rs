@@ -27,7 +27,8 @@ struct KeptError {
 
 impl KeptError {
     fn of(error: &Error) -> Self {
-        let fact = |name: &str| error.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let fact =
+            |name: &str| error.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         Self {
             kind: error.kind.as_str().to_owned(),
             text: error.text.clone(),
@@ -37,7 +38,8 @@ impl KeptError {
     }
 
     fn into_error(self) -> Error {
-        let kind = ErrorKind::ALL.into_iter().find(|kind| kind.as_str() == self.kind).unwrap_or(ErrorKind::Refused);
+        let kind =
+            ErrorKind::ALL.into_iter().find(|kind| kind.as_str() == self.kind).unwrap_or(ErrorKind::Refused);
         let mut error = Error::new(kind, self.text);
         for (name, value) in [("endpoint", self.endpoint), ("kraken_error", self.kraken_error)] {
             if let Some(value) = value {

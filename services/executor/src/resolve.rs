@@ -107,7 +107,11 @@ impl Resolver {
 
     /// All orders of the account with an id of the client, open ones first: one that closes meanwhile is then among the closed.
     /// Returns them, and whether that is all of them.
-    async fn look(&self, account: &AccountName, since_us: u64) -> Result<(HashMap<String, Found>, bool), Error> {
+    async fn look(
+        &self,
+        account: &AccountName,
+        since_us: u64,
+    ) -> Result<(HashMap<String, Found>, bool), Error> {
         let mut found = HashMap::new();
         let open: OpenOrders = self.read(account, "OpenOrders", Params::new()).await?;
         note(&mut found, open.open);
@@ -116,7 +120,7 @@ impl Resolver {
             params.text("start", (since_us / 1_000_000).to_string());
             params.text("ofs", (page * PAGE).to_string());
             let closed: ClosedOrders = self.read(account, "ClosedOrders", params).await?;
-            let last = closed.closed.iter().count() < PAGE;
+            let last = closed.closed.0.len() < PAGE;
             note(&mut found, closed.closed);
             if last {
                 return Ok((found, true));
@@ -125,7 +129,12 @@ impl Resolver {
         Ok((found, false))
     }
 
-    async fn read<T: wire::Wire>(&self, account: &AccountName, name: &'static str, params: Params) -> Result<T, Error> {
+    async fn read<T: wire::Wire>(
+        &self,
+        account: &AccountName,
+        name: &'static str,
+        params: Params,
+    ) -> Result<T, Error> {
         let info = CallInfo {
             caller: self.caller.clone(),
             account: account.clone(),
@@ -133,7 +142,8 @@ impl Resolver {
             key_tag: String::new(),
             answer_by: Instant::now() + Duration::from_secs(10),
         };
-        let endpoint = endpoint(name).ok_or_else(|| Error::internal(format!("no endpoint {name} in the table")))?;
+        let endpoint =
+            endpoint(name).ok_or_else(|| Error::internal(format!("no endpoint {name} in the table")))?;
         let result = self.acts.lanes.read(Call::read(&info, endpoint, params)).await?;
         wire::read(Some(&result)).map_err(|shape| Error::internal(format!("{name} cannot be read: {shape}")))
     }
@@ -180,7 +190,9 @@ impl Resolver {
             }
             // Somebody knew better, or nothing is known any more: the next round sees it.
             Ok(Settled::Kept(_) | Settled::Stale) => {}
-            Err(fault) => warn!(%account, intent = id, error = %fault, "a verdict cannot be written; looking again"),
+            Err(fault) => {
+                warn!(%account, intent = id, error = %fault, "a verdict cannot be written; looking again")
+            }
         }
     }
 }
@@ -200,7 +212,7 @@ fn since_us(known: &IntentRecord) -> u64 {
 }
 
 fn note(found: &mut HashMap<String, Found>, orders: wire::OrdersById) {
-    for (order_id, order) in orders {
+    for (order_id, order) in orders.0 {
         if let Some(id) = order.cl_ord_id {
             found.insert(id, Found { order_id, description: order.descr.order.unwrap_or_default() });
         }

@@ -3,12 +3,15 @@
 //! A judge reads only the sandbox's log and what the client was told, never a log of tidegate's own.
 
 mod abandonment;
+mod acts;
 mod keys;
+mod late_store;
 mod outcomes;
 mod proxy;
 mod rolling;
 mod secrets;
 mod shared_keys;
+mod store_moods;
 mod store_trouble;
 mod strangers;
 mod windows;

@@ -24,12 +24,13 @@ impl Content {
 
     /// Reads the text that was kept. What is no content reads as one without fields.
     pub fn kept(text: &str) -> Self {
-        let field = |part: &str| part.split_once('=').map(|(name, digest)| (name.to_owned(), digest.to_owned()));
+        let field =
+            |part: &str| part.split_once('=').map(|(name, digest)| (name.to_owned(), digest.to_owned()));
         Self(text.split(';').filter_map(field).collect())
     }
 
     /// The names of the fields that differ, in order.
-    pub fn differences(&self, other: &Self) -> Vec<&str> {
+    pub fn differences<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
         let names = self.0.keys().chain(other.0.keys().filter(|name| !self.0.contains_key(*name)));
         let mut differing: Vec<&str> =
             names.filter(|name| self.0.get(*name) != other.0.get(*name)).map(String::as_str).collect();

@@ -18,7 +18,8 @@ pub struct Candidate {
     pub ready: bool,
     /// How long a call would wait there, in milliseconds.
     pub predicted_wait_ms: u64,
-    /// Whether it is to serve only where no other lane does: its key is in quarantine, or its address has trouble.
+    /// Whether it is to serve only where no other lane does: its key is kept for emergencies or in quarantine, or its address
+    /// has trouble. Of an emergency key the caller makes a candidate for cancels alone.
     pub last_resort: bool,
     /// Whether the call would have to wait there for another that may hang, where it must not (a cancel).
     pub busy: bool,
@@ -59,8 +60,8 @@ pub enum ChooseError {
 
 /// Ranks the lanes that may serve a call, best first; never empty.
 ///
-/// Account and tag first, then permissions, then: ready, no last resort, not busy, least privileged (so that a key that may do more is not
-/// exposed to calls that need less), least predicted wait, local, label.
+/// Account and tag first, then permissions, then: ready, no last resort, not busy, least privileged (so that a key that may do
+/// more is not exposed to calls that need less), least predicted wait, local, label.
 pub fn choose<'a>(
     needs: Needs,
     account: &AccountName,
@@ -202,6 +203,10 @@ mod tests {
         let foreign = Candidate { account: "sub".parse().expect("a label"), ..candidate("x", &P::ALL) };
         let pool = [least, busy, foreign, d, all.clone(), down, b, a, c];
         assert_eq!(labels("Balance", None, &pool), ["c", "d", "b", "a", "all", "b2", "e"]);
+        let spare = Candidate { last_resort: true, ..candidate("spare", &[P::CloseTrades]) };
+        let trade = candidate("trade", &[P::ModifyTrades, P::CloseTrades]);
+        assert_eq!(labels("CancelOrder", None, &[spare.clone(), trade.clone()]), ["trade", "spare"]);
+        assert_eq!(labels("CancelOrder", None, &[spare, Candidate { ready: false, ..trade }]), ["spare"]);
         let tagged = [candidate("a", &P::ALL), Candidate { tags: vec!["fast".into()], ..all }];
         assert_eq!(labels("Balance", Some("fast"), &tagged), ["all"]);
     }

@@ -11,7 +11,10 @@
 mod admit;
 mod cancels;
 mod flight;
+mod foreign;
 mod recheck;
+#[cfg(test)]
+mod recheck_tests;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -22,6 +25,7 @@ mod types;
 use tidegate_core::{MonoUs, UnixUs};
 
 use self::flight::{Flight, Flights};
+pub use self::foreign::KeyUse;
 use self::recheck::Looks;
 pub use self::recheck::{LOOK_AGAIN_US, RECHECK_SOON_US};
 pub use self::trouble::{
@@ -74,6 +78,8 @@ pub struct Lane {
     fenced: bool,
     /// The wall clock at the newest draw.
     drawn_at: Option<UnixUs>,
+    /// The wall clock at the draw before the repeated verification, if all draws since were of one epoch.
+    idle_since: Option<UnixUs>,
     suspicion: Suspicion,
     pauses: Pauses,
     looks: Looks,
@@ -101,6 +107,7 @@ impl Lane {
             trouble: None,
             fenced: false,
             drawn_at: None,
+            idle_since: None,
             suspicion: Suspicion::default(),
             pauses: Pauses::default(),
             looks: Looks::of(&config.label),
@@ -213,6 +220,7 @@ impl Lane {
             self.draining = false;
             (self.verify_at, self.verify_pause_us) = (now, VERIFY_AGAIN_US);
             self.fenced = false;
+            self.drawn_at = None;
             self.suspicion.superseded();
             if !self.state.is_closed() {
                 self.suspicion.fenced();
@@ -459,6 +467,7 @@ impl Lane {
         let drawn = if leased { self.nonces.draw(wall) } else { self.nonces.draw_lowest(wall) };
         let nonce = drawn.map_err(|error| self.no_nonce(error))?;
         self.trouble = None;
+        self.idle_since = self.drawn_at.filter(|_| ticket == TicketId::RECHECK);
         self.drawn_at = Some(wall);
         self.floor_us = self.floor_us.max(self.nonces.last_us() + 1);
         self.counter.begin(points_milli);

@@ -97,6 +97,11 @@ impl Suspicion {
         self.noted = None;
     }
 
+    /// Something was noted that nothing of ours explains.
+    pub(super) fn note(&mut self, now: MonoUs) {
+        self.noted = Some(now);
+    }
+
     /// Kraken accepted a fence.
     pub(super) fn fenced(&mut self) {
         self.raised = None;

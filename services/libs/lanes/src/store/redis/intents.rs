@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use redis::{Pipeline, ScriptInvocation};
 use tidegate_core::AccountName;
 
+use super::call::Call;
 use super::{RedisStore, reply};
 use crate::intent::{
     AGE_MAX_US, AHEAD_MAX_US, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, KEPT_US,
@@ -19,57 +19,56 @@ type IntentReply = (String, Vec<String>, Vec<Vec<u8>>);
 /// Generation, time, and ids with their records.
 type OpenReply = (String, String, Vec<redis::Value>);
 
+/// What a claim script is told of the claim.
+fn of_claim(claim: &Claim) -> [String; 6] {
+    [
+        claim.endpoint.clone(),
+        claim.request_id.clone(),
+        claim.content.clone(),
+        claim.born_us.to_string(),
+        claim.not_after_us.to_string(),
+        u8::from(claim.findable).to_string(),
+    ]
+}
+
 impl RedisStore {
-    fn intent_script<'a>(
-        &'a self,
-        key: &IntentKey,
-        account: &AccountName,
-        act: &str,
-        token: &str,
-    ) -> ScriptInvocation<'a> {
-        let mut script = self.intent.prepare_invoke();
-        script
-            .key(keys::intent(&self.prefix, key))
-            .key(keys::open_intents(&self.prefix, &key.domain, account))
-            .key(keys::generation(&self.prefix, &key.domain))
-            .arg(act)
-            .arg(&key.id)
-            .arg(token)
-            .arg(account.as_str());
-        script
-    }
-
-    fn intent_rules(&self, script: &mut ScriptInvocation<'_>) {
-        script
-            .arg(MAY_BE_LOST_US)
-            .arg(AHEAD_MAX_US)
-            .arg(AGE_MAX_US)
-            .arg(LOST_DEADLINE_US)
-            .arg(SETTLE_MARGIN_US)
-            .arg(KEPT_US)
-            .arg(OUTCOME_BYTES_MAX)
-            .arg(self.now_arg())
-            .arg(self.replication_id_arg());
-    }
-
-    /// Claim and outcome count only when the replicas have them, like a grant.
+    /// One act on one intent. It counts only when the replicas have it, like a grant.
     async fn intent_now(
         &self,
-        key: &IntentKey,
-        script: &ScriptInvocation<'_>,
+        (key, account): (&IntentKey, &AccountName),
+        act: &str,
+        token: &str,
+        claim: [String; 6],
+        (state, outcome, generation): (&str, &[u8], &str),
     ) -> Result<IntentReply, StoreError> {
         let domain = keys::generation(&self.prefix, &key.domain);
-        let mut pipe = redis::pipe();
-        pipe.invoke_script(script);
-        self.ask_replicated(&domain, pipe, &self.intent).await
+        let names = vec![
+            keys::intent(&self.prefix, key),
+            keys::open_intents(&self.prefix, &key.domain, account),
+            domain.clone(),
+        ];
+        let mut args: Vec<Vec<u8>> =
+            vec![act.into(), key.id.clone().into(), token.into(), account.as_str().into()];
+        args.extend(claim.map(String::into_bytes));
+        args.extend([state.into(), outcome.into(), generation.into()]);
+        let rules = [
+            MAY_BE_LOST_US,
+            AHEAD_MAX_US,
+            AGE_MAX_US,
+            LOST_DEADLINE_US,
+            SETTLE_MARGIN_US,
+            KEPT_US,
+            OUTCOME_BYTES_MAX as u64,
+        ];
+        args.extend(rules.map(|rule| rule.to_string().into_bytes()));
+        args.extend([self.now_arg().into_bytes(), self.replication_id_arg().into_bytes()]);
+        self.ask_replicated(&domain, self.intent.call(names, args)).await
     }
 
     async fn claim_now(&self, claim: &Claim) -> Result<ClaimReply, StoreError> {
-        let mut script = self.intent_script(&claim.key, &claim.account, "claim", &claim.token);
-        of_claim(&mut script, claim);
-        script.arg("").arg("").arg("");
-        self.intent_rules(&mut script);
-        let (kind, facts, fields) = self.intent_now(&claim.key, &script).await?;
+        let (key, nothing) = ((&claim.key, &claim.account), ("", b"".as_slice(), ""));
+        let (kind, facts, fields) =
+            self.intent_now(key, "claim", &claim.token, of_claim(claim), nothing).await?;
         let number = |text: &String| reply::number(text).map_err(|reason| self.unreadable(reason));
         match (kind.as_str(), facts.as_slice()) {
             ("claimed", [generation, now]) => {
@@ -88,14 +87,14 @@ impl RedisStore {
             return Ok(Settled::Stale);
         }
         let claim = &settle.claim;
-        let mut script = self.intent_script(&claim.key, &claim.account, "settle", &claim.token);
-        of_claim(&mut script, claim);
-        script
-            .arg(settle.state.as_str())
-            .arg(&settle.outcome)
-            .arg(settle.generation.as_deref().unwrap_or_default());
-        self.intent_rules(&mut script);
-        let (kind, _, fields) = self.intent_now(&claim.key, &script).await?;
+        let outcome = (
+            settle.state.as_str(),
+            settle.outcome.as_slice(),
+            settle.generation.as_deref().unwrap_or_default(),
+        );
+        let key = (&claim.key, &claim.account);
+        let (kind, _, fields) =
+            self.intent_now(key, "settle", &claim.token, of_claim(claim), outcome).await?;
         match kind.as_str() {
             "written" => Ok(Settled::Written),
             "kept" => Ok(Settled::Kept(Box::new(self.intent_record(&fields)?))),
@@ -106,10 +105,8 @@ impl RedisStore {
 
     async fn withdraw_now(&self, withdraw: &Withdraw) -> Result<bool, StoreError> {
         let Withdraw { key, account, token } = withdraw;
-        let mut script = self.intent_script(key, account, "withdraw", token);
-        script.arg("").arg("").arg("").arg(0).arg(0).arg(0).arg("").arg("").arg("");
-        self.intent_rules(&mut script);
-        let (kind, ..) = self.intent_now(key, &script).await?;
+        let claim = ["", "", "", "0", "0", "0"].map(str::to_owned);
+        let (kind, ..) = self.intent_now((key, account), "withdraw", token, claim, ("", b"", "")).await?;
         Ok(kind == "gone")
     }
 
@@ -117,7 +114,7 @@ impl RedisStore {
         let domain = keys::generation(&self.prefix, &key.domain);
         let mut pipe = redis::pipe();
         pipe.cmd("HGETALL").arg(keys::intent(&self.prefix, key));
-        let (kept,): (HashMap<String, Vec<u8>>,) = self.link.ask(&domain, &pipe, None).await?;
+        let (kept,): (HashMap<String, Vec<u8>>,) = self.link.ask(&domain, Call::of(pipe)).await?;
         if kept.is_empty() { Ok(None) } else { self.read_record(&kept).map(Some) }
     }
 
@@ -129,18 +126,14 @@ impl RedisStore {
     ) -> Result<OpenIntents, StoreError> {
         let generation = keys::generation(&self.prefix, domain);
         let nameless = IntentKey { domain: domain.clone(), id: String::new() };
-        let mut script = self.open.prepare_invoke();
-        script
-            .key(keys::open_intents(&self.prefix, domain, account))
-            .key(&generation)
-            .key(keys::intent(&self.prefix, &nameless))
-            .arg(at_most.max(1))
-            .arg(KEPT_US)
-            .arg(self.now_arg());
-        let mut pipe = Pipeline::new();
-        pipe.invoke_script(&script);
+        let names = vec![
+            keys::open_intents(&self.prefix, domain, account),
+            generation.clone(),
+            keys::intent(&self.prefix, &nameless),
+        ];
+        let args = vec![at_most.max(1).to_string(), KEPT_US.to_string(), self.now_arg()];
         let ((marker, now, found),): (OpenReply,) =
-            self.link.ask(&generation, &pipe, Some(&self.open)).await?;
+            self.link.ask(&generation, self.open.call(names, args)).await?;
         let mut intents = Vec::with_capacity(found.len() / 2);
         for pair in found.chunks(2) {
             let [id, fields] = pair else {
@@ -190,16 +183,6 @@ impl RedisStore {
             generation: text("generation")?,
         })
     }
-}
-
-fn of_claim(script: &mut ScriptInvocation<'_>, claim: &Claim) {
-    script
-        .arg(&claim.endpoint)
-        .arg(&claim.request_id)
-        .arg(&claim.content)
-        .arg(claim.born_us)
-        .arg(claim.not_after_us)
-        .arg(u8::from(claim.findable));
 }
 
 impl IntentStore for RedisStore {

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use futures_util::Stream;
-use redis::RedisError;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{sleep, timeout};
 
@@ -18,7 +18,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// A server that is gone without a word says nothing, just as one on which nothing happens.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 
-/// Listens wherever the store is, until nobody keeps the store any more. `deaf` says why it cannot.
+/// Listens wherever the store is, until nobody keeps the store any more. `deaf` says why it may not.
 pub(super) async fn follow(
     dialer: Dialer,
     mut at: watch::Receiver<Option<RedisAddr>>,
@@ -37,12 +37,15 @@ pub(super) async fn follow(
             Ok(()) => pause = PAUSE_MIN,
             Err(error) => {
                 let why = plain(error);
-                let text = why.detail().unwrap_or_else(|| why.category()).to_owned();
-                deaf.send_if_modified(|old| {
-                    let differs = old.is_none();
-                    *old = Some(text);
-                    differs
-                });
+                // A server that is away is told of by those who ask it.
+                if why.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) {
+                    let text = why.detail().unwrap_or("it is forbidden").to_owned();
+                    deaf.send_if_modified(|old| {
+                        let differs = old.is_none();
+                        *old = Some(text);
+                        differs
+                    });
+                }
                 // A new place is worth an attempt at once.
                 let _ = timeout(pause, at.changed()).await;
                 pause = (pause * 2).min(PAUSE_MAX);
