@@ -256,8 +256,9 @@ impl Acts {
 }
 
 fn told(tell: oneshot::Sender<Told>, answer: Told) {
-    // Whoever asked may have gone; what was asked for is done all the same.
-    let _ = tell.send(answer);
+    if tell.send(answer).is_err() {
+        info!("the caller of an order had gone before it was told; what became of it is kept");
+    }
 }
 
 /// No order without a claim: it could not be told from the next one under the same id.
