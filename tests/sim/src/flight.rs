@@ -1,0 +1,481 @@
+//! One request on its way to the exchange and back: `services/executor/src/flight.rs`, with the network in between.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tidegate_core::{Endpoint, Nonce, endpoint};
+use tidegate_kraken::wire::{self, ApiKeyInfo};
+use tidegate_kraken::{Credential, KeyEffect, Params, PreparedBody, Refusal, classify, read_reply};
+use tidegate_lanes::{End, Priority, TicketId};
+use tidegate_sandbox::SandboxKey;
+use tidegate_sandbox::exchange::{Admitted, Arrived, Delivery as Way, Exchange, Reply, Request, Ticket};
+
+use crate::calls::{Landed, Proof};
+use crate::plan::{ACCOUNTS, EPOCH_US, Plan, S, Stage};
+use crate::seen::Mark;
+use crate::world::{Event, World};
+
+/// For the whole exchange with Kraken.
+const TOTAL_US: u64 = 10 * S;
+const VERIFICATION_US: u64 = 5 * S;
+/// How often Kraken may refuse the nonce of a verification before the key is given up.
+const BAD_NONCES_MAX: u32 = 3;
+/// How long Kraken's engine may take, from the head of the lane on, and what must be left of it.
+const NOT_AFTER_MS: u64 = 5_000;
+
+/// What signs.
+pub(crate) struct Keys {
+    credentials: Vec<Credential>,
+    info: &'static Endpoint,
+}
+
+impl Keys {
+    #[expect(clippy::expect_used, reason = "keys and names are our own")]
+    pub(crate) fn made_for(plan: &Plan, exchange: &mut Exchange) -> Self {
+        let info = endpoint("GetApiKeyInfo").expect("in the table");
+        let credential = |key: &crate::plan::KeyPlan| {
+            let secret = STANDARD.encode(format!("the secret of {}", key.label));
+            let added = exchange.add_key(SandboxKey {
+                label: key.label.clone(),
+                api_key: key.label.clone(),
+                secret: secret.clone(),
+                account: ACCOUNTS[key.account].to_owned(),
+                permissions: Vec::new(),
+                permission_tokens: key.permissions.iter().map(|p| p.to_string()).collect(),
+                nonce_window: key.window,
+                nonce_unit: key.unit.to_string(),
+                otp: None,
+                valid_until: None,
+                ip_allowlist: Vec::new(),
+                query_from: None,
+                query_to: None,
+                note: String::new(),
+            });
+            debug_assert_eq!(added, Ok(()));
+            Credential::new(key.label.clone(), &secret).expect("a key pair")
+        };
+        Self { credentials: plan.keys.iter().map(credential).collect(), info }
+    }
+}
+
+/// One request, from its nonce on.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub slot: usize,
+    pub life: u64,
+    pub key: usize,
+    pub ticket: TicketId,
+    /// `None`: a verification.
+    pub call: Option<usize>,
+    pub priority: Priority,
+    pub epoch: u64,
+    /// Index into the truth's tenures of the key.
+    pub tenure: Option<usize>,
+    pub nonce: Nonce,
+    pub drawn_us: u64,
+    pub checked_us: u64,
+    pub written_us: Option<u64>,
+    /// The lane gave it up, or its client did.
+    pub given_up_us: Option<u64>,
+    /// The process stood still between the look at the lease and the write.
+    pub frozen: bool,
+    /// Written without a lease while the store did not answer.
+    pub adrift: bool,
+    pub over: bool,
+    endpoint: &'static Endpoint,
+    body: PreparedBody,
+    /// Which copy's answer comes back.
+    answered_copy: u64,
+}
+
+/// One copy of a request at the exchange.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub flight: usize,
+    copy: u64,
+    /// In the order of authentication, from 1.
+    pub judged: Option<u64>,
+    step: Step,
+    hang_us: [u64; 3],
+}
+
+#[derive(Debug)]
+enum Step {
+    Arrived(Box<Arrived>),
+    Admitted(Box<Admitted>, Ticket),
+    Answer(Reply, Ticket),
+    Done,
+}
+
+impl World {
+    /// A call leaves its lane with a nonce.
+    pub(crate) fn take_off(
+        &mut self,
+        slot: usize,
+        key: usize,
+        call: Option<usize>,
+        ticket: TicketId,
+        priority: Priority,
+        nonce: Nonce,
+    ) {
+        let process = &self.procs[slot];
+        let wall = process.clocks.wall(self.t_us);
+        let (endpoint, params) = match call {
+            None => (self.keys.info, Params::new()),
+            Some(number) => {
+                let call = &self.calls[number];
+                let mut params = call.params.clone();
+                if call.deadline {
+                    params.text("deadline", rfc3339(wall.plus_ms(NOT_AFTER_MS).0));
+                }
+                (call.endpoint, params)
+            }
+        };
+        let epoch = process.cells[key].lane.epoch().unwrap_or_default();
+        let life = process.life;
+        let in_flight = process.cells[key].lane.snapshot(process.clocks.mono(self.t_us)).in_flight;
+        if in_flight > 1 {
+            self.note(Mark::SeveralInFlight);
+        }
+        let number = self.flights.len();
+        self.flights.push(Flight {
+            slot,
+            life,
+            key,
+            ticket,
+            call,
+            priority,
+            epoch,
+            tenure: self.truth.find(key, slot, life, epoch),
+            nonce,
+            drawn_us: self.t_us,
+            checked_us: 0,
+            written_us: None,
+            given_up_us: None,
+            frozen: false,
+            adrift: false,
+            over: false,
+            endpoint,
+            body: params.body(endpoint.encoding, nonce, None),
+            answered_copy: 0,
+        });
+        self.trace.event(self.t_us, "draw", nonce.0, key as u64);
+        self.trace.say(self.t_us, || {
+            format!("flight-{number}: {} of process {slot} on key-{key}, epoch {epoch}, nonce {nonce}", endpoint.name)
+        });
+        if priority == Priority::Cancel && call.is_some() {
+            self.cancel_left(number);
+        }
+        let sign_us = self.rng.long_tail(20, 3_000);
+        self.queue.push(self.t_us + sign_us, Event::Check(number));
+    }
+
+    pub(crate) fn verify(&mut self, slot: usize, key: usize, nonce: Nonce, _epoch: u64) {
+        self.take_off(slot, key, None, TicketId::VERIFICATION, Priority::Cancel, nonce);
+    }
+
+    /// The last look at the lease.
+    pub(crate) fn check(&mut self, number: usize) {
+        let flight = &self.flights[number];
+        let (slot, key, ticket, call) = (flight.slot, flight.key, flight.ticket, flight.call);
+        let process = &mut self.procs[slot];
+        let now = process.clocks.mono(self.t_us);
+        if !process.cells[key].lane.lease_ok(ticket, now) {
+            self.flights[number].over = true;
+            self.note(Mark::LeaseOver);
+            self.trace.say(self.t_us, || format!("flight-{number} is not written: the lease is over"));
+            self.ended(slot, key, ticket, End::NotSent);
+            if let Some(call) = call {
+                self.land(call, slot, key, Landed::Unsent(Proof::Moved));
+            }
+            return;
+        }
+        self.flights[number].checked_us = self.t_us;
+        if let Some(for_us) = process.freeze_us.take() {
+            self.pause(slot, for_us);
+            self.note(Mark::FreezeAtWrite);
+            self.trace.say(self.t_us, || format!("process {slot} is stopped before a write, for {for_us} us"));
+        }
+        let write_us = self.t_us + self.rng.within(1, 50);
+        self.queue.push(write_us, Event::Write(number));
+    }
+
+    pub(crate) fn write(&mut self, number: usize) {
+        let flight = &mut self.flights[number];
+        let (slot, key) = (flight.slot, flight.key);
+        flight.written_us = Some(self.t_us);
+        flight.frozen = self.t_us > flight.checked_us + 50;
+        if let Some(tenure) = flight.tenure.map(|at| &self.truth.tenures[key][at]) {
+            let cell = &self.procs[slot].cells[key];
+            let leased = self.t_us < tenure.lease_end_us;
+            flight.adrift = !leased && cell.unanswered && flight.priority == Priority::Cancel;
+            if tenure.silenced_us.is_some_and(|at| at < flight.checked_us) {
+                self.violations.push(format!("flight-{number} was written after its lane was superseded"));
+            }
+        }
+        if self.flights[number].adrift && self.flights[number].call.is_some() {
+            self.note(Mark::AdriftCancel);
+        }
+        self.trace.event(self.t_us, "write", number as u64, key as u64);
+        let total_us = if self.flights[number].call.is_some() { TOTAL_US } else { VERIFICATION_US };
+        self.queue.push(self.t_us + total_us, Event::GiveUp(number));
+        self.put_on_the_wire(number);
+    }
+
+    fn request(&self, number: usize) -> Request {
+        let flight = &self.flights[number];
+        let credential = &self.keys.credentials[flight.key];
+        let sign = credential.sign(flight.endpoint.path, flight.nonce, flight.body.bytes());
+        Request {
+            peer_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            verb: "POST".to_owned(),
+            path: flight.endpoint.path.to_owned(),
+            query: String::new(),
+            api_key: Some(credential.api_key().to_owned()),
+            api_sign: Some(sign.as_str().to_owned()),
+            api_nonce: None,
+            api_otp: None,
+            content_type: Some(flight.body.content_type().to_owned()),
+            body: flight.body.bytes().clone(),
+        }
+    }
+
+    fn put_on_the_wire(&mut self, number: usize) {
+        if self.is_lost_on_the_way() {
+            // Sometimes the client hears of it at once, sometimes never.
+            self.trace.say(self.t_us, || format!("flight-{number} is lost on the way"));
+            if self.rng.percent(50) {
+                let way_us = self.way_us();
+                self.queue.push(self.t_us + way_us, Event::Head { flight: number, reply: None });
+            }
+            return;
+        }
+        let way_us = self.way_us();
+        self.queue.push(self.t_us + way_us, Event::Arrive { flight: number, copy: 0 });
+        if self.is_duplicated(number) {
+            let way_us = self.way_us() + self.rng.long_tail(0, 3 * S);
+            self.queue.push(self.t_us + way_us, Event::Arrive { flight: number, copy: 1 });
+            self.flights[number].answered_copy = self.rng.within(0, 1);
+            self.trace.say(self.t_us, || format!("flight-{number} will be delivered twice"));
+        }
+    }
+
+    pub(crate) fn arrive(&mut self, number: usize, copy: u64) {
+        let request = self.request(number);
+        let arrived = self.exchange.receive(EPOCH_US + self.t_us, request);
+        let delivery = self.deliveries.len();
+        let hang_us = if copy == 0 { self.hang_of(number) } else { [0; 3] };
+        let flight = &self.flights[number];
+        let newest = self.truth.tenures[flight.key].len().checked_sub(1);
+        if flight.tenure.is_some() && flight.tenure < newest {
+            self.note(Mark::Straggler);
+        }
+        let step = Step::Arrived(Box::new(arrived));
+        self.deliveries.push(Delivery { flight: number, copy, judged: None, step, hang_us });
+        self.trace.event(self.t_us, "arrive", number as u64, copy);
+        let pause_us = self.rng.long_tail(100, 3_000) + hang_us[Stage::BeforeAuth as usize];
+        self.queue.push(self.t_us + pause_us, Event::Authenticate(delivery));
+    }
+
+    pub(crate) fn authenticate(&mut self, number: usize) {
+        let judged = self.truth.judged();
+        let delivery = &mut self.deliveries[number];
+        delivery.judged = Some(judged);
+        let (flight, hang_us) = (delivery.flight, delivery.hang_us);
+        let Step::Arrived(arrived) = std::mem::replace(&mut delivery.step, Step::Done) else { return };
+        let ticket = arrived.ticket;
+        let verdict = self.exchange.authenticate(EPOCH_US + self.t_us, *arrived);
+        self.trace.event(self.t_us, "judge", flight as u64, verdict.is_ok().into());
+        let said = verdict.as_ref().err().map(|reply| String::from_utf8_lossy(&reply.body).into_owned());
+        self.trace.say(self.t_us, || {
+            let said = said.unwrap_or_else(|| "may pass".to_owned());
+            format!("exchange: flight-{flight} {said}")
+        });
+        match verdict {
+            Ok(admitted) => {
+                self.deliveries[number].step = Step::Admitted(Box::new(admitted), ticket);
+                let pause_us = self.rng.long_tail(100, 3_000) + hang_us[Stage::BeforeEngine as usize];
+                self.queue.push(self.t_us + pause_us, Event::Engine(number));
+            }
+            Err(reply) => {
+                self.deliveries[number].step = Step::Answer(reply, ticket);
+                self.queue.push(self.t_us + 10, Event::Leave(number));
+            }
+        }
+    }
+
+    pub(crate) fn engine(&mut self, number: usize) {
+        let delivery = &mut self.deliveries[number];
+        let pause_us = 100 + delivery.hang_us[Stage::BeforeReply as usize];
+        let flight = delivery.flight;
+        let Step::Admitted(admitted, ticket) = std::mem::replace(&mut delivery.step, Step::Done) else { return };
+        let reply = self.exchange.execute(EPOCH_US + self.t_us, *admitted);
+        self.trace.event(self.t_us, "engine", flight as u64, 0);
+        self.deliveries[number].step = Step::Answer(reply, ticket);
+        self.queue.push(self.t_us + pause_us, Event::Leave(number));
+    }
+
+    pub(crate) fn leave(&mut self, number: usize) {
+        let delivery = &mut self.deliveries[number];
+        let (flight, copy) = (delivery.flight, delivery.copy);
+        let Step::Answer(reply, ticket) = std::mem::replace(&mut delivery.step, Step::Done) else { return };
+        self.exchange.answered(ticket);
+        if copy != self.flights[flight].answered_copy {
+            return;
+        }
+        if self.is_answer_lost() {
+            self.trace.say(self.t_us, || format!("the answer of flight-{flight} is lost"));
+            if self.rng.percent(50) {
+                return;
+            }
+            let way_us = self.way_us();
+            self.queue.push(self.t_us + way_us, Event::Head { flight, reply: None });
+            return;
+        }
+        let way_us = self.way_us();
+        let reply = if reply.delivery == Way::Reset { None } else { Some(reply) };
+        self.queue.push(self.t_us + way_us, Event::Head { flight, reply });
+    }
+
+    /// The head of the answer is back, and with it the body; or the connection broke.
+    pub(crate) fn head(&mut self, number: usize, reply: Option<Reply>) {
+        let flight = &mut self.flights[number];
+        if std::mem::replace(&mut flight.over, true) {
+            return;
+        }
+        let (slot, key, ticket, call) = (flight.slot, flight.key, flight.ticket, flight.call);
+        self.trace.event(self.t_us, "head", number as u64, reply.is_some().into());
+        let Some(reply) = reply else {
+            self.flights[number].given_up_us.get_or_insert(self.t_us);
+            self.ended(slot, key, ticket, End::Unknown);
+            return self.came_to_nothing(slot, key, call);
+        };
+        let in_time = self.ended(slot, key, ticket, End::Answered);
+        if !in_time {
+            self.note(Mark::AbandonedAnsweredLate);
+        }
+        let whole = reply.delivery == Way::Whole;
+        let read = read_reply(reply.http_status, Some(reply.content_type), &reply.body).ok().filter(|_| whole);
+        let Some(read) = read else { return self.came_to_nothing(slot, key, call) };
+        let refusal = classify(&read.errors).refusal;
+        if let Some(refusal) = &refusal {
+            self.learn(number, refusal);
+        }
+        match call {
+            Some(call) => {
+                let landed = Landed::Answered { refusal, result: read.result.is_some() };
+                self.land(call, slot, key, landed);
+            }
+            None => self.verified(number, refusal.as_ref(), read.result.as_deref()),
+        }
+    }
+
+    fn came_to_nothing(&mut self, slot: usize, key: usize, call: Option<usize>) {
+        match call {
+            Some(call) => self.land(call, slot, key, Landed::Unclear),
+            None => self.note(Mark::FenceRepeated),
+        }
+    }
+
+    /// The client has waited long enough.
+    pub(crate) fn give_up(&mut self, number: usize) {
+        let flight = &mut self.flights[number];
+        if std::mem::replace(&mut flight.over, true) {
+            return;
+        }
+        flight.given_up_us.get_or_insert(self.t_us);
+        let (slot, key, ticket, call) = (flight.slot, flight.key, flight.ticket, flight.call);
+        self.trace.event(self.t_us, "give up", number as u64, 0);
+        self.ended(slot, key, ticket, End::Unknown);
+        self.came_to_nothing(slot, key, call);
+    }
+
+    pub(crate) fn abandoned(&mut self, slot: usize, key: usize, ticket: TicketId) {
+        let life = self.procs[slot].life;
+        let same = |f: &Flight| (f.slot, f.life, f.key, f.ticket) == (slot, life, key, ticket) && !f.over;
+        let Some(number) = self.flights.iter().rposition(same) else { return };
+        self.flights[number].given_up_us.get_or_insert(self.t_us);
+        self.note(Mark::Abandoned);
+        if self.t_us < self.flights[number].drawn_us + 4 * S {
+            self.note(Mark::AbandonedForCancel);
+        }
+        self.trace.event(self.t_us, "abandon", number as u64, 0);
+        self.trace.say(self.t_us, || format!("flight-{number} is abandoned"));
+    }
+
+    /// What an error tells about the key, beside the call.
+    fn learn(&mut self, number: usize, refusal: &Refusal) {
+        let flight = &self.flights[number];
+        let (slot, key, tenure, adrift) = (flight.slot, flight.key, flight.tenure, flight.adrift);
+        let process = &mut self.procs[slot];
+        let now = process.clocks.mono(self.t_us);
+        let lane = &mut process.cells[key].lane;
+        match refusal.effect {
+            KeyEffect::RateLimited => lane.rate_limited(now),
+            KeyEffect::BadNonce => {
+                let superseded = lane.superseded(now);
+                if adrift && let Some(at) = tenure {
+                    self.truth.tenures[key][at].silenced_us.get_or_insert(self.t_us);
+                }
+                if let Some(tickets) = superseded {
+                    self.note(Mark::Superseded);
+                    self.hand_back(slot, key, &tickets);
+                    self.stir(slot, key);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the verification says: `verify_key` and `conclude`.
+    fn verified(&mut self, number: usize, refusal: Option<&Refusal>, result: Option<&serde_json::value::RawValue>) {
+        let flight = &self.flights[number];
+        let (slot, key, epoch) = (flight.slot, flight.key, flight.epoch);
+        let window = self.plan.keys[key].window;
+        let cell = &mut self.procs[slot].cells[key];
+        let verdict = match refusal {
+            None => match wire::read::<ApiKeyInfo>(result) {
+                Ok(info) if info.nonce_window == window => Ok(()),
+                _ => Err("its answer does not fit"),
+            },
+            Some(refusal) => match refusal.effect {
+                KeyEffect::BadKey | KeyEffect::BadSignature | KeyEffect::PermissionDenied => Err("it is bad"),
+                KeyEffect::BadNonce => {
+                    cell.bad_nonces += 1;
+                    let given_up = cell.bad_nonces >= BAD_NONCES_MAX;
+                    self.note(Mark::FenceRefused);
+                    if !given_up {
+                        return;
+                    }
+                    Err("its nonces are refused")
+                }
+                _ => return self.note(Mark::FenceRepeated),
+            },
+        };
+        let cell = &mut self.procs[slot].cells[key];
+        cell.bad_nonces = 0;
+        let handed_back = match verdict {
+            Ok(()) => {
+                if cell.lane.verified(epoch) {
+                    self.trace.say(self.t_us, || format!("process {slot} opens key-{key}, epoch {epoch}"));
+                    self.opened(slot, key);
+                }
+                Vec::new()
+            }
+            Err(why) => {
+                let tickets = cell.lane.refuse(why);
+                self.violate(format!("process {slot} refuses key-{key} for ever: {why}"));
+                tickets
+            }
+        };
+        self.hand_back(slot, key, &handed_back);
+        self.stir(slot, key);
+    }
+}
+
+/// A time as Kraken's `deadline` wants it.
+fn rfc3339(us: u64) -> String {
+    let us = i64::try_from(us).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_microsecond(us).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
