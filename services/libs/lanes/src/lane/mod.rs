@@ -232,6 +232,10 @@ impl Lane {
     /// What to do now. Perform the step and ask again, until the answer is to wait.
     pub fn next(&mut self, now: MonoUs, wall: UnixUs) -> Step {
         self.settle(now);
+        if self.trouble.is_some() && self.nonces.peek(wall).is_ok() {
+            // Not only by the next draw: nobody sends calls to a lane in trouble.
+            self.trouble = None;
+        }
         if let Some(ticket) = self.queue.take_expired(now) {
             return Step::Expired(ticket);
         }

@@ -280,3 +280,19 @@ fn a_store_that_answers_again_ends_the_drift() {
     idle.store_gone();
     assert!(!idle.is_adrift(over));
 }
+
+#[test]
+fn a_clock_that_is_right_again_makes_the_lane_ready_though_nobody_calls() {
+    let mut lane = open_lane(Tier::WIDE);
+    let wrong = UnixUs(WALL.0 - 3_600_000_000);
+    lane.submit(T, ticket(1, Priority::Read, 1, T.plus_ms(10))).expect("room");
+    assert!(matches!(lane.next(T, wrong), Step::WaitUntil(_)));
+    assert!(!lane.snapshot(T).is_ready());
+    let later = T.plus_ms(20);
+    assert!(matches!(lane.next(later, wrong), Step::Expired(_)));
+    assert_eq!(lane.next(later, wrong), Step::Idle);
+    assert!(!lane.snapshot(later).is_ready(), "the clock is still wrong");
+    // Nobody is sent to a lane that is not ready, so no draw of a nonce will show that the trouble is over.
+    assert_eq!(lane.next(later, WALL), Step::Idle);
+    assert!(lane.snapshot(later).is_ready());
+}
