@@ -19,7 +19,6 @@ pub(crate) enum Proof {
     Moved,
     NoKey,
     Refused,
-    Unreachable,
     /// Kraken's refusal of a call is a proof, too.
     ByKraken,
 }

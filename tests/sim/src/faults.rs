@@ -46,6 +46,7 @@ impl World {
             Fault::FreezeAtWrite { slot, for_us } => self.procs[slot].freeze_us = Some(for_us),
             Fault::Crash { slot, down_us } => {
                 self.note(Mark::Crash);
+                self.watch_takeover(slot);
                 self.crash(slot, down_us);
             }
             Fault::RestartAll { down_us } => {
@@ -154,7 +155,6 @@ impl World {
         if !self.procs[slot].up {
             return;
         }
-        self.watch_takeover(slot);
         self.stop(slot, down_us);
     }
 
@@ -264,8 +264,9 @@ impl World {
     /// guard: such a key places only if an operator says so by name, and is told what that means.
     pub(crate) fn is_duplicated(&mut self, flight: usize) -> bool {
         let Flight { key, call, .. } = self.flights[flight];
-        let places = call.is_some_and(|call| matches!(self.calls[call].plan.want, Want::Place { .. }));
-        if self.t_us >= self.weather.duplicate_us || (places && self.plan.keys[key].window > 0) {
+        let changes = call.is_some_and(|call| !self.calls[call].is_read());
+        let unguarded = self.plan.keys[key].window > 0 && !self.plan.refuse_repeats;
+        if self.t_us >= self.weather.duplicate_us || (changes && unguarded) {
             return false;
         }
         let twice = self.rng.percent(30);

@@ -407,7 +407,9 @@ impl World {
     /// What an error tells about the key, beside the call.
     fn learn(&mut self, number: usize, refusal: &Refusal) {
         let flight = &self.flights[number];
-        let (slot, key, tenure, adrift) = (flight.slot, flight.key, flight.tenure, flight.adrift);
+        let (slot, key, tenure) = (flight.slot, flight.key, flight.tenure);
+        // What had been given up may be refused for that alone.
+        let adrift = flight.adrift && flight.given_up_us.is_none();
         let process = &mut self.procs[slot];
         let now = process.clocks.mono(self.t_us);
         let lane = &mut process.cells[key].lane;

@@ -13,7 +13,6 @@ mod calls;
 mod faults;
 mod flight;
 mod judge;
-mod keeper;
 mod plan;
 mod process;
 mod queue;

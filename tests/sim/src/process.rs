@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_core::{AccountName, MonoUs, OwnerId, PoolName, UnixUs};
 use tidegate_lanes::{Fingerprint, GrantIds, GrantKey, Lane, LaneConfig, TicketId};
 
-use crate::keeper::Keeper;
+use tidegate_lanes::Keeper;
 use crate::plan::{ACCOUNTS, EPOCH_US, KeyPlan, Plan};
 
 /// Clocks of one process.
@@ -55,6 +55,8 @@ pub(crate) struct Cell {
     pub bad_nonces: u32,
     /// A request to the store is under way; the lane's own task waits for it.
     pub busy: bool,
+    /// A notice came meanwhile.
+    pub noticed: bool,
     /// Which of the wake-ups counts.
     pub wake: u64,
     pub gone: bool,
@@ -66,7 +68,6 @@ pub(crate) struct Cell {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub life: u64,
-    pub owner: OwnerId,
     pub up: bool,
     pub leaving: bool,
     /// For how long it stays away after it has left.
@@ -121,12 +122,13 @@ impl Process {
                 waiting: BTreeMap::new(),
                 bad_nonces: 0,
                 busy: false,
+                noticed: false,
                 wake: 0,
                 gone: false,
                 unanswered: false,
             }
         };
         let cells = plan.keys.iter().map(cell).collect();
-        Self { life, owner, up: true, leaving: false, down_us: 0, paused_until_us: 0, freeze_us: None, clocks, cells }
+        Self { life, up: true, leaving: false, down_us: 0, paused_until_us: 0, freeze_us: None, clocks, cells }
     }
 }

@@ -5,7 +5,7 @@ use tidegate_core::MonoUs;
 use tidegate_lanes::{End, GrantReply, Intent, Step, Ticket, TicketId};
 
 use crate::calls::{Landed, Proof};
-use crate::keeper::{Errand as Do, Heard};
+use tidegate_lanes::{Errand as Do, Heard};
 use crate::plan::{MS, OWNERS, S};
 use crate::process::Process;
 use crate::seen::Mark;
@@ -86,8 +86,11 @@ impl World {
     pub(crate) fn ended(&mut self, slot: usize, key: usize, ticket: TicketId, end: End) -> bool {
         let process = &mut self.procs[slot];
         let now = process.clocks.mono(self.t_us);
-        let in_time = process.cells[key].lane.ended(ticket, now, end);
-        self.stir(slot, key);
+        let lane = &mut process.cells[key].lane;
+        let (in_time, draining) = (lane.ended(ticket, now, end), lane.is_draining());
+        if self.pump(slot, key) != Next::Woken || draining {
+            self.wake_at(slot, key, self.t_us);
+        }
         in_time
     }
 
@@ -116,7 +119,7 @@ impl World {
         let process = &mut self.procs[slot];
         let (now, wall) = (process.clocks.mono(self.t_us), process.clocks.wall(self.t_us));
         let cell = &mut process.cells[key];
-        let pressing = next == Next::Grant && cell.lane.epoch().is_some();
+        let pressing = next == Next::Grant;
         let mut handed_back = Vec::new();
         let errand = cell.keeper.next(&mut cell.lane, now, wall, pressing, &mut handed_back);
         if !handed_back.is_empty() {
@@ -131,6 +134,7 @@ impl World {
                 }
                 self.ask(slot, key, Ask::Release(Box::new(release)));
             }
+            Do::WaitUntil(_) if self.procs[slot].cells[key].noticed => self.notice(slot, key),
             Do::WaitUntil(at) => {
                 let process = &self.procs[slot];
                 let lane_at = match next {
@@ -222,8 +226,13 @@ impl World {
     pub(crate) fn notice(&mut self, slot: usize, key: usize) {
         let process = &mut self.procs[slot];
         let now = process.clocks.mono(self.t_us);
-        process.cells[key].keeper.noticed(now);
-        self.wake_at(slot, key, self.t_us);
+        let cell = &mut process.cells[key];
+        // The task of the lane hears of notices only while it waits for nothing else.
+        cell.noticed = cell.busy;
+        if !cell.busy {
+            cell.keeper.noticed(now);
+            self.wake_at(slot, key, self.t_us);
+        }
     }
 
     pub(crate) fn store_answer(&mut self, number: usize) {

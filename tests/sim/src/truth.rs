@@ -9,6 +9,8 @@ pub(crate) struct Tenure {
     pub epoch: u64,
     /// End of the last grant that the owner heard of, from the sending of its request on.
     pub lease_end_us: u64,
+    /// When its fence was accepted and its owner knew.
+    pub opened_us: u64,
     /// An answer said that somebody else has the key. Nothing is written any more.
     pub silenced_us: Option<u64>,
     /// How it ended, if it ended as planned.
@@ -44,7 +46,7 @@ impl Truth {
         if self.find(key, slot, life, epoch).is_some() {
             return false;
         }
-        let tenure = Tenure { slot, life, epoch, lease_end_us: 0, silenced_us: None, released: false };
+        let tenure = Tenure { slot, life, epoch, lease_end_us: 0, opened_us: 0, silenced_us: None, released: false };
         self.tenures[key].push(tenure);
         true
     }
