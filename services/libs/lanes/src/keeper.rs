@@ -254,7 +254,7 @@ impl Keeper {
             GrantReply::Granted { .. } => self.owner = Some(self.ids.owner.clone()),
             GrantReply::Held { owner, .. } => self.owner = Some(owner.clone()),
             GrantReply::Free { .. } | GrantReply::Lost { .. } | GrantReply::Recovering { .. } => {
-                self.owner = None
+                self.owner = None;
             }
             GrantReply::Skewed { .. } | GrantReply::TooFarAhead { .. } => {}
         }
