@@ -44,6 +44,8 @@ pub struct Lane {
     epoch: Option<u64>,
     /// The highest epoch ever held here; replies about older ones are late.
     epoch_seen: u64,
+    /// Whether the store has kept its memory since then, so that the next number is the next owner.
+    epochs_counted: bool,
     /// No write from this moment on.
     lease_until: MonoUs,
     nonces: NonceSource,
@@ -70,6 +72,7 @@ impl Lane {
             draining: false,
             epoch: None,
             epoch_seen: 0,
+            epochs_counted: true,
             lease_until: MonoUs(0),
             nonces: NonceSource::new(config.unit),
             floor_us: 0,
@@ -143,7 +146,9 @@ impl Lane {
     /// with it. `true` if the store has lost its memory since the last one.
     pub fn saw(&mut self, sight: &Sight, sent_at: MonoUs, now: MonoUs) -> bool {
         self.adrift = false;
-        self.sightings.note(sight, sent_at, now)
+        let lost = self.sightings.note(sight, sent_at, now);
+        self.epochs_counted &= !lost;
+        lost
     }
 
     /// The store answered a [`Want::Hold`] request that was sent at `sent_at`. If it is not ours (any more), what
@@ -179,12 +184,13 @@ impl Lane {
         } else if first_of_epoch && epoch > self.epoch_seen {
             self.nonces.start(lo_us, hi_us, wall).map_err(GrantRefused)?;
             // Nobody between our last epoch and this one: what we know of the counter is better than the record.
-            if self.epoch_seen > 0 && epoch == self.epoch_seen + 1 {
+            if self.epoch_seen > 0 && epoch == self.epoch_seen + 1 && self.epochs_counted {
                 self.counter.lift_ceiling();
             } else {
                 self.counter.inherit(now, counter_start_milli);
             }
             (self.epoch, self.epoch_seen, self.lease_until) = (Some(epoch), epoch, MonoUs(0));
+            self.epochs_counted = true;
             // A hand-over that was under way ended with the epoch that it was to give back.
             self.draining = false;
             (self.verify_at, self.verify_pause_us) = (now, VERIFY_AGAIN_US);

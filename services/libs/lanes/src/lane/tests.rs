@@ -296,3 +296,24 @@ fn a_clock_that_is_right_again_makes_the_lane_ready_though_nobody_calls() {
     assert_eq!(lane.next(later, WALL), Step::Idle);
     assert!(lane.snapshot(later).is_ready());
 }
+
+#[test]
+fn epochs_of_another_generation_prove_nothing_about_the_counter() {
+    let sight = |generation: &str| Sight { generation: generation.to_owned(), born_us: 1, reach_us: None };
+    let mut lane = open_lane(Tier::PRO);
+    lane.saw(&sight("a"), T, T);
+    assert!(lane.grant_lost().is_empty());
+    let later = T.plus_ms(60_000);
+    // The store forgot our epoch, and somebody else had one of the same number, or of any.
+    assert!(lane.saw(&sight("b"), later, later));
+    assert_eq!(lane.grant_given(later, later, WALL, &granted(2, true, Some(15_000))), Ok(Vec::new()));
+    assert_eq!(lane.snapshot(later).points_level_milli, 15_000);
+    // Within a generation epochs are counted, and nobody spent anything between two of ours.
+    assert!(lane.grant_lost().is_empty());
+    let much_later = later.plus_ms(60_000);
+    assert_eq!(
+        lane.grant_given(much_later, much_later, WALL, &granted(3, true, Some(15_000))),
+        Ok(Vec::new())
+    );
+    assert_eq!(lane.snapshot(much_later).points_level_milli, 0);
+}
