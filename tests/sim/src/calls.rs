@@ -329,7 +329,8 @@ impl World {
             Told::Done => self.note(Mark::ToldDone),
             Told::NotExecuted(_) => self.note(Mark::ToldNotExecuted),
             Told::Unresolved | Told::NoAnswer => self.note(Mark::ToldUnresolved),
-            Told::OfNonce => self.violate(format!("the caller of call-{number} was told of a nonce")),
+            // The judge looks at what was behind it.
+            Told::OfNonce => self.note(Mark::ToldNotExecuted),
         }
     }
 }

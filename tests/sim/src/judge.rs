@@ -98,7 +98,14 @@ impl World {
                 found.push(format!("{name}: the REST counter was exceeded"));
             }
             if look.refused() {
-                match self.cause(flight, look, &accepted, looks) {
+                let cause = self.cause(flight, look, &accepted, looks);
+                // Twice in a row something delivered a read twice and brought the second copy's answer: who asks for that
+                // is told, in words that do not speak of nonces, to ask again. Nothing else may show.
+                let told = flight.call.is_some_and(|call| self.calls[call].told == Some(Told::OfNonce));
+                if told && cause != Some(Mark::RefusedDuplicate) {
+                    found.push(format!("{name}: its caller was told of a nonce"));
+                }
+                match cause {
                     Some(mark) => self.seen.note(mark),
                     None => found.push(format!("{name}: an unexplained refusal of nonce {}", flight.nonce)),
                 }

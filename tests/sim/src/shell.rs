@@ -180,9 +180,10 @@ impl World {
                     self.violations.push("the store refused a number".to_owned());
                     return;
                 };
-                let (epoch, intent) = match answer.reply {
-                    GrantReply::Granted { epoch, .. } => (Some(epoch), request.terms.intent),
-                    _ => (None, request.terms.intent),
+                let intent = request.terms.intent;
+                let given = match answer.reply {
+                    GrantReply::Granted { epoch, first_of_epoch, .. } => Some((epoch, first_of_epoch)),
+                    _ => None,
                 };
                 self.trace.say(self.t_us, || {
                     format!("store: process {slot} key-{key} {intent:?} -> {:?} [{}]", answer.reply, answer.sight.generation)
@@ -192,8 +193,8 @@ impl World {
                 for mark in marks {
                     self.note(mark);
                 }
-                if let Some(epoch) = epoch {
-                    let new = self.truth.given(key, slot, life, epoch);
+                if let Some((epoch, first)) = given {
+                    let new = self.truth.given(key, slot, life, epoch, first);
                     if !new && intent == Intent::Take {
                         self.note(Mark::GrantRepeated);
                     }

@@ -41,9 +41,12 @@ impl Truth {
         self.tenures[key].iter().rposition(same)
     }
 
-    /// The store gave a key out. `true` if that begins an ownership.
-    pub(crate) fn given(&mut self, key: usize, slot: usize, life: u64, epoch: u64) -> bool {
-        if self.find(key, slot, life, epoch).is_some() {
+    /// The store gave a key out. `true` if that begins an ownership. After a loss of memory the store may give out a number
+    /// for the second time.
+    pub(crate) fn given(&mut self, key: usize, slot: usize, life: u64, epoch: u64, first: bool) -> bool {
+        let newest = self.tenures[key].last();
+        let known = newest.is_some_and(|t| (t.slot, t.life, t.epoch) == (slot, life, epoch));
+        if known || (!first && self.find(key, slot, life, epoch).is_some()) {
             return false;
         }
         let tenure = Tenure { slot, life, epoch, lease_end_us: 0, opened_us: 0, silenced_us: None, released: false };
