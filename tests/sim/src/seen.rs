@@ -60,7 +60,6 @@ marks! {
     Jumped "a key that nobody had seen jumped ahead",
     LeadGuard "the lead guard refused a range",
     Skewed "a grant was refused for a clock that differs",
-    GrantRefused "a lane refused a grant that would ruin its key",
     ClockTrouble "a lane drew no nonce because of its clock",
     LeaseOver "a call was not written because its lease had ended",
     Abandoned "a call in flight was abandoned",

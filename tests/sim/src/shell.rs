@@ -188,7 +188,8 @@ impl World {
                 self.trace.say(self.t_us, || {
                     format!("store: process {slot} key-{key} {intent:?} -> {:?} [{}]", answer.reply, answer.sight.generation)
                 });
-                let marks = marks_of(request, &answer.reply);
+                let forgot = request.terms.known_generation.as_ref().is_some_and(|known| *known != answer.sight.generation);
+                let marks = marks_of(request, &answer.reply, forgot);
                 errand.answer = Some(answer);
                 for mark in marks {
                     self.note(mark);
@@ -268,7 +269,8 @@ impl World {
             self.note(Mark::NewGeneration);
         }
         if refused.is_some() {
-            self.note(Mark::GrantRefused);
+            // The store looks at the clocks first.
+            self.violate(format!("process {slot} was granted a range of key-{key} that it refuses"));
         }
         self.hand_back(slot, key, &handed_back);
         self.pump(slot, key);
@@ -297,11 +299,13 @@ impl World {
     }
 }
 
-fn marks_of(request: &tidegate_lanes::GrantRequest, reply: &GrantReply) -> Vec<Mark> {
+fn marks_of(request: &tidegate_lanes::GrantRequest, reply: &GrantReply, forgot: bool) -> Vec<Mark> {
     let mut marks = Vec::new();
     let terms = &request.terms;
     match reply {
-        GrantReply::Granted { first_of_epoch: false, .. } => marks.push(Mark::Renewed),
+        GrantReply::Granted { first_of_epoch: false, .. } => {
+            marks.push(if forgot { Mark::WroteItselfIn } else { Mark::Renewed });
+        }
         GrantReply::Granted { lo_us, store_now_us, .. } => {
             if lo_us.saturating_sub(*store_now_us) > tidegate_lanes::LEAD_CAP_US {
                 marks.push(Mark::Jumped);

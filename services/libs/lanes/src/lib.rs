@@ -14,6 +14,7 @@
 mod budget;
 mod choose;
 mod grant;
+mod guards;
 mod keeper;
 mod keys;
 mod lane;
@@ -30,6 +31,8 @@ pub use grant::{
     SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, apply, apply_release,
 };
 pub use keeper::{Errand, Heard, Keeper};
+#[cfg(feature = "mutants")]
+pub use guards::{Guard, without};
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
     End, GrantRefused, Lane, LaneConfig, LaneState, LaneView, RENEW_EVERY_US, Step, SubmitRefusal, Want,

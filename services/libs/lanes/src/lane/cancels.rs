@@ -8,7 +8,7 @@
 
 use tidegate_core::{MonoUs, UnixUs};
 
-use super::{Admission, Lane, LaneState, Step};
+use super::{Admission, Guard, Lane, LaneState, Step, on};
 use crate::queue::{Priority, Ticket, TicketId};
 
 impl Lane {
@@ -26,7 +26,7 @@ impl Lane {
     /// `None` if the lane is not adrift, so that the refusal means something else.
     #[must_use = "the calls that were handed back still wait for an answer"]
     pub fn superseded(&mut self, now: MonoUs) -> Option<Vec<Ticket>> {
-        self.is_adrift(now).then(|| self.grant_lost())
+        (self.is_adrift(now) && on(Guard::Superseded)).then(|| self.grant_lost())
     }
 
     /// The next cancel without a lease; everything else waits for the store.
@@ -59,8 +59,13 @@ impl Lane {
     /// Gives a call in flight up. It may still reach Kraken, so its points stay held.
     pub(super) fn abandon(&mut self, ticket: TicketId, now: MonoUs) {
         let Some(flight) = self.flights.end(ticket) else { return };
-        if flight.points_milli > 0 {
+        if flight.points_milli == 0 {
+            return;
+        }
+        if on(Guard::AbandonedPoints) {
             self.flights.linger(&flight, now);
+        } else {
+            self.counter.give_back(flight.points_milli);
         }
     }
 }

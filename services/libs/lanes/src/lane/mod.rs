@@ -25,6 +25,7 @@ use crate::budget::{Admission, RestCounter};
 use crate::grant::{
     GRANT_RESERVE_US, GRANT_TTL_US, GrantReply, GrantTerms, HeldRange, Intent, Released, Sight, Sightings,
 };
+use crate::guards::{Guard, on};
 use crate::nonce::{NonceError, NonceSource};
 use crate::queue::{Priority, PriorityQueue, Ticket, TicketId};
 
@@ -184,7 +185,7 @@ impl Lane {
         } else if first_of_epoch && epoch > self.epoch_seen {
             self.nonces.start(lo_us, hi_us, wall).map_err(GrantRefused)?;
             // Nobody between our last epoch and this one: what we know of the counter is better than the record.
-            if self.epoch_seen > 0 && epoch == self.epoch_seen + 1 && self.epochs_counted {
+            if self.epoch_seen > 0 && epoch == self.epoch_seen + 1 && (self.epochs_counted || !on(Guard::CountedEpochs)) {
                 self.counter.lift_ceiling();
             } else {
                 self.counter.inherit(now, counter_start_milli);
@@ -195,14 +196,15 @@ impl Lane {
             self.draining = false;
             (self.verify_at, self.verify_pause_us) = (now, VERIFY_AGAIN_US);
             if !matches!(self.state, LaneState::Refused { .. }) {
-                self.state = LaneState::Verifying;
+                self.state = if on(Guard::Fence) { LaneState::Verifying } else { LaneState::Open };
             }
         } else {
             // A late reply about an epoch that was lost, released or taken anew since.
             return Ok(Vec::new());
         }
         let ttl_us = expires_us.saturating_sub(store_now_us);
-        self.lease_until = self.lease_until.max(sent_at.plus_us(ttl_us - ttl_us / 10));
+        let from = if on(Guard::LeaseFromSending) { sent_at } else { now };
+        self.lease_until = self.lease_until.max(from.plus_us(ttl_us - ttl_us / 10));
         Ok(Vec::new())
     }
 
@@ -267,7 +269,7 @@ impl Lane {
         let usable = matches!(self.state, LaneState::Verifying | LaneState::Open);
         let flight = self.flights.find(ticket).filter(|flight| self.epoch == Some(flight.epoch));
         let leased = |flight: &Flight| now < self.lease_until || (self.adrift && flight.adrift);
-        usable && flight.is_some_and(leased)
+        (usable && flight.is_some_and(leased)) || !on(Guard::LeaseCheck)
     }
 
     /// A call in flight ended. `false` if it had been abandoned, or had ended before.
@@ -401,7 +403,7 @@ impl Lane {
     ) -> Result<tidegate_core::Nonce, Step> {
         // Without a lease the clock says nothing: another owner's range may begin right above ours.
         let leased = now < self.lease_until;
-        let drawn = if leased { self.nonces.draw(wall) } else { self.nonces.draw_lowest(wall) };
+        let drawn = if leased || !on(Guard::AdriftLowest) { self.nonces.draw(wall) } else { self.nonces.draw_lowest(wall) };
         let nonce = drawn.map_err(|error| self.no_nonce(error))?;
         self.trouble = None;
         self.floor_us = self.floor_us.max(self.nonces.last_us() + 1);
