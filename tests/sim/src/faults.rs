@@ -2,7 +2,7 @@
 
 use crate::calls::Call;
 use crate::flight::Flight;
-use crate::plan::{CHAOS_US, CallPlan, Fault, MS, OWNERS, S, Stage, Want};
+use crate::plan::{Act, CHAOS_US, CallPlan, Fault, MS, OWNERS, S, Stage, Want};
 use crate::seen::Mark;
 use crate::world::{Event, World};
 
@@ -43,7 +43,7 @@ impl World {
                 self.note(Mark::Pause);
             }
             // Noted when it happens.
-            Fault::FreezeAtWrite { slot, for_us } => self.procs[slot].freeze_us = Some(for_us),
+            Fault::Freeze { slot, at, for_us } => self.procs[slot].freeze = Some((at, for_us)),
             Fault::Crash { slot, down_us } => {
                 self.note(Mark::Crash);
                 self.watch_takeover(slot);
@@ -125,6 +125,19 @@ impl World {
         let until_us = (self.t_us + for_us).min(CHAOS_US);
         let process = &mut self.procs[slot];
         process.paused_until_us = process.paused_until_us.max(until_us);
+    }
+
+    /// Stops a process that is to be stopped at such an act.
+    pub(crate) fn freeze_at(&mut self, slot: usize, act: Act) {
+        if let Some((_, for_us)) = self.procs[slot].freeze.take_if(|(at, _)| *at == act) {
+            self.trace.say(self.t_us, || format!("process {slot} is stopped at {act:?} for {for_us} us"));
+            self.pause(slot, for_us);
+            self.note(match act {
+                Act::Ask => Mark::FreezeAtAsk,
+                Act::Sign => Mark::FreezeAtSign,
+                Act::Write => Mark::FreezeAtWrite,
+            });
+        }
     }
 
     fn burst(&mut self, account: usize, want: Want, calls: u64, after_us: u64) {
@@ -209,7 +222,7 @@ impl World {
             let wall_us = self.plan.wall_us[slot];
             let process = &mut self.procs[slot];
             process.clocks.wall_off_us = wall_us;
-            process.freeze_us = None;
+            process.freeze = None;
             let process = &self.procs[slot];
             if !process.up {
                 self.queue.push(self.t_us + MS, Event::Start { slot, life: process.life });

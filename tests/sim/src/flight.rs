@@ -12,7 +12,7 @@ use tidegate_sandbox::SandboxKey;
 use tidegate_sandbox::exchange::{Admitted, Arrived, Delivery as Way, Exchange, Reply, Request, Ticket};
 
 use crate::calls::{Landed, Proof};
-use crate::plan::{ACCOUNTS, EPOCH_US, Plan, S, Stage};
+use crate::plan::{ACCOUNTS, Act, EPOCH_US, Plan, S, Stage};
 use crate::seen::Mark;
 use crate::world::{Event, World};
 
@@ -169,6 +169,7 @@ impl World {
         }
         let sign_us = self.rng.long_tail(20, 3_000);
         self.queue.push(self.t_us + sign_us, Event::Check(number));
+        self.freeze_at(slot, Act::Sign);
     }
 
     pub(crate) fn verify(&mut self, slot: usize, key: usize, nonce: Nonce, _epoch: u64) {
@@ -192,11 +193,7 @@ impl World {
             return;
         }
         self.flights[number].checked_us = self.t_us;
-        if let Some(for_us) = process.freeze_us.take() {
-            self.pause(slot, for_us);
-            self.note(Mark::FreezeAtWrite);
-            self.trace.say(self.t_us, || format!("process {slot} is stopped before a write, for {for_us} us"));
-        }
+        self.freeze_at(slot, Act::Write);
         let write_us = self.t_us + self.rng.within(1, 50);
         self.queue.push(write_us, Event::Write(number));
     }

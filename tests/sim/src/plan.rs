@@ -69,12 +69,23 @@ pub(crate) enum Stage {
     BeforeReply,
 }
 
+/// Where a process is stopped at the worst moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// After it has asked the store.
+    Ask,
+    /// After it has drawn a nonce, before its look at the lease.
+    Sign,
+    /// After that look, before the write.
+    Write,
+}
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     Pause { slot: usize, for_us: u64 },
-    /// At the next write of the process, after its look at the lease.
-    FreezeAtWrite { slot: usize, for_us: u64 },
+    /// At the next act of a kind.
+    Freeze { slot: usize, at: Act, for_us: u64 },
     Crash { slot: usize, down_us: u64 },
     RestartAll { down_us: u64 },
     Drain { slot: usize, down_us: u64 },
@@ -112,7 +123,7 @@ impl Fault {
             | Self::StoreAnswersLost { for_us }
             | Self::StoreCutOff { for_us, .. } => for_us + 8 * S,
             // It strikes at a write that may come much later.
-            Self::FreezeAtWrite { .. } | Self::Flush | Self::Rollback { .. } | Self::Promotion { .. } => CHAOS_US,
+            Self::Freeze { .. } | Self::Flush | Self::Rollback { .. } | Self::Promotion { .. } => CHAOS_US,
             Self::Crash { down_us, .. } | Self::Drain { down_us, .. } | Self::RestartAll { down_us } => down_us + 8 * S,
             Self::NoticesLost { for_us }
             | Self::Loss { for_us }
@@ -168,7 +179,14 @@ enum Theme {
     Dark,
     Hangs,
     Clocks,
+    Freezes,
     Far,
+    /// Hand-overs that drive the nonces of windowed keys ahead, then a loss.
+    Lead,
+    /// Grants that nobody hears of, then a loss.
+    Unheard,
+    /// Losses of which one process hears late.
+    Memory,
 }
 
 impl Plan {
@@ -207,7 +225,11 @@ impl Plan {
             Theme::Hangs,
             Theme::Hangs,
             Theme::Clocks,
+            Theme::Freezes,
             Theme::Far,
+            Theme::Lead,
+            Theme::Unheard,
+            Theme::Memory,
         ]);
         let faults = faults(&mut rng, theme, keys.len());
         Self {
@@ -278,6 +300,9 @@ fn faults(rng: &mut Rng, theme: Theme, keys: usize) -> Vec<(u64, Fault)> {
             }
         }
         Theme::Far => far(rng, &mut faults),
+        Theme::Lead => lead(rng, &mut faults),
+        Theme::Unheard => unheard(rng, &mut faults),
+        Theme::Memory => memory(rng, &mut faults),
         _ => {
             for _ in 0..rng.within(6, 14) {
                 let at_us = rng.within(4 * S, CHAOS_US - 2 * S);
@@ -312,6 +337,66 @@ fn far(rng: &mut Rng, faults: &mut Vec<(u64, Fault)>) {
     }
 }
 
+/// Processes that come and go, so that keys change hands again and again, and then a loss.
+fn lead(rng: &mut Rng, faults: &mut Vec<(u64, Fault)>) {
+    let mut at_us = rng.within(4 * S, 6 * S);
+    while at_us < CHAOS_US - 15 * S {
+        for _ in 0..rng.within(2, 6) {
+            let (slot, down_us) = (rng.index(OWNERS), rng.within(50 * MS, 900 * MS));
+            faults.push((at_us, Fault::Drain { slot, down_us }));
+            at_us += rng.within(300 * MS, 2 * S);
+        }
+        faults.push((at_us, loss(rng)));
+        if rng.percent(40) {
+            let slot = rng.index(OWNERS);
+            faults.push((at_us + rng.within(0, 50 * MS), Fault::Crash { slot, down_us: rng.within(MS, S) }));
+        }
+        at_us += rng.within(10 * S, 14 * S);
+    }
+}
+
+/// A key becomes free while the store's answers are lost; who takes it at last uses it and dies with the store's memory.
+fn unheard(rng: &mut Rng, faults: &mut Vec<(u64, Fault)>) {
+    let mut at_us = rng.within(4 * S, 6 * S);
+    while at_us < CHAOS_US - 22 * S {
+        let slot = rng.index(OWNERS);
+        faults.push((at_us, Fault::Crash { slot, down_us: rng.within(10 * S, 14 * S) }));
+        let lost_us = at_us + rng.within(3 * S, 4 * S);
+        let for_us = rng.within(2 * S, 5 * S);
+        faults.push((lost_us, Fault::StoreAnswersLost { for_us }));
+        let loss_us = lost_us + for_us + rng.within(250 * MS, 1_300 * MS);
+        faults.push((loss_us, loss(rng)));
+        let next = (slot + 1 + rng.index(OWNERS - 1)) % OWNERS;
+        let down_us = rng.within(100 * MS, 9 * S);
+        faults.push((loss_us + rng.within(0, 20 * MS), Fault::Crash { slot: next, down_us }));
+        at_us = loss_us + rng.within(9 * S, 12 * S);
+    }
+}
+
+/// Two losses; those who were there between them are gone, and one process hears of both late, or of the first alone.
+fn memory(rng: &mut Rng, faults: &mut Vec<(u64, Fault)>) {
+    let at_us = rng.within(5 * S, 12 * S);
+    let late = rng.index(OWNERS);
+    let others = [(late + 1) % OWNERS, (late + 2) % OWNERS];
+    let cut_us = if rng.percent(50) { at_us - rng.within(0, S) } else { at_us + rng.within(1_600 * MS, 3 * S) };
+    faults.push((at_us, loss(rng)));
+    for slot in others {
+        faults.push((at_us + rng.within(0, 50 * MS), Fault::Crash { slot, down_us: rng.within(50 * MS, 400 * MS) }));
+    }
+    let second_us = at_us + rng.within(14 * S, 18 * S);
+    faults.push((second_us, loss(rng)));
+    for slot in others {
+        let at_us = second_us + rng.within(1_600 * MS, 2 * S);
+        faults.push((at_us, Fault::Crash { slot, down_us: rng.within(6 * S, 15 * S) }));
+    }
+    let back_us = second_us + rng.within(5 * S, 11 * S);
+    faults.push((cut_us, Fault::StoreCutOff { slot: late, for_us: back_us - cut_us }));
+}
+
+fn freeze(rng: &mut Rng, slot: usize) -> Fault {
+    Fault::Freeze { slot, at: rng.pick(&[Act::Ask, Act::Sign, Act::Write]), for_us: rng.within(S, 12 * S) }
+}
+
 fn loss(rng: &mut Rng) -> Fault {
     match rng.within(1, 3) {
         1 => Fault::Flush,
@@ -330,8 +415,10 @@ fn one(rng: &mut Rng, theme: Theme, keys: usize) -> Fault {
             2 => Fault::Pause { slot, for_us: rng.within(3 * S, 9 * S) },
             _ => Fault::Drain { slot, down_us },
         },
-        Theme::Losses if of_theme => match rng.within(1, 4) {
+        Theme::Losses if of_theme => match rng.within(1, 6) {
             1 => Fault::RestartAll { down_us },
+            2 => Fault::Pressure { account: rng.index(ACCOUNTS.len()), calls: rng.within(10, 40) },
+            3 => Fault::Drain { slot, down_us },
             _ => loss(rng),
         },
         Theme::Dark if of_theme => match rng.within(1, 4) {
@@ -341,6 +428,7 @@ fn one(rng: &mut Rng, theme: Theme, keys: usize) -> Fault {
         },
         Theme::Hangs if of_theme => hang(rng, keys),
         Theme::Clocks if of_theme => clock(rng, slot),
+        Theme::Freezes if of_theme => freeze(rng, slot),
         _ => any(rng, keys, slot, down_us),
     }
 }
@@ -374,7 +462,7 @@ fn any(rng: &mut Rng, keys: usize, slot: usize, down_us: u64) -> Fault {
     let for_us = rng.within(200 * MS, 6 * S);
     match rng.within(1, 20) {
         1 => Fault::Pause { slot, for_us: rng.within(100 * MS, 12 * S) },
-        2 => Fault::FreezeAtWrite { slot, for_us: rng.within(S, 12 * S) },
+        2 => freeze(rng, slot),
         3 => Fault::Crash { slot, down_us },
         4 => Fault::Drain { slot, down_us },
         5 => clock(rng, slot),

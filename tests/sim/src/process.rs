@@ -7,7 +7,7 @@ use tidegate_core::{AccountName, MonoUs, OwnerId, PoolName, UnixUs};
 use tidegate_lanes::{Fingerprint, GrantIds, GrantKey, Lane, LaneConfig, TicketId};
 
 use tidegate_lanes::Keeper;
-use crate::plan::{ACCOUNTS, EPOCH_US, KeyPlan, Plan};
+use crate::plan::{ACCOUNTS, Act, EPOCH_US, KeyPlan, Plan};
 
 /// Clocks of one process.
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +73,8 @@ pub(crate) struct Process {
     /// For how long it stays away after it has left.
     pub down_us: u64,
     pub paused_until_us: u64,
-    /// To be stopped at its next write, for so long.
-    pub freeze_us: Option<u64>,
+    /// To be stopped at its next act of a kind, for so long.
+    pub freeze: Option<(Act, u64)>,
     pub clocks: Clocks,
     pub cells: Vec<Cell>,
 }
@@ -129,6 +129,6 @@ impl Process {
             }
         };
         let cells = plan.keys.iter().map(cell).collect();
-        Self { life, up: true, leaving: false, down_us: 0, paused_until_us: 0, freeze_us: None, clocks, cells }
+        Self { life, up: true, leaving: false, down_us: 0, paused_until_us: 0, freeze: None, clocks, cells }
     }
 }

@@ -23,6 +23,8 @@ macro_rules! marks {
 
 marks! {
     Pause "fault: a process is stopped for a while",
+    FreezeAtAsk "fault: a process is stopped before it hears the store",
+    FreezeAtSign "fault: a process is stopped between nonce and lease check",
     FreezeAtWrite "fault: a process is stopped between lease check and write",
     Crash "fault: a process is killed",
     Drain "fault: a process leaves as planned",

@@ -6,7 +6,7 @@ use tidegate_lanes::{End, GrantReply, Intent, Step, Ticket, TicketId};
 
 use crate::calls::{Landed, Proof};
 use tidegate_lanes::{Errand as Do, Heard};
-use crate::plan::{MS, OWNERS, S};
+use crate::plan::{Act, MS, OWNERS, S};
 use crate::process::Process;
 use crate::seen::Mark;
 use crate::world::{Ask, Errand, Event, World};
@@ -168,6 +168,7 @@ impl World {
             self.queue.push(sent_us + way_us, Event::StoreAct(errand));
         }
         self.queue.push(sent_us + STORE_TIMEOUT_US, Event::StoreTimeout(errand));
+        self.freeze_at(slot, Act::Ask);
     }
 
     pub(crate) fn store_act(&mut self, number: usize) {
@@ -188,9 +189,11 @@ impl World {
                 self.trace.say(self.t_us, || {
                     format!("store: process {slot} key-{key} {intent:?} -> {:?} [{}]", answer.reply, answer.sight.generation)
                 });
+                let marker = answer.sight.generation.clone();
                 let forgot = request.terms.known_generation.as_ref().is_some_and(|known| *known != answer.sight.generation);
                 let marks = marks_of(request, &answer.reply, forgot);
                 errand.answer = Some(answer);
+                self.in_generation(key, &marker);
                 for mark in marks {
                     self.note(mark);
                 }
@@ -263,6 +266,8 @@ impl World {
             // What the store thinks; the owner has to stop a tenth earlier.
             tenure.lease_end_us = tenure.lease_end_us.max(sent_us + 5 * S);
         }
+        self.hear(slot, key, &answer);
+        let cell = &mut self.procs[slot].cells[key];
         let heard = cell.keeper.answered(&mut cell.lane, clocks.mono(sent_us), now, wall, answer);
         let Heard { handed_back, forgot, refused, .. } = heard;
         if forgot.is_some() {

@@ -1,5 +1,12 @@
 //! What the run itself knows beyond doubt, so that the judge need not ask the machines: who was granted which key in which
-//! order, and until when a lease ran in true time.
+//! order, until when a lease ran in true time, and what a process was told.
+
+use std::collections::BTreeMap;
+
+use tidegate_lanes::{GrantAnswer, GrantReply, LEAD_CAP_US};
+
+use crate::plan::S;
+use crate::world::World;
 
 /// One ownership of a key, as the store gave it out.
 #[derive(Clone, Debug)]
@@ -17,17 +24,31 @@ pub(crate) struct Tenure {
     pub released: bool,
 }
 
+/// What a process has heard of a key's range.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard {
+    generation: String,
+    /// The highest end of a range, and when that was heard of last.
+    reach: Option<(u64, u64)>,
+    /// The same of the generation directly before, if it was fresh when the loss was heard of.
+    before: Option<(u64, u64)>,
+}
+
 /// Of all keys.
 #[derive(Debug)]
 pub(crate) struct Truth {
     /// By key, in the order of the store's acts.
     pub tenures: Vec<Vec<Tenure>>,
     judged: u64,
+    /// By life of a process and key.
+    pub heard: BTreeMap<(u64, usize), Heard>,
+    /// The store's generations by domain, in their order.
+    generations: BTreeMap<usize, Vec<String>>,
 }
 
 impl Truth {
     pub(crate) fn new(keys: usize) -> Self {
-        Self { tenures: vec![Vec::new(); keys], judged: 0 }
+        Self { tenures: vec![Vec::new(); keys], judged: 0, heard: BTreeMap::new(), generations: BTreeMap::new() }
     }
 
     /// The number of one more look of the exchange at a nonce.
@@ -52,5 +73,45 @@ impl Truth {
         let tenure = Tenure { slot, life, epoch, lease_end_us: 0, opened_us: 0, silenced_us: None, released: false };
         self.tenures[key].push(tenure);
         true
+    }
+}
+
+impl World {
+    /// The store acted in a generation.
+    pub(crate) fn in_generation(&mut self, key: usize, marker: &str) {
+        let list = self.truth.generations.entry(self.plan.keys[key].account).or_default();
+        if list.last().is_none_or(|last| last != marker) {
+            list.push(marker.to_owned());
+        }
+    }
+
+    /// A process hears an answer. A key that its new owner had seen a moment before the loss must not jump: a jump costs
+    /// ten minutes of nonces, and hand-overs right after it.
+    pub(crate) fn hear(&mut self, slot: usize, key: usize, answer: &GrantAnswer) {
+        let (t_us, life) = (self.t_us, self.procs[slot].life);
+        let list = self.truth.generations.entry(self.plan.keys[key].account).or_default();
+        let heard = self.truth.heard.entry((life, key)).or_default();
+        let marker = &answer.sight.generation;
+        if heard.generation != *marker {
+            let directly = list.iter().rev().take(2).eq([marker, &heard.generation]);
+            let fresh = |(_, at_us): &(u64, u64)| t_us - at_us < 5 * S;
+            heard.before = heard.reach.take().filter(|reach| directly && fresh(reach));
+            heard.generation.clone_from(marker);
+        }
+        if let GrantReply::Granted { lo_us, store_now_us, first_of_epoch: true, .. } = answer.reply
+            && let Some((reach_us, at_us)) = heard.before
+            && self.plan.keys[key].window == 0
+        {
+            let unseen = 2 + (t_us - at_us) / (5 * S);
+            let floor_us = reach_us + unseen * 7_000_001;
+            if floor_us + S < store_now_us + LEAD_CAP_US && lo_us > store_now_us + LEAD_CAP_US {
+                self.violate(format!("key-{key} jumped, though process {slot} had seen its range"));
+            }
+        }
+        let heard = self.truth.heard.entry((life, key)).or_default();
+        if let Some(reach_us) = answer.sight.reach_us {
+            heard.reach = Some((heard.reach.map_or(0, |(reach, _)| reach).max(reach_us), t_us));
+            heard.before = None;
+        }
     }
 }

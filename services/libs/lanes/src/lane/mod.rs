@@ -403,7 +403,7 @@ impl Lane {
     ) -> Result<tidegate_core::Nonce, Step> {
         // Without a lease the clock says nothing: another owner's range may begin right above ours.
         let leased = now < self.lease_until;
-        let drawn = if leased || !on(Guard::AdriftLowest) { self.nonces.draw(wall) } else { self.nonces.draw_lowest(wall) };
+        let drawn = if leased { self.nonces.draw(wall) } else { self.nonces.draw_lowest(wall) };
         let nonce = drawn.map_err(|error| self.no_nonce(error))?;
         self.trouble = None;
         self.floor_us = self.floor_us.max(self.nonces.last_us() + 1);
