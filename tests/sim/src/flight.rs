@@ -192,7 +192,11 @@ impl World {
             }
             return;
         }
-        self.flights[number].checked_us = self.t_us;
+        let unanswered = process.cells[key].unanswered;
+        let flight = &mut self.flights[number];
+        flight.checked_us = self.t_us;
+        let lease_end_us = flight.tenure.map_or(0, |at| self.truth.tenures[key][at].lease_end_us);
+        flight.adrift = self.t_us >= lease_end_us && unanswered && flight.priority == Priority::Cancel;
         self.freeze_at(slot, Act::Write);
         let write_us = self.t_us + self.rng.within(1, 50);
         self.queue.push(write_us, Event::Write(number));
@@ -200,16 +204,12 @@ impl World {
 
     pub(crate) fn write(&mut self, number: usize) {
         let flight = &mut self.flights[number];
-        let (slot, key) = (flight.slot, flight.key);
+        let key = flight.key;
         flight.written_us = Some(self.t_us);
         flight.frozen = self.t_us > flight.checked_us + 50;
-        if let Some(tenure) = flight.tenure.map(|at| &self.truth.tenures[key][at]) {
-            let cell = &self.procs[slot].cells[key];
-            let leased = self.t_us < tenure.lease_end_us;
-            flight.adrift = !leased && cell.unanswered && flight.priority == Priority::Cancel;
-            if tenure.silenced_us.is_some_and(|at| at < flight.checked_us) {
-                self.violations.push(format!("flight-{number} was written after its lane was superseded"));
-            }
+        let silenced_us = flight.tenure.and_then(|at| self.truth.tenures[key][at].silenced_us);
+        if silenced_us.is_some_and(|at| at < flight.checked_us) {
+            self.violations.push(format!("flight-{number} was written after its lane was superseded"));
         }
         if self.flights[number].adrift && self.flights[number].call.is_some() {
             self.note(Mark::AdriftCancel);
@@ -271,7 +271,7 @@ impl World {
         let step = Step::Arrived(Box::new(arrived));
         self.deliveries.push(Delivery { flight: number, copy, judged: None, step, hang_us });
         self.trace.event(self.t_us, "arrive", number as u64, copy);
-        let pause_us = self.rng.long_tail(100, 3_000) + hang_us[Stage::BeforeAuth as usize];
+        let pause_us = self.rng.long_tail(100, 3_000) + hang_us[Stage::Auth as usize];
         self.queue.push(self.t_us + pause_us, Event::Authenticate(delivery));
     }
 
@@ -292,7 +292,7 @@ impl World {
         match verdict {
             Ok(admitted) => {
                 self.deliveries[number].step = Step::Admitted(Box::new(admitted), ticket);
-                let pause_us = self.rng.long_tail(100, 3_000) + hang_us[Stage::BeforeEngine as usize];
+                let pause_us = self.rng.long_tail(100, 3_000) + hang_us[Stage::Engine as usize];
                 self.queue.push(self.t_us + pause_us, Event::Engine(number));
             }
             Err(reply) => {
@@ -304,7 +304,7 @@ impl World {
 
     pub(crate) fn engine(&mut self, number: usize) {
         let delivery = &mut self.deliveries[number];
-        let pause_us = 100 + delivery.hang_us[Stage::BeforeReply as usize];
+        let pause_us = 100 + delivery.hang_us[Stage::Answer as usize];
         let flight = delivery.flight;
         let Step::Admitted(admitted, ticket) = std::mem::replace(&mut delivery.step, Step::Done) else { return };
         let reply = self.exchange.execute(EPOCH_US + self.t_us, *admitted);

@@ -61,12 +61,12 @@ pub(crate) struct CallPlan {
     pub patience_us: u64,
 }
 
-/// Where a call hangs.
+/// Before which step of the exchange a call hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    BeforeAuth,
-    BeforeEngine,
-    BeforeReply,
+    Auth,
+    Engine,
+    Answer,
 }
 
 /// Where a process is stopped at the worst moment.
@@ -437,7 +437,7 @@ fn hang(rng: &mut Rng, keys: usize) -> Fault {
     Fault::Hang {
         key: rng.index(keys),
         count: rng.within(1, 3),
-        stage: rng.pick(&[Stage::BeforeAuth, Stage::BeforeAuth, Stage::BeforeEngine, Stage::BeforeReply]),
+        stage: rng.pick(&[Stage::Auth, Stage::Auth, Stage::Engine, Stage::Answer]),
         for_us: rng.within(300, 20_000) * MS,
         then_cancel: rng.percent(60),
     }

@@ -266,7 +266,7 @@ impl World {
             // What the store thinks; the owner has to stop a tenth earlier.
             tenure.lease_end_us = tenure.lease_end_us.max(sent_us + 5 * S);
         }
-        self.hear(slot, key, &answer);
+        self.hear(slot, key, sent_us, &answer);
         let cell = &mut self.procs[slot].cells[key];
         let heard = cell.keeper.answered(&mut cell.lane, clocks.mono(sent_us), now, wall, answer);
         let Heard { handed_back, forgot, refused, .. } = heard;

@@ -40,8 +40,8 @@ pub(crate) struct Truth {
     /// By key, in the order of the store's acts.
     pub tenures: Vec<Vec<Tenure>>,
     judged: u64,
-    /// By life of a process and key.
-    pub heard: BTreeMap<(u64, usize), Heard>,
+    /// By process, its life and key.
+    pub heard: BTreeMap<(usize, u64, usize), Heard>,
     /// The store's generations by domain, in their order.
     generations: BTreeMap<usize, Vec<String>>,
 }
@@ -87,10 +87,10 @@ impl World {
 
     /// A process hears an answer. A key that its new owner had seen a moment before the loss must not jump: a jump costs
     /// ten minutes of nonces, and hand-overs right after it.
-    pub(crate) fn hear(&mut self, slot: usize, key: usize, answer: &GrantAnswer) {
+    pub(crate) fn hear(&mut self, slot: usize, key: usize, sent_us: u64, answer: &GrantAnswer) {
         let (t_us, life) = (self.t_us, self.procs[slot].life);
         let list = self.truth.generations.entry(self.plan.keys[key].account).or_default();
-        let heard = self.truth.heard.entry((life, key)).or_default();
+        let heard = self.truth.heard.entry((slot, life, key)).or_default();
         let marker = &answer.sight.generation;
         if heard.generation != *marker {
             let directly = list.iter().rev().take(2).eq([marker, &heard.generation]);
@@ -108,9 +108,9 @@ impl World {
                 self.violate(format!("key-{key} jumped, though process {slot} had seen its range"));
             }
         }
-        let heard = self.truth.heard.entry((life, key)).or_default();
+        let heard = self.truth.heard.entry((slot, life, key)).or_default();
         if let Some(reach_us) = answer.sight.reach_us {
-            heard.reach = Some((heard.reach.map_or(0, |(reach, _)| reach).max(reach_us), t_us));
+            heard.reach = Some((heard.reach.map_or(0, |(reach, _)| reach).max(reach_us), sent_us));
             heard.before = None;
         }
     }

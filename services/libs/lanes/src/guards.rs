@@ -29,7 +29,7 @@ pub enum Guard {
     /// A sighting that is old when the loss is seen is none.
     SightingsYoung,
     /// No range begins too far ahead of the clock.
-    LeadGuard,
+    Lead,
     /// A key of which nobody saw anything before a loss begins above all that can have been granted.
     UnseenJump,
     /// Such a key rests for a range longer than others do.
@@ -73,7 +73,7 @@ impl Guard {
         Self::LeaseFromSending,
         Self::Sightings,
         Self::SightingsYoung,
-        Self::LeadGuard,
+        Self::Lead,
         Self::UnseenJump,
         Self::JumpWaits,
         Self::Generation,

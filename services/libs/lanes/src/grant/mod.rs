@@ -196,7 +196,7 @@ fn decide(
         let floor_us = terms.recovery_floor_us.filter(|_| !jumps).unwrap_or(unseen_us);
         lo_us = lo_us.max(store_now_us + range_us).max(floor_us);
     }
-    if !jumps && lo_us > store_now_us + LEAD_CAP_US && on(Guard::LeadGuard) {
+    if !jumps && lo_us > store_now_us + LEAD_CAP_US && on(Guard::Lead) {
         return Err(GrantReply::TooFarAhead { lo_us, store_now_us });
     }
     Ok(Decided { epoch, lo_us, hi_min_us: 0, first_of_epoch: true })
