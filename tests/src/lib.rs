@@ -13,6 +13,7 @@ pub mod redis;
 pub mod rolling;
 pub mod sandbox;
 pub mod service;
+pub mod stranger;
 
 /// The name under which tests that need nothing but one Redis know it.
 pub use redis as redis_server;

@@ -95,11 +95,12 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
     let lanes: Vec<(Option<&Executor>, Candidate)> = reported
         .chain(picture.missed().map(|lane| (None, lane)))
         .filter(|(_, lane)| wanted.key_label.is_none_or(|label| lane.label.as_str() == label))
+        .filter(|(_, lane)| cancels || wanted.key_label.is_some() || !lane.report.break_glass)
         .map(|(executor, lane)| {
             let report = &lane.report;
             let open = match report.state() {
                 v1::LaneState::Open => true,
-                v1::LaneState::CancelsOnly => cancels,
+                v1::LaneState::CancelsOnly | v1::LaneState::Quarantined => cancels,
                 _ => false,
             };
             let candidate = Candidate {
@@ -108,6 +109,11 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
                 permissions: lane.permissions,
                 ready: open && executor.is_some_and(|e| !is_tried(e)),
                 predicted_wait_ms: u64::from(report.predicted_wait_ms),
+                last_resort: report.break_glass
+                    || report.state() == v1::LaneState::Quarantined
+                    || report.held_back_ms > 0,
+                // Whoever owns the lanes knows better.
+                busy: false,
                 tags: report.tags.clone(),
                 local: executor.is_some_and(|e| e.name == "local"),
             };

@@ -165,7 +165,7 @@ impl House {
         let rest_url = config.rest_url(sandbox).map_err(|mistakes| mistakes.to_string())?;
         let rest = keys::rest_client(config, &rest_url)?;
         let keys = keys::load(config)?;
-        let store = store::connect(config, &self.clock).await?;
+        let store = store::connect(config, &self.clock, &self.health).await?;
         // In `all` the listener is open only where other processes share the store.
         let listener = if role == Role::Executor || config.store.is_shared() {
             Some(Self::listener(EXECUTOR, config.executor.listen).await?)
@@ -182,6 +182,7 @@ impl House {
                 deployment: config.deployment.name.to_string(),
                 owner: OwnerId::fresh(),
                 advertise,
+                egress: config.kraken.egress.to_string(),
                 queue_len_max: config.executor.queue_len_max,
                 request_bytes_max: config.gateway.max_request_bytes,
                 total_timeout: Duration::from_millis(config.kraken.total_timeout_ms),

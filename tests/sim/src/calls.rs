@@ -76,6 +76,11 @@ impl Call {
         matches!(self.plan.want, Want::Balance | Want::OpenOrders | Want::ClosedOrders)
     }
 
+    /// Whether a second copy cannot double anything.
+    fn may_repeat(&self) -> bool {
+        self.is_read() || self.plan.want == Want::Cancel
+    }
+
     pub(crate) fn priority(&self) -> Priority {
         match self.plan.want {
             Want::Place { .. } => Priority::Place,
@@ -172,6 +177,8 @@ impl World {
         let candidate = |(cell, plan): (&crate::process::Cell, &crate::plan::KeyPlan)| {
             let view = cell.lane.snapshot(now);
             Candidate {
+                last_resort: view.is_quarantined(),
+                busy: cancels && view.cancels_wait,
                 ready: if cancels { view.takes_cancels() } else { view.is_ready() },
                 label: view.label,
                 account: domain(plan.account),
@@ -259,7 +266,8 @@ impl World {
         let cell = &mut self.procs[slot].cells[key];
         let waited = cell.lane.withdraw(ticket).is_some();
         cell.waiting.remove(&ticket);
-        if waited {
+        let first = self.calls[number].again || self.calls[number].is_read();
+        if waited && first {
             self.note(Mark::Withdrawn);
             return self.tell(number, Told::NotExecuted(Proof::Late));
         }
@@ -282,6 +290,8 @@ impl World {
         }
         let bad_nonce = |refusal: &Refusal| refusal.effect == KeyEffect::BadNonce;
         let told = match landed {
+            // The first copy of a cancel may have done its work.
+            Landed::Unsent(_) if !call.again && !call.is_read() => Told::Unresolved,
             Landed::Unsent(Proof::Moved) => {
                 call.at = None;
                 return self.elsewhere(number);
@@ -289,18 +299,23 @@ impl World {
             Landed::Unsent(proof) => Told::NotExecuted(proof),
             Landed::Unclear if call.is_read() => Told::NoAnswer,
             Landed::Unclear => Told::Unresolved,
-            Landed::Answered { refusal: Some(refusal), .. } if call.is_read() && bad_nonce(&refusal) => {
+            Landed::Answered { refusal: Some(refusal), .. } if call.may_repeat() && bad_nonce(&refusal) => {
                 if std::mem::take(&mut call.again) {
                     self.note(Mark::ReSigned);
                     match self.submit(number, slot) {
                         Ok(()) => return,
+                        Err(_) if !self.calls[number].is_read() => Told::Unresolved,
                         Err(Proof::Moved | Proof::NoKey) => return self.elsewhere(number),
                         Err(proof) => Told::NotExecuted(proof),
                     }
-                } else {
+                } else if call.is_read() {
                     Told::OfNonce
+                } else {
+                    Told::Unresolved
                 }
             }
+            // The first copy of a cancel may have been delivered twice, and done what the second one finds done.
+            Landed::Answered { refusal: Some(_), .. } if !call.again && !call.is_read() => Told::Unresolved,
             Landed::Answered { refusal: Some(refusal), .. } => {
                 let proves = refusal.executed == Executed::No && refusal.effect != KeyEffect::BadNonce;
                 if proves || (call.is_read() && refusal.kind != ErrorKind::Internal) {

@@ -289,6 +289,17 @@ impl World {
         twice
     }
 
+    /// Whether the wrong one of two answers comes back. Once for each key: a second refusal that nothing of ours explains
+    /// means another program, and the key is rightly taken out of use.
+    pub(crate) fn is_crossed(&mut self, flight: usize) -> bool {
+        let key = self.flights[flight].key;
+        let crossed = self.rng.percent(50) && !self.crossed.contains(&key);
+        if crossed {
+            self.crossed.push(key);
+        }
+        crossed
+    }
+
     /// For how long the exchange makes a request wait before each of its steps.
     pub(crate) fn hang_of(&mut self, flight: usize) -> [u64; 3] {
         let mut hang_us = [0; 3];

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use tidegate_core::{Endpoint, Nonce, endpoint};
 use tidegate_kraken::wire::{self, ApiKeyInfo};
 use tidegate_kraken::{Credential, KeyEffect, Params, PreparedBody, Refusal, classify, read_reply};
-use tidegate_lanes::{End, Priority, TicketId};
+use tidegate_lanes::{End, NonceVerdict, Priority, TicketId};
 use tidegate_sandbox::SandboxKey;
 use tidegate_sandbox::exchange::{Admitted, Arrived, Delivery as Way, Exchange, Reply, Request, Ticket};
 
@@ -19,8 +19,6 @@ use crate::world::{Event, World};
 /// For the whole exchange with Kraken.
 const TOTAL_US: u64 = 10 * S;
 const VERIFICATION_US: u64 = 5 * S;
-/// How often Kraken may refuse the nonce of a verification before the key is given up.
-const BAD_NONCES_MAX: u32 = 3;
 /// How long Kraken's engine may take, from the head of the lane on, and what must be left of it.
 const NOT_AFTER_MS: u64 = 5_000;
 
@@ -85,8 +83,8 @@ pub(crate) struct Flight {
     pub over: bool,
     endpoint: &'static Endpoint,
     body: PreparedBody,
-    /// Which copy's answer comes back.
-    answered_copy: u64,
+    /// Whether the answer that comes back is that of the copy that the exchange sees second.
+    crossed: bool,
 }
 
 /// One copy of a request at the exchange.
@@ -158,7 +156,7 @@ impl World {
             over: false,
             endpoint,
             body: params.body(endpoint.encoding, nonce, None),
-            answered_copy: 0,
+            crossed: false,
         });
         self.trace.event(self.t_us, "draw", nonce.0, key as u64);
         self.trace.say(self.t_us, || {
@@ -172,7 +170,7 @@ impl World {
         self.freeze_at(slot, Act::Sign);
     }
 
-    pub(crate) fn verify(&mut self, slot: usize, key: usize, nonce: Nonce, _epoch: u64) {
+    pub(crate) fn verify(&mut self, slot: usize, key: usize, nonce: Nonce) {
         self.take_off(slot, key, None, TicketId::VERIFICATION, Priority::Cancel, nonce);
     }
 
@@ -253,7 +251,7 @@ impl World {
         if self.is_duplicated(number) {
             let way_us = self.way_us() + self.rng.long_tail(0, 3 * S);
             self.queue.push(self.t_us + way_us, Event::Arrive { flight: number, copy: 1 });
-            self.flights[number].answered_copy = self.rng.within(0, 1);
+            self.flights[number].crossed = self.is_crossed(number);
             self.trace.say(self.t_us, || format!("flight-{number} will be delivered twice"));
         }
     }
@@ -318,7 +316,10 @@ impl World {
         let (flight, copy) = (delivery.flight, delivery.copy);
         let Step::Answer(reply, ticket) = std::mem::replace(&mut delivery.step, Step::Done) else { return };
         self.exchange.answered(ticket);
-        if copy != self.flights[flight].answered_copy {
+        let other = self.deliveries.iter().find(|d| d.flight == flight && d.copy != copy);
+        let mine = self.deliveries[number].judged;
+        let second = other.is_some_and(|other| other.judged.is_some() && other.judged < mine);
+        if second != self.flights[flight].crossed {
             return;
         }
         if self.is_answer_lost() {
@@ -401,10 +402,10 @@ impl World {
         self.trace.say(self.t_us, || format!("flight-{number} is abandoned"));
     }
 
-    /// What an error tells about the key, beside the call.
+    /// What an error tells about the key, beside the call: `learn` and `refused_nonce`.
     fn learn(&mut self, number: usize, refusal: &Refusal) {
         let flight = &self.flights[number];
-        let (slot, key, tenure) = (flight.slot, flight.key, flight.tenure);
+        let (slot, key, ticket, tenure) = (flight.slot, flight.key, flight.ticket, flight.tenure);
         // What had been given up may be refused for that alone.
         let adrift = flight.adrift && flight.given_up_us.is_none();
         let process = &mut self.procs[slot];
@@ -413,15 +414,22 @@ impl World {
         match refusal.effect {
             KeyEffect::RateLimited => lane.rate_limited(now),
             KeyEffect::BadNonce => {
-                let superseded = lane.superseded(now);
+                let verdict = lane.nonce_refused(ticket, now);
                 if adrift && let Some(at) = tenure {
                     self.truth.tenures[key][at].silenced_us.get_or_insert(self.t_us);
                 }
-                if let Some(tickets) = superseded {
-                    self.note(Mark::Superseded);
-                    self.hand_back(slot, key, &tickets);
-                    self.stir(slot, key);
+                self.trace.say(self.t_us, || format!("flight-{number} was refused: {verdict:?}"));
+                match verdict {
+                    NonceVerdict::Abandoned => {}
+                    NonceVerdict::Superseded { handed_back } => {
+                        self.note(Mark::Superseded);
+                        self.hand_back(slot, key, &handed_back);
+                    }
+                    NonceVerdict::Noted => self.note(Mark::NonceNoted),
+                    NonceVerdict::Raised => self.note(Mark::FenceRefused),
+                    NonceVerdict::Quarantined { handed_back } => self.hand_back(slot, key, &handed_back),
                 }
+                self.stir(slot, key);
             }
             _ => {}
         }
@@ -432,7 +440,6 @@ impl World {
         let flight = &self.flights[number];
         let (slot, key, epoch) = (flight.slot, flight.key, flight.epoch);
         let window = self.plan.keys[key].window;
-        let cell = &mut self.procs[slot].cells[key];
         let verdict = match refusal {
             None => match wire::read::<ApiKeyInfo>(result) {
                 Ok(info) if info.nonce_window == window => Ok(()),
@@ -440,20 +447,12 @@ impl World {
             },
             Some(refusal) => match refusal.effect {
                 KeyEffect::BadKey | KeyEffect::BadSignature | KeyEffect::PermissionDenied => Err("it is bad"),
-                KeyEffect::BadNonce => {
-                    cell.bad_nonces += 1;
-                    let given_up = cell.bad_nonces >= BAD_NONCES_MAX;
-                    self.note(Mark::FenceRefused);
-                    if !given_up {
-                        return;
-                    }
-                    Err("its nonces are refused")
-                }
+                // The lane has dealt with it.
+                KeyEffect::BadNonce => return,
                 _ => return self.note(Mark::FenceRepeated),
             },
         };
         let cell = &mut self.procs[slot].cells[key];
-        cell.bad_nonces = 0;
         let handed_back = match verdict {
             Ok(()) => {
                 if cell.lane.verified(epoch) {

@@ -51,8 +51,6 @@ pub(crate) struct Cell {
     pub keeper: Keeper,
     /// Calls that wait, by ticket.
     pub waiting: BTreeMap<TicketId, usize>,
-    /// Verifications in a row that were refused for their nonce.
-    pub bad_nonces: u32,
     /// A request to the store is under way; the lane's own task waits for it.
     pub busy: bool,
     /// A notice came meanwhile.
@@ -120,7 +118,6 @@ impl Process {
                 lane: Lane::new(config, clocks.mono(t_us)),
                 keeper: Keeper::new(ids),
                 waiting: BTreeMap::new(),
-                bad_nonces: 0,
                 busy: false,
                 noticed: false,
                 wake: 0,

@@ -56,14 +56,22 @@ impl World {
             let process = &mut self.procs[slot];
             let (now, wall) = (process.clocks.mono(self.t_us), process.clocks.wall(self.t_us));
             let cell = &mut process.cells[key];
-            match cell.lane.next(now, wall) {
+            let findings = cell.lane.take_findings();
+            let step = cell.lane.next(now, wall);
+            if let Some(why) = findings.and_then(|findings| findings.quarantined) {
+                self.violate(format!("process {slot} closes key-{key}: {why}"));
+            }
+            let cell = &mut self.procs[slot].cells[key];
+            match step {
                 Step::Send { ticket, nonce } => match cell.waiting.remove(&ticket.id) {
                     Some(call) => self.take_off(slot, key, Some(call), ticket.id, ticket.priority, nonce),
                     None => {
                         cell.lane.ended(ticket.id, now, End::NotSent);
                     }
                 },
-                Step::Verify { nonce, epoch } => self.verify(slot, key, nonce, epoch),
+                Step::Verify { nonce, .. } => self.verify(slot, key, nonce),
+                // One is due every hour.
+                Step::Recheck { .. } => self.violate("a key was looked at again within minutes"),
                 Step::Expired(ticket) => {
                     let call = cell.waiting.remove(&ticket.id);
                     self.note(Mark::Expired);

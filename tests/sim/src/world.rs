@@ -90,6 +90,8 @@ pub(crate) struct World {
     pub calls: Vec<Call>,
     pub weather: Weather,
     pub truth: Truth,
+    /// Keys of which the wrong one of two answers has come back.
+    pub crossed: Vec<usize>,
     pub watches: Vec<Watch>,
     pub violations: Vec<String>,
     pub tickets: u64,
@@ -130,6 +132,7 @@ impl World {
             calls: Vec::new(),
             weather: Weather::default(),
             truth: Truth::new(plan.keys.len()),
+            crossed: Vec::new(),
             watches: Vec::new(),
             violations: Vec::new(),
             tickets: 0,

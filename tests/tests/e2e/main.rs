@@ -4,9 +4,13 @@
 
 mod abandonment;
 mod keys;
+mod late_store;
 mod outcomes;
 mod proxy;
 mod rolling;
 mod secrets;
 mod shared_keys;
+mod store_moods;
 mod store_trouble;
+mod strangers;
+mod windows;
