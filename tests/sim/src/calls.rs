@@ -100,9 +100,13 @@ impl World {
             Want::OpenOrders => ("OpenOrders", false),
             Want::ClosedOrders => ("ClosedOrders", false),
             Want::Place { deadline } => {
-                for (name, text) in
-                    [("pair", "XBTUSD"), ("type", "buy"), ("ordertype", "limit"), ("price", "20000"), ("volume", "0.001")]
-                {
+                for (name, text) in [
+                    ("pair", "XBTUSD"),
+                    ("type", "buy"),
+                    ("ordertype", "limit"),
+                    ("price", "20000"),
+                    ("volume", "0.001"),
+                ] {
                     params.text(name, text);
                 }
                 params.text("cl_ord_id", client_id.clone());
@@ -113,7 +117,8 @@ impl World {
                     call.plan.account == plan.account && matches!(call.plan.want, Want::Place { .. })
                 };
                 let older: Vec<&Call> = self.calls.iter().filter(of_account).collect();
-                let target = older.get(older.len().saturating_sub(1 + number % 7)).map(|call| call.client_id.clone());
+                let target =
+                    older.get(older.len().saturating_sub(1 + number % 7)).map(|call| call.client_id.clone());
                 params.text("cl_ord_id", target.unwrap_or_else(|| "nobody".to_owned()));
                 ("CancelOrder", false)
             }
@@ -160,7 +165,8 @@ impl World {
         }
         let account = domain(call.plan.account);
         let all = candidates.iter().map(|(_, candidate)| candidate);
-        let Some(best) = choose(call.endpoint.needs, &account, None, all).ok().and_then(|ranked| ranked.first().copied())
+        let Some(best) =
+            choose(call.endpoint.needs, &account, None, all).ok().and_then(|ranked| ranked.first().copied())
         else {
             return self.tell(number, Told::NotExecuted(Proof::NoKey));
         };

@@ -1,18 +1,13 @@
 //! One request on its way to the exchange and back: `services/executor/src/flight.rs`, with the network in between.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use tidegate_core::{Endpoint, Nonce, endpoint};
+use tidegate_core::{Endpoint, Nonce};
 use tidegate_kraken::wire::{self, ApiKeyInfo};
-use tidegate_kraken::{Credential, KeyEffect, Params, PreparedBody, Refusal, classify, read_reply};
+use tidegate_kraken::{KeyEffect, Params, PreparedBody, Refusal, classify, read_reply};
 use tidegate_lanes::{End, NonceVerdict, Priority, TicketId};
-use tidegate_sandbox::SandboxKey;
-use tidegate_sandbox::exchange::{Admitted, Arrived, Delivery as Way, Exchange, Reply, Request, Ticket};
+use tidegate_sandbox::exchange::{Delivery as Way, Reply};
 
 use crate::calls::{Landed, Proof};
-use crate::plan::{ACCOUNTS, Act, EPOCH_US, Plan, S, Stage};
+use crate::plan::{Act, S};
 use crate::seen::Mark;
 use crate::world::{Event, World};
 
@@ -21,41 +16,6 @@ const TOTAL_US: u64 = 10 * S;
 const VERIFICATION_US: u64 = 5 * S;
 /// How long Kraken's engine may take, from the head of the lane on, and what must be left of it.
 const NOT_AFTER_MS: u64 = 5_000;
-
-/// What signs.
-pub(crate) struct Keys {
-    credentials: Vec<Credential>,
-    info: &'static Endpoint,
-}
-
-impl Keys {
-    #[expect(clippy::expect_used, reason = "keys and names are our own")]
-    pub(crate) fn made_for(plan: &Plan, exchange: &mut Exchange) -> Self {
-        let info = endpoint("GetApiKeyInfo").expect("in the table");
-        let credential = |key: &crate::plan::KeyPlan| {
-            let secret = STANDARD.encode(format!("the secret of {}", key.label));
-            let added = exchange.add_key(SandboxKey {
-                label: key.label.clone(),
-                api_key: key.label.clone(),
-                secret: secret.clone(),
-                account: ACCOUNTS[key.account].to_owned(),
-                permissions: Vec::new(),
-                permission_tokens: key.permissions.iter().map(|p| p.to_string()).collect(),
-                nonce_window: key.window,
-                nonce_unit: key.unit.to_string(),
-                otp: None,
-                valid_until: None,
-                ip_allowlist: Vec::new(),
-                query_from: None,
-                query_to: None,
-                note: String::new(),
-            });
-            debug_assert_eq!(added, Ok(()));
-            Credential::new(key.label.clone(), &secret).expect("a key pair")
-        };
-        Self { credentials: plan.keys.iter().map(credential).collect(), info }
-    }
-}
 
 /// One request, from its nonce on.
 #[derive(Debug)]
@@ -81,29 +41,10 @@ pub(crate) struct Flight {
     /// Written without a lease while the store did not answer.
     pub adrift: bool,
     pub over: bool,
-    endpoint: &'static Endpoint,
-    body: PreparedBody,
+    pub endpoint: &'static Endpoint,
+    pub body: PreparedBody,
     /// Whether the answer that comes back is that of the copy that the exchange sees second.
-    crossed: bool,
-}
-
-/// One copy of a request at the exchange.
-#[derive(Debug)]
-pub(crate) struct Delivery {
-    pub flight: usize,
-    copy: u64,
-    /// In the order of authentication, from 1.
-    pub judged: Option<u64>,
-    step: Step,
-    hang_us: [u64; 3],
-}
-
-#[derive(Debug)]
-enum Step {
-    Arrived(Box<Arrived>),
-    Admitted(Box<Admitted>, Ticket),
-    Answer(Reply, Ticket),
-    Done,
+    pub crossed: bool,
 }
 
 impl World {
@@ -160,7 +101,10 @@ impl World {
         });
         self.trace.event(self.t_us, "draw", nonce.0, key as u64);
         self.trace.say(self.t_us, || {
-            format!("flight-{number}: {} of process {slot} on key-{key}, epoch {epoch}, nonce {nonce}", endpoint.name)
+            format!(
+                "flight-{number}: {} of process {slot} on key-{key}, epoch {epoch}, nonce {nonce}",
+                endpoint.name
+            )
         });
         if priority == Priority::Cancel && call.is_some() {
             self.cancel_left(number);
@@ -218,124 +162,6 @@ impl World {
         self.put_on_the_wire(number);
     }
 
-    fn request(&self, number: usize) -> Request {
-        let flight = &self.flights[number];
-        let credential = &self.keys.credentials[flight.key];
-        let sign = credential.sign(flight.endpoint.path, flight.nonce, flight.body.bytes());
-        Request {
-            peer_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            verb: "POST".to_owned(),
-            path: flight.endpoint.path.to_owned(),
-            query: String::new(),
-            api_key: Some(credential.api_key().to_owned()),
-            api_sign: Some(sign.as_str().to_owned()),
-            api_nonce: None,
-            api_otp: None,
-            content_type: Some(flight.body.content_type().to_owned()),
-            body: flight.body.bytes().clone(),
-        }
-    }
-
-    fn put_on_the_wire(&mut self, number: usize) {
-        if self.is_lost_on_the_way() {
-            // Sometimes the client hears of it at once, sometimes never.
-            self.trace.say(self.t_us, || format!("flight-{number} is lost on the way"));
-            if self.rng.percent(50) {
-                let way_us = self.way_us();
-                self.queue.push(self.t_us + way_us, Event::Head { flight: number, reply: None });
-            }
-            return;
-        }
-        let way_us = self.way_us();
-        self.queue.push(self.t_us + way_us, Event::Arrive { flight: number, copy: 0 });
-        if self.is_duplicated(number) {
-            let way_us = self.way_us() + self.rng.long_tail(0, 3 * S);
-            self.queue.push(self.t_us + way_us, Event::Arrive { flight: number, copy: 1 });
-            self.flights[number].crossed = self.is_crossed(number);
-            self.trace.say(self.t_us, || format!("flight-{number} will be delivered twice"));
-        }
-    }
-
-    pub(crate) fn arrive(&mut self, number: usize, copy: u64) {
-        let request = self.request(number);
-        let arrived = self.exchange.receive(EPOCH_US + self.t_us, request);
-        let delivery = self.deliveries.len();
-        let hang_us = if copy == 0 { self.hang_of(number) } else { [0; 3] };
-        let flight = &self.flights[number];
-        let newest = self.truth.tenures[flight.key].len().checked_sub(1);
-        if flight.tenure.is_some() && flight.tenure < newest {
-            self.note(Mark::Straggler);
-        }
-        let step = Step::Arrived(Box::new(arrived));
-        self.deliveries.push(Delivery { flight: number, copy, judged: None, step, hang_us });
-        self.trace.event(self.t_us, "arrive", number as u64, copy);
-        let pause_us = self.rng.long_tail(100, 3_000) + hang_us[Stage::Auth as usize];
-        self.queue.push(self.t_us + pause_us, Event::Authenticate(delivery));
-    }
-
-    pub(crate) fn authenticate(&mut self, number: usize) {
-        let judged = self.truth.judged();
-        let delivery = &mut self.deliveries[number];
-        delivery.judged = Some(judged);
-        let (flight, hang_us) = (delivery.flight, delivery.hang_us);
-        let Step::Arrived(arrived) = std::mem::replace(&mut delivery.step, Step::Done) else { return };
-        let ticket = arrived.ticket;
-        let verdict = self.exchange.authenticate(EPOCH_US + self.t_us, *arrived);
-        self.trace.event(self.t_us, "judge", flight as u64, verdict.is_ok().into());
-        let said = verdict.as_ref().err().map(|reply| String::from_utf8_lossy(&reply.body).into_owned());
-        self.trace.say(self.t_us, || {
-            let said = said.unwrap_or_else(|| "may pass".to_owned());
-            format!("exchange: flight-{flight} {said}")
-        });
-        match verdict {
-            Ok(admitted) => {
-                self.deliveries[number].step = Step::Admitted(Box::new(admitted), ticket);
-                let pause_us = self.rng.long_tail(100, 3_000) + hang_us[Stage::Engine as usize];
-                self.queue.push(self.t_us + pause_us, Event::Engine(number));
-            }
-            Err(reply) => {
-                self.deliveries[number].step = Step::Answer(reply, ticket);
-                self.queue.push(self.t_us + 10, Event::Leave(number));
-            }
-        }
-    }
-
-    pub(crate) fn engine(&mut self, number: usize) {
-        let delivery = &mut self.deliveries[number];
-        let pause_us = 100 + delivery.hang_us[Stage::Answer as usize];
-        let flight = delivery.flight;
-        let Step::Admitted(admitted, ticket) = std::mem::replace(&mut delivery.step, Step::Done) else { return };
-        let reply = self.exchange.execute(EPOCH_US + self.t_us, *admitted);
-        self.trace.event(self.t_us, "engine", flight as u64, 0);
-        self.deliveries[number].step = Step::Answer(reply, ticket);
-        self.queue.push(self.t_us + pause_us, Event::Leave(number));
-    }
-
-    pub(crate) fn leave(&mut self, number: usize) {
-        let delivery = &mut self.deliveries[number];
-        let (flight, copy) = (delivery.flight, delivery.copy);
-        let Step::Answer(reply, ticket) = std::mem::replace(&mut delivery.step, Step::Done) else { return };
-        self.exchange.answered(ticket);
-        let other = self.deliveries.iter().find(|d| d.flight == flight && d.copy != copy);
-        let mine = self.deliveries[number].judged;
-        let second = other.is_some_and(|other| other.judged.is_some() && other.judged < mine);
-        if second != self.flights[flight].crossed {
-            return;
-        }
-        if self.is_answer_lost() {
-            self.trace.say(self.t_us, || format!("the answer of flight-{flight} is lost"));
-            if self.rng.percent(50) {
-                return;
-            }
-            let way_us = self.way_us();
-            self.queue.push(self.t_us + way_us, Event::Head { flight, reply: None });
-            return;
-        }
-        let way_us = self.way_us();
-        let reply = if reply.delivery == Way::Reset { None } else { Some(reply) };
-        self.queue.push(self.t_us + way_us, Event::Head { flight, reply });
-    }
-
     /// The head of the answer is back, and with it the body; or the connection broke.
     pub(crate) fn head(&mut self, number: usize, reply: Option<Reply>) {
         let flight = &mut self.flights[number];
@@ -354,7 +180,8 @@ impl World {
             self.note(Mark::AbandonedAnsweredLate);
         }
         let whole = reply.delivery == Way::Whole;
-        let read = read_reply(reply.http_status, Some(reply.content_type), &reply.body).ok().filter(|_| whole);
+        let read =
+            read_reply(reply.http_status, Some(reply.content_type), &reply.body).ok().filter(|_| whole);
         let Some(read) = read else { return self.came_to_nothing(slot, key, call) };
         let refusal = classify(&read.errors).refusal;
         if let Some(refusal) = &refusal {
@@ -436,7 +263,12 @@ impl World {
     }
 
     /// What the verification says: `verify_key` and `conclude`.
-    fn verified(&mut self, number: usize, refusal: Option<&Refusal>, result: Option<&serde_json::value::RawValue>) {
+    fn verified(
+        &mut self,
+        number: usize,
+        refusal: Option<&Refusal>,
+        result: Option<&serde_json::value::RawValue>,
+    ) {
         let flight = &self.flights[number];
         let (slot, key, epoch) = (flight.slot, flight.key, flight.epoch);
         let window = self.plan.keys[key].window;

@@ -10,6 +10,7 @@
 //! map. What the judge knows he has from the log, from callers, and from what the run itself did to the processes.
 
 mod calls;
+mod chaos;
 mod faults;
 mod flight;
 mod judge;
@@ -23,6 +24,7 @@ mod store;
 mod trace;
 mod truth;
 mod watch;
+mod wire;
 mod world;
 
 pub use seen::{Mark, Seen};

@@ -27,7 +27,10 @@ struct Options {
     trace: bool,
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long the campaign took is for people to read, no run depends on it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long the campaign took is for people to read, no run depends on it"
+)]
 fn main() -> ExitCode {
     let options = Options::parse();
     if options.trace {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tidegate_core::{AccountName, MonoUs, OwnerId, PoolName, UnixUs};
 use tidegate_lanes::{Fingerprint, GrantIds, GrantKey, Lane, LaneConfig, TicketId};
 
-use tidegate_lanes::Keeper;
 use crate::plan::{ACCOUNTS, Act, EPOCH_US, KeyPlan, Plan};
+use tidegate_lanes::Keeper;
 
 /// Clocks of one process.
 #[derive(Clone, Copy, Debug)]

@@ -5,11 +5,11 @@ use tidegate_core::MonoUs;
 use tidegate_lanes::{End, GrantReply, Intent, Step, Ticket, TicketId};
 
 use crate::calls::{Landed, Proof};
-use tidegate_lanes::{Errand as Do, Heard};
 use crate::plan::{Act, MS, OWNERS, S};
 use crate::process::Process;
 use crate::seen::Mark;
 use crate::world::{Ask, Errand, Event, World};
+use tidegate_lanes::{Errand as Do, Heard};
 
 /// A command to the store is given up after so long (the product's default).
 const STORE_TIMEOUT_US: u64 = 250 * MS;
@@ -195,10 +195,17 @@ impl World {
                     _ => None,
                 };
                 self.trace.say(self.t_us, || {
-                    format!("store: process {slot} key-{key} {intent:?} -> {:?} [{}]", answer.reply, answer.sight.generation)
+                    format!(
+                        "store: process {slot} key-{key} {intent:?} -> {:?} [{}]",
+                        answer.reply, answer.sight.generation
+                    )
                 });
                 let marker = answer.sight.generation.clone();
-                let forgot = request.terms.known_generation.as_ref().is_some_and(|known| *known != answer.sight.generation);
+                let forgot = request
+                    .terms
+                    .known_generation
+                    .as_ref()
+                    .is_some_and(|known| *known != answer.sight.generation);
                 let marks = marks_of(request, &answer.reply, forgot);
                 errand.answer = Some(answer);
                 self.in_generation(key, &marker);

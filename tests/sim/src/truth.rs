@@ -48,7 +48,12 @@ pub(crate) struct Truth {
 
 impl Truth {
     pub(crate) fn new(keys: usize) -> Self {
-        Self { tenures: vec![Vec::new(); keys], judged: 0, heard: BTreeMap::new(), generations: BTreeMap::new() }
+        Self {
+            tenures: vec![Vec::new(); keys],
+            judged: 0,
+            heard: BTreeMap::new(),
+            generations: BTreeMap::new(),
+        }
     }
 
     /// The number of one more look of the exchange at a nonce.
@@ -70,7 +75,8 @@ impl Truth {
         if known || (!first && self.find(key, slot, life, epoch).is_some()) {
             return false;
         }
-        let tenure = Tenure { slot, life, epoch, lease_end_us: 0, opened_us: 0, silenced_us: None, released: false };
+        let tenure =
+            Tenure { slot, life, epoch, lease_end_us: 0, opened_us: 0, silenced_us: None, released: false };
         self.tenures[key].push(tenure);
         true
     }

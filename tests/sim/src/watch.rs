@@ -93,8 +93,11 @@ impl World {
             .values()
             .all(|other| *other == call || self.calls[*other].plan.want != Want::Cancel);
         let well = self.plan.is_well(self.t_us, self.t_us + CANCEL_US);
-        self.calls[call].cancel_watched =
-            self.calls[call].plan.want == Want::Cancel && alone && view.is_ready() && view.in_flight > 0 && well;
+        self.calls[call].cancel_watched = self.calls[call].plan.want == Want::Cancel
+            && alone
+            && view.is_ready()
+            && view.in_flight > 0
+            && well;
     }
 
     pub(crate) fn cancel_left(&mut self, flight: usize) {
@@ -125,18 +128,24 @@ impl World {
             } else {
                 let far = self.seen.count(Mark::LeadGuard) > 0 || self.seen.count(Mark::Jumped) > 0;
                 if waited_us > if far { OPEN_FAR_US } else { OPEN_US } {
-                    self.violate(format!("{} s after the last fault keys are in use {used:?}", waited_us / S));
+                    self.violate(format!(
+                        "{} s after the last fault keys are in use {used:?}",
+                        waited_us / S
+                    ));
                     self.over = true;
                 }
             }
-        } else if self.probes.iter().all(|probe| self.calls[*probe].told.is_some() || self.calls[*probe].left) {
+        } else if self.probes.iter().all(|probe| self.calls[*probe].told.is_some() || self.calls[*probe].left)
+        {
             let mut again = false;
             for probe in self.probes.clone() {
                 let call = &self.calls[probe];
                 let plan = call.plan;
                 let reached = match call.plan.want {
                     // There may be nothing to cancel; the exchange says so.
-                    Want::Cancel => matches!(call.told, Some(Told::Done | Told::NotExecuted(Proof::ByKraken))),
+                    Want::Cancel => {
+                        matches!(call.told, Some(Told::Done | Told::NotExecuted(Proof::ByKraken)))
+                    }
                     _ => call.told == Some(Told::Done),
                 };
                 if !reached && call.began_us < self.opened_us.unwrap_or_default() + 10 * S {

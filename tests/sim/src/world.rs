@@ -6,7 +6,7 @@ use tidegate_sandbox::{CostProfile, Options, ReplayRule};
 
 use crate::calls::Call;
 use crate::faults::Weather;
-use crate::flight::{Delivery, Flight, Keys};
+use crate::flight::Flight;
 use crate::plan::{ACCOUNTS, CHAOS_US, OWNERS, Plan, S};
 use crate::process::{Process, domain};
 use crate::queue::Queue;
@@ -16,39 +16,72 @@ use crate::store::Store;
 use crate::trace::Trace;
 use crate::truth::Truth;
 use crate::watch::Watch;
+use crate::wire::{Delivery, Keys};
 
 /// Something that happens at its time. Numbers are indices into the world's lists.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The task of a lane wakes.
-    Tend { slot: usize, life: u64, key: usize, wake: u64 },
+    Tend {
+        slot: usize,
+        life: u64,
+        key: usize,
+        wake: u64,
+    },
     /// A call is signed; the lease is looked at.
     Check(usize),
     Write(usize),
     /// A copy of a request reaches the exchange.
-    Arrive { flight: usize, copy: u64 },
+    Arrive {
+        flight: usize,
+        copy: u64,
+    },
     Authenticate(usize),
     Engine(usize),
     Leave(usize),
     /// The head of an answer is back; `None`: the connection broke.
-    Head { flight: usize, reply: Option<Reply> },
+    Head {
+        flight: usize,
+        reply: Option<Reply>,
+    },
     /// The client gives a request up.
     GiveUp(usize),
     StoreAct(usize),
     StoreAnswer(usize),
     StoreTimeout(usize),
-    Notice { slot: usize, life: u64, key: usize },
+    Notice {
+        slot: usize,
+        life: u64,
+        key: usize,
+    },
     Call(usize),
     /// A call reaches a process.
-    CallAt { call: usize, slot: usize, life: u64 },
+    CallAt {
+        call: usize,
+        slot: usize,
+        life: u64,
+    },
     /// A process has to answer a call.
-    AnswerBy { call: usize, slot: usize, life: u64 },
+    AnswerBy {
+        call: usize,
+        slot: usize,
+        life: u64,
+    },
     /// A caller has waited long enough.
     CallerLeaves(usize),
     Fault(usize),
-    WallBack { slot: usize, life: u64, by_us: i64 },
-    StoreBack { by_us: i64 },
-    Start { slot: usize, life: u64 },
+    WallBack {
+        slot: usize,
+        life: u64,
+        by_us: i64,
+    },
+    StoreBack {
+        by_us: i64,
+    },
+    Start {
+        slot: usize,
+        life: u64,
+    },
     Heal,
     /// Is everything open again?
     Look,
@@ -108,7 +141,11 @@ impl World {
         let options = Options {
             tier: plan.sandbox_tier,
             cost_profile: if plan.conservative { CostProfile::Conservative } else { CostProfile::Documented },
-            replayed_nonce_in_window: if plan.refuse_repeats { ReplayRule::Refuse } else { ReplayRule::Accept },
+            replayed_nonce_in_window: if plan.refuse_repeats {
+                ReplayRule::Refuse
+            } else {
+                ReplayRule::Accept
+            },
             seed,
             ..Options::default()
         };
@@ -189,7 +226,10 @@ impl World {
             | Event::Notice { slot, life, .. }
             | Event::AnswerBy { slot, life, .. }
             | Event::CallAt { slot, life, .. } => Some((*slot, *life)),
-            Event::Check(flight) | Event::Write(flight) | Event::Head { flight, .. } | Event::GiveUp(flight) => {
+            Event::Check(flight)
+            | Event::Write(flight)
+            | Event::Head { flight, .. }
+            | Event::GiveUp(flight) => {
                 let flight = &self.flights[*flight];
                 Some((flight.slot, flight.life))
             }

@@ -20,7 +20,8 @@ fn no_seed_breaks_a_promise_and_everything_is_met() {
 
 #[test]
 fn the_same_seed_twice_is_the_same_run() {
-    let again: Vec<u64> = std::thread::spawn(|| (0..200).map(|seed| run(seed).hash).collect()).join().unwrap();
+    let again: Vec<u64> =
+        std::thread::spawn(|| (0..200).map(|seed| run(seed).hash).collect()).join().unwrap();
     let mut distinct = Vec::new();
     for (seed, hash) in (0..).zip(again) {
         let outcome = run(seed);

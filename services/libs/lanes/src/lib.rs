@@ -32,9 +32,9 @@ pub use grant::{
     GrantRequest, GrantTerms, HeldRange, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, Released,
     SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, apply, apply_release,
 };
-pub use keeper::{Errand, Heard, Keeper};
 #[cfg(feature = "mutants")]
 pub use guards::{Guard, without};
+pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
     CANCEL_EVERY_US, End, FENCE_AGAIN_MAX_US, FENCE_AGAIN_US, Findings, GrantRefused, KeyUse, LOOK_AGAIN_US,

@@ -83,7 +83,9 @@ impl Sightings {
         let lost = self.generation.as_ref().is_some_and(|known| *known != sight.generation);
         if lost {
             // Nobody takes a key in the first seconds of a generation; a tenth is for clocks that run differently.
-            let young = |seen: &Seen| now.us_since(seen.at) < RECOVERY_US - RECOVERY_US / 10 || !on(Guard::SightingsYoung);
+            let young = |seen: &Seen| {
+                now.us_since(seen.at) < RECOVERY_US - RECOVERY_US / 10 || !on(Guard::SightingsYoung)
+            };
             self.before = self.seen.take().filter(young);
         }
         if self.generation.as_ref() != Some(&sight.generation) {

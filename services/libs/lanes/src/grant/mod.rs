@@ -168,7 +168,8 @@ fn decide(
     if let Some(r) = current.filter(|r| r.expires_us > store_now_us && r.owner != me) {
         return Err(held(r, store_now_us));
     }
-    if let Some(r) = current.filter(|r| r.owner == me && r.epoch > terms.epoch_seen && on(Guard::TakeRepeats)) {
+    if let Some(r) = current.filter(|r| r.owner == me && r.epoch > terms.epoch_seen && on(Guard::TakeRepeats))
+    {
         // An answer was lost: this very process took the key and does not know it. The same grant again, or every lost
         // answer would raise the range past what the other processes remember of it.
         let lo_us = r.lo_us.max(terms.floor_us);
@@ -179,7 +180,11 @@ fn decide(
     let jumps =
         unknown && terms.recovery_floor_us.is_none_or(|floor_us| floor_us > store_now_us + LEAD_CAP_US);
     let range_us = terms.ttl_us + terms.reserve_us + terms.window_us + 1;
-    let until_us = if jumps && on(Guard::JumpWaits) { recovered_us + terms.reserve_us + terms.window_us + 1 } else { recovered_us };
+    let until_us = if jumps && on(Guard::JumpWaits) {
+        recovered_us + terms.reserve_us + terms.window_us + 1
+    } else {
+        recovered_us
+    };
     // What the caller remembers may be of a generation before the last one; with this answer it learns that.
     let knows = terms.known_generation.as_ref() == Some(&generation.marker) || !on(Guard::KnownGeneration);
     let rests = store_now_us < until_us && on(Guard::RecoveryWait);

@@ -216,7 +216,10 @@ impl Lane {
         } else if first_of_epoch && epoch > self.epoch_seen {
             self.nonces.start(lo_us, hi_us, wall).map_err(GrantRefused)?;
             // Nobody between our last epoch and this one: what we know of the counter is better than the record.
-            if self.epoch_seen > 0 && epoch == self.epoch_seen + 1 && (self.epochs_counted || !on(Guard::CountedEpochs)) {
+            if self.epoch_seen > 0
+                && epoch == self.epoch_seen + 1
+                && (self.epochs_counted || !on(Guard::CountedEpochs))
+            {
                 self.counter.lift_ceiling();
             } else {
                 self.counter.inherit(now, counter_start_milli);

@@ -17,8 +17,8 @@ use tidegate_core::{MonoUs, Nonce, NonceUnit, UnixUs};
 
 use super::{Lane, LaneState, Step, VERIFY_AGAIN_US};
 use crate::budget::Admission;
-use crate::guards::{Guard, on};
 use crate::grant::{GRANT_RESERVE_US, GRANT_TTL_US, LEAD_CAP_US, SKEW_MAX_US};
+use crate::guards::{Guard, on};
 use crate::queue::{Priority, Ticket, TicketId};
 
 /// How long one unexplained refusal is remembered. A program that shares the key collides again within minutes; two accidents
