@@ -5,8 +5,11 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
+SEEDS ?= 10000
+FROM ?= 0
+
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check bench drills fmt clean-venv
+.PHONY: help run setup test check bench sim drills fmt clean-venv
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +30,10 @@ check: setup ## format, lints, protobuf, walls, unused dependencies, shell, hous
 bench: setup ## calls/s, p50, p99 and CPU per call: direct, in memory, with Redis
 	cargo build --profile bench-bin -p tidegate -p tidegate-tests
 	exec "$(TARGET_DIR)/bench-bin/tidegate-bench"
+
+sim: ## the lanes under SEEDS=N random histories with faults, from FROM=N; the sandbox's exchange is the judge
+	cargo build --profile sim -p tidegate-sim
+	exec "$(TARGET_DIR)/sim/tidegate-sim" --seeds $(SEEDS) --from $(FROM)
 
 drills: setup ## the long proofs in full; writes docs/PROOFS.md
 	cargo build -p tidegate -p tidegate-tests

@@ -65,12 +65,12 @@ def run(*command: str) -> tuple[int, list[str]]:
     return process.returncode, lines
 
 
-def rust(tally: Tally) -> None:
-    """All tests of the workspace, documentation examples included."""
-    exit_code, lines = run("cargo", "test", "--workspace", "--no-fail-fast")
+def rust(tally: Tally, stage: str, *which: str) -> None:
+    """Tests of the workspace, documentation examples included."""
+    exit_code, lines = run("cargo", "test", *which)
     results = [[int(n) for n in found.groups()] for line in lines if (found := _CARGO_RESULT.match(line))]
     passed, failed, ignored = (sum(column) for column in zip(*results)) if results else (0, 0, 0)
-    tally.add("cargo test", exit_code, passed, failed, ignored)
+    tally.add(stage, exit_code, passed, failed, ignored)
     # With --no-fail-fast cargo names the programs that failed; one that died left no result line behind.
     for line in lines:
         if line.startswith("error: test failed") or "process didn't exit successfully" in line:
@@ -102,8 +102,10 @@ def main() -> int:
     # what `cargo test` builds, so that nothing is compiled twice.
     exit_code, _ = run("cargo", "build", "--workspace", "--all-targets")
     if exit_code == 0:
-        rust(tally)
+        rust(tally, "cargo test", "--workspace", "--no-fail-fast")
         python(tally)
+        # Last, because it builds the lanes anew with a feature that takes guards away: no other test may meet that build.
+        rust(tally, "guard mutants", "-p", "tidegate-sim", "--features", "mutants", "--test", "mutants", "--", "--nocapture")
     else:
         tally.broken(f"cargo build: exit code {exit_code}; no test was started")
     print()

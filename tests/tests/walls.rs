@@ -21,6 +21,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("tidegate-sandbox", &[]),
     ("tidegate-model", &[]),
+    // Runs the machines themselves against the exchange itself, and nothing of the services around them.
+    ("tidegate-sim", &["tidegate-core", "tidegate-kraken", "tidegate-lanes", "tidegate-sandbox"]),
 ];
 
 /// Heavy dependencies and their one home (or homes, where there is a reason).

@@ -13,6 +13,8 @@
 
 use tidegate_core::MonoUs;
 
+use crate::guards::{Guard, on};
+
 const POINT: u64 = 1_000;
 /// Parts of a milli-point: a decay of `d` milli-points per second is `d` parts per microsecond, without remainder.
 const PARTS: u64 = 1_000_000;
@@ -105,6 +107,7 @@ impl RestCounter {
     /// lost its own): as high as an owner of ours may have left it. The ceiling written when the key was taken is the
     /// highest one.
     pub fn inherit(&mut self, now: MonoUs, level_milli: Option<u64>) {
+        let level_milli = if on(Guard::InheritedCounter) { level_milli } else { Some(0) };
         let level = level_milli.unwrap_or(self.tier.usable_milli()).min(self.tier.max_milli);
         self.decaying = level * PARTS;
         self.at = now;

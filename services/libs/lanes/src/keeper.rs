@@ -14,7 +14,7 @@
 use sha2::{Digest, Sha256};
 use tidegate_core::{MonoUs, OwnerId, UnixUs};
 
-use crate::grant::{GrantIds, GrantReply, GrantRequest, Intent, Member, Release, Released};
+use crate::grant::{GrantIds, GrantReply, GrantRequest, Intent, Member, Release, Released, STORE_INT_MAX};
 use crate::lane::{GrantRefused, Lane, RENEW_EVERY_US, Want};
 use crate::placement::propose;
 use crate::queue::Ticket;
@@ -265,6 +265,8 @@ impl Keeper {
             GrantReply::Granted { .. } => return sent_at.plus_us(RENEW_EVERY_US),
             GrantReply::Held { expires_us, store_now_us, .. } => Some((expires_us, store_now_us)),
             GrantReply::Recovering { until_us, store_now_us } => Some((until_us, store_now_us)),
+            // A dead process may be a live member for longer than its grant of this key lasted.
+            GrantReply::Free { store_now_us } => Some((STORE_INT_MAX, store_now_us)),
             _ => None,
         };
         let pause_us = match *reply {

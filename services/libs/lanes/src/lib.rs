@@ -15,6 +15,7 @@ mod breaker;
 mod budget;
 mod choose;
 mod grant;
+mod guards;
 mod intent;
 mod keeper;
 mod keys;
@@ -32,6 +33,8 @@ pub use grant::{
     GrantRequest, GrantTerms, HeldRange, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, Released,
     SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, apply, apply_release,
 };
+#[cfg(feature = "mutants")]
+pub use guards::{Guard, without};
 pub use intent::{
     AppliedClaim, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, KEPT_US, OUTCOME_BYTES_MAX,
     OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Withdraw, apply_claim, apply_settle, apply_withdraw,

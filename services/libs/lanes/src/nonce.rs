@@ -5,6 +5,8 @@
 
 use tidegate_core::{Nonce, NonceUnit, UnixUs};
 
+use crate::guards::{Guard, on};
+
 /// How far a nonce may lie ahead of the clock. One that is too high burns the key for ever, because Kraken's memory
 /// of the highest nonce cannot be lowered.
 const AHEAD_MAX_US: u64 = 30 * 60 * 1_000_000;
@@ -93,8 +95,7 @@ impl NonceSource {
         if self.hi_us == 0 {
             return Err(NonceError::NoGrant);
         }
-        let above_last = self.last.map_or(0, |last| last.0.saturating_add(1));
-        let lowest = Nonce(above_last.max(self.first(self.lo_us).0));
+        let lowest = self.lowest();
         let by_clock = lowest.max(self.unit.from_us(wall));
         let nonce = if self.in_range(by_clock) { by_clock } else { lowest };
         if !self.in_range(nonce) {
@@ -109,8 +110,7 @@ impl NonceSource {
         if self.hi_us == 0 {
             return Err(NonceError::NoGrant);
         }
-        let above_last = self.last.map_or(0, |last| last.0.saturating_add(1));
-        let lowest = Nonce(above_last.max(self.first(self.lo_us).0));
+        let lowest = self.lowest();
         if !self.in_range(lowest) {
             return Err(NonceError::Exhausted { hi_us: self.hi_us });
         }
@@ -148,6 +148,12 @@ impl NonceSource {
         self.unit
     }
 
+    /// The lowest nonce that is left.
+    fn lowest(&self) -> Nonce {
+        let last = self.last.filter(|_| on(Guard::DrawAboveLast));
+        Nonce(last.map_or(0, |last| last.0.saturating_add(1)).max(self.first(self.lo_us).0))
+    }
+
     /// The lowest nonce at or above a store time.
     fn first(&self, us: u64) -> Nonce {
         match self.unit {
@@ -157,7 +163,7 @@ impl NonceSource {
     }
 
     fn in_range(&self, nonce: Nonce) -> bool {
-        self.first(self.lo_us) <= nonce && nonce < self.first(self.hi_us)
+        self.first(self.lo_us) <= nonce && (nonce < self.first(self.hi_us) || !on(Guard::DrawBelowHi))
     }
 
     fn plausible(&self, nonce: Nonce, wall: UnixUs) -> Result<(), NonceError> {

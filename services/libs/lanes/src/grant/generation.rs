@@ -16,6 +16,7 @@
 use tidegate_core::MonoUs;
 
 use super::{GRANT_RESERVE_US, GRANT_TTL_US};
+use crate::guards::{Guard, on};
 
 /// How far the clocks of a caller and of the store may differ for a grant to be given.
 pub const SKEW_MAX_US: u64 = 1_000_000;
@@ -42,7 +43,8 @@ pub struct Generation {
 impl Generation {
     /// The generation that begins now, if a part has changed or the marker is missing. `by` makes its marker unique.
     pub(crate) fn begun(known: Option<&Self>, by: &str, now: StoreNow<'_>) -> Option<Self> {
-        known.filter(|g| g.replication_id == now.replication_id).is_none().then(|| Self {
+        let same = |g: &&Self| g.replication_id == now.replication_id || !on(Guard::Generation);
+        known.filter(same).is_none().then(|| Self {
             marker: format!("{by}-{}", now.us),
             replication_id: now.replication_id.to_owned(),
             born_us: now.us,
@@ -94,7 +96,9 @@ impl Sightings {
         let lost = self.generation.as_ref().is_some_and(|known| *known != sight.generation);
         if lost {
             // Nobody takes a key in the first seconds of a generation; a tenth is for clocks that run differently.
-            let young = |seen: &Seen| now.us_since(seen.at) < RECOVERY_US - RECOVERY_US / 10;
+            let young = |seen: &Seen| {
+                now.us_since(seen.at) < RECOVERY_US - RECOVERY_US / 10 || !on(Guard::SightingsYoung)
+            };
             self.before = self.seen.take().filter(young);
         }
         if self.generation.as_ref() != Some(&sight.generation) {
@@ -115,7 +119,7 @@ impl Sightings {
     /// `None` also for a key with a window: each hand-over of such a key raises its range by the window, however short it
     /// was, and nobody knows how many there were, so it jumps (model: "sightings of keys with a window").
     pub fn floor_us(&self, now: MonoUs, window_us: u64) -> Option<u64> {
-        let seen = self.before.filter(|_| window_us == 0)?;
+        let seen = self.before.filter(|_| window_us == 0 && on(Guard::Sightings))?;
         let unseen = 1 + now.us_since(seen.at).div_ceil(GRANT_TTL_US);
         let each = GRANT_TTL_US + GRANT_RESERVE_US + 1;
         Some(seen.reach_us.saturating_add(unseen.saturating_mul(each)))

@@ -23,6 +23,7 @@ pub use self::types::{
     HeldRange, Intent, Member, Release, Released, STORE_INT_MAX,
 };
 use crate::budget::Tier;
+use crate::guards::{Guard, on};
 
 /// What one request did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub fn apply(
     }
     let begun = Generation::begun(generation, ids.owner.as_str(), now);
     let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
-    let current = record.filter(|r| r.generation == generation.marker);
+    let current = record.filter(|r| r.generation == generation.marker || !on(Guard::Generation));
     let decided = decide(generation, record, current, request, now_us);
     let (reply, written) = match decided {
         Err(refusal) => (refusal, None),
@@ -140,7 +141,7 @@ fn decide(
             None => GrantReply::Free { store_now_us },
         });
     }
-    if store_now_us.abs_diff(terms.caller_now_us) > SKEW_MAX_US {
+    if store_now_us.abs_diff(terms.caller_now_us) > SKEW_MAX_US && on(Guard::Skew) {
         return Err(GrantReply::Skewed { store_now_us });
     }
     if let Intent::Renew { epoch } = terms.intent {
@@ -161,7 +162,8 @@ fn decide(
     if let Some(r) = current.filter(|r| r.expires_us > store_now_us && r.owner != me) {
         return Err(held(r, store_now_us));
     }
-    if let Some(r) = current.filter(|r| r.owner == me && r.epoch > terms.epoch_seen) {
+    if let Some(r) = current.filter(|r| r.owner == me && r.epoch > terms.epoch_seen && on(Guard::TakeRepeats))
+    {
         // An answer was lost: this very process took the key and does not know it. The same grant again, or every lost
         // answer would raise the range past what the other processes remember of it.
         let lo_us = r.lo_us.max(terms.floor_us);
@@ -172,22 +174,28 @@ fn decide(
     let jumps =
         unknown && terms.recovery_floor_us.is_none_or(|floor_us| floor_us > store_now_us + LEAD_CAP_US);
     let range_us = terms.ttl_us + terms.reserve_us + terms.window_us + 1;
-    let until_us = if jumps { recovered_us + terms.reserve_us + terms.window_us + 1 } else { recovered_us };
+    let until_us = if jumps && on(Guard::JumpWaits) {
+        recovered_us + terms.reserve_us + terms.window_us + 1
+    } else {
+        recovered_us
+    };
     // What the caller remembers may be of a generation before the last one; with this answer it learns that.
-    let knows = terms.known_generation.as_ref() == Some(&generation.marker);
-    if unknown && (store_now_us < until_us || !knows) {
+    let knows = terms.known_generation.as_ref() == Some(&generation.marker) || !on(Guard::KnownGeneration);
+    let rests = store_now_us < until_us && on(Guard::RecoveryWait);
+    if unknown && (rests || !knows) {
         return Err(GrantReply::Recovering { until_us, store_now_us });
     }
     let epoch = record.map_or(0, |r| r.epoch).max(terms.epoch_seen) + 1;
-    let above = record.map_or(0, |r| r.hi_us + r.window_us.max(terms.window_us) + 1);
+    let jump = |r: &GrantRecord| if on(Guard::WindowJump) { r.window_us.max(terms.window_us) + 1 } else { 0 };
+    let above = record.filter(|_| on(Guard::Floor)).map_or(0, |r| r.hi_us + jump(r));
     let mut lo_us = above.max(store_now_us).max(terms.floor_us);
     if unknown {
         // Nobody alive has seen it: above everything that the lead guard below lets through.
-        let unseen_us = store_now_us + LEAD_CAP_US + range_us;
+        let unseen_us = if on(Guard::UnseenJump) { store_now_us + LEAD_CAP_US + range_us } else { 0 };
         let floor_us = terms.recovery_floor_us.filter(|_| !jumps).unwrap_or(unseen_us);
         lo_us = lo_us.max(store_now_us + range_us).max(floor_us);
     }
-    if !jumps && lo_us > store_now_us + LEAD_CAP_US {
+    if !jumps && lo_us > store_now_us + LEAD_CAP_US && on(Guard::Lead) {
         return Err(GrantReply::TooFarAhead { lo_us, store_now_us });
     }
     Ok(Decided { epoch, lo_us, hi_min_us: 0, first_of_epoch: true })

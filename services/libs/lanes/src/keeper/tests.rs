@@ -242,3 +242,24 @@ async fn who_leaves_without_a_key_leaves_all_the_same() {
     world.settle().await;
     assert_eq!(world.processes[1 - idle].keepers[0].0.members().len(), 1, "nobody waits for its expiry");
 }
+
+#[tokio::test]
+async fn a_dead_process_that_announced_itself_late_is_followed_when_it_is_forgotten() {
+    // Its lanes announce it at different times, so it may be a live member when the grant of one of its keys has ended.
+    for lag in [100, 400, 700, 1_000, 1_300] {
+        let mut world = World::new();
+        let mounts = keys(4);
+        world.start("a", &mounts);
+        world.start("b", &mounts);
+        world.until("all open", |w| w.open(0) + w.open(1) == 4 && w.open(1) == 2).await;
+        world.clock.advance_ms(lag);
+        let (keeper, lane) = &mut world.processes[0].keepers[0];
+        let (now, wall) = (world.clock.mono(), world.clock.wall());
+        let look = GrantRequest { ids: keeper.ids().clone(), terms: lane.terms(now, wall, Want::Look) };
+        world.store.grant(&look).await.expect("the memory");
+        world.processes[0].alive = false;
+        let took = world.until("the other to have all", |w| w.open(1) == 4).await;
+        let longest = (GRANT_TTL_US + APART_US) / 1_000 + 15;
+        assert!(took <= longest, "{took} ms after {lag}");
+    }
+}

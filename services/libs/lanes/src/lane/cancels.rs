@@ -8,7 +8,7 @@
 
 use tidegate_core::{MonoUs, UnixUs};
 
-use super::{Admission, Lane, LaneState, Step};
+use super::{Admission, Guard, Lane, LaneState, Step, on};
 use crate::queue::{Priority, TicketId};
 
 impl Lane {
@@ -63,8 +63,13 @@ impl Lane {
     pub(super) fn abandon(&mut self, ticket: TicketId, now: MonoUs) {
         let Some(flight) = self.flights.end(ticket) else { return };
         self.flights.landed(&flight, true);
-        if flight.points_milli > 0 {
+        if flight.points_milli == 0 {
+            return;
+        }
+        if on(Guard::AbandonedPoints) {
             self.flights.linger(&flight, now);
+        } else {
+            self.counter.give_back(flight.points_milli);
         }
     }
 }

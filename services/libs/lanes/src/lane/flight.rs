@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use tidegate_core::{MonoUs, Nonce};
 
+use crate::guards::{Guard, on};
 use crate::queue::{Priority, TicketId};
 
 /// After this long no socket of ours is left that could still deliver an abandoned call: calls live 60 s at most.
@@ -42,7 +43,7 @@ impl Flight {
     /// copy, which is signed anew. `None` for the verification: nothing may pass it, and its sender ends it itself.
     fn abandon_at(&self, cancel_waits: bool) -> Option<MonoUs> {
         let patience_us = match (cancel_waits, self.priority) {
-            _ if self.ticket == TicketId::VERIFICATION => return None,
+            _ if self.ticket == TicketId::VERIFICATION || !on(Guard::Abandonment) => return None,
             (true, Priority::Read) => 0,
             (true, _) => ABANDON_FOR_CANCEL_US,
             (false, _) => ABANDON_US,
@@ -85,7 +86,7 @@ pub(super) struct Flights {
 
 impl Flights {
     pub(super) fn new(window: u64, len_max: usize) -> Self {
-        let len_max = if window == 0 { 1 } else { len_max.max(1) };
+        let len_max = if window == 0 && on(Guard::OneInFlight) { 1 } else { len_max.max(1) };
         Self {
             window,
             len_max,
@@ -109,7 +110,9 @@ impl Flights {
         let Some(oldest) = self.flights.first() else { return true };
         // Kraken does not say whether the window's edge is inside, and clocks of sockets differ: a tenth is margin.
         let span = self.window - (self.window / 10).max(1).min(self.window);
-        self.flights.len() < self.len_max && nonce.0.saturating_sub(oldest.nonce.0) < span
+        let near = nonce.0.saturating_sub(oldest.nonce.0) < span;
+        let unguarded = if self.window == 0 { !on(Guard::OneInFlight) } else { !on(Guard::SpanRule) };
+        self.flights.len() < self.len_max && (near || unguarded)
     }
 
     /// Whether a cancel would find the way blocked: a read in flight is given up for it at once, anything else is not.

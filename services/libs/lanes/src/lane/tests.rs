@@ -283,3 +283,40 @@ fn a_store_that_answers_again_ends_the_drift() {
     idle.store_gone();
     assert!(!idle.is_adrift(over));
 }
+
+#[test]
+fn a_clock_that_is_right_again_makes_the_lane_ready_though_nobody_calls() {
+    let mut lane = open_lane(Tier::WIDE);
+    let wrong = UnixUs(WALL.0 - 3_600_000_000);
+    lane.submit(T, ticket(1, Priority::Read, 1, T.plus_ms(10))).expect("room");
+    assert!(matches!(lane.next(T, wrong), Step::WaitUntil(_)));
+    assert!(!lane.snapshot(T).is_ready());
+    let later = T.plus_ms(20);
+    assert!(matches!(lane.next(later, wrong), Step::Expired(_)));
+    assert_eq!(lane.next(later, wrong), Step::Idle);
+    assert!(!lane.snapshot(later).is_ready(), "the clock is still wrong");
+    // Nobody is sent to a lane that is not ready, so no draw of a nonce will show that the trouble is over.
+    assert_eq!(lane.next(later, WALL), Step::Idle);
+    assert!(lane.snapshot(later).is_ready());
+}
+
+#[test]
+fn epochs_of_another_generation_prove_nothing_about_the_counter() {
+    let sight = |generation: &str| Sight { generation: generation.to_owned(), born_us: 1, reach_us: None };
+    let mut lane = open_lane(Tier::PRO);
+    lane.saw(&sight("a"), T, T);
+    assert!(lane.grant_lost().is_empty());
+    let later = T.plus_ms(60_000);
+    // The store forgot our epoch, and somebody else had one of the same number, or of any.
+    assert!(lane.saw(&sight("b"), later, later));
+    assert_eq!(lane.grant_given(later, later, WALL, &granted(2, true, Some(15_000))), Ok(Vec::new()));
+    assert_eq!(lane.snapshot(later).points_level_milli, 15_000);
+    // Within a generation epochs are counted, and nobody spent anything between two of ours.
+    assert!(lane.grant_lost().is_empty());
+    let much_later = later.plus_ms(60_000);
+    assert_eq!(
+        lane.grant_given(much_later, much_later, WALL, &granted(3, true, Some(15_000))),
+        Ok(Vec::new())
+    );
+    assert_eq!(lane.snapshot(much_later).points_level_milli, 0);
+}

@@ -18,6 +18,7 @@ use tidegate_core::{MonoUs, Nonce, NonceUnit, UnixUs};
 use super::{Lane, LaneState, Step, VERIFY_AGAIN_US};
 use crate::budget::Admission;
 use crate::grant::{GRANT_RESERVE_US, GRANT_TTL_US, LEAD_CAP_US, SKEW_MAX_US};
+use crate::guards::{Guard, on};
 use crate::queue::{Priority, Ticket, TicketId};
 
 /// How long one unexplained refusal is remembered. A program that shares the key collides again within minutes; two accidents
@@ -138,7 +139,7 @@ impl Lane {
         if past.is_some_and(|past| past.abandoned) {
             return NonceVerdict::Abandoned;
         }
-        if self.is_adrift(now) || past.is_some_and(|past| past.adrift) {
+        if (self.is_adrift(now) || past.is_some_and(|past| past.adrift)) && on(Guard::Superseded) {
             return NonceVerdict::Superseded { handed_back: self.grant_lost() };
         }
         if ticket == TicketId::VERIFICATION {

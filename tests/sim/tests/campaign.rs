@@ -1,0 +1,34 @@
+//! Three thousand seeds without a violation, every fault and every rare branch among them; and the same seed twice is the
+//! same run.
+
+use tidegate_sim::{campaign_on, run};
+
+const SEEDS: u64 = 3_000;
+const THREADS: u64 = 2;
+
+#[test]
+fn no_seed_breaks_a_promise_and_everything_is_met() {
+    let report = campaign_on(THREADS, 0, SEEDS);
+    println!("{}", report.seen);
+    let broken: Vec<_> = report.broken.iter().map(|o| (o.seed, o.violations.join("; "))).collect();
+    assert_eq!(broken, [], "cargo run -p tidegate-sim -- --trace --from SEED tells what happens");
+    assert_eq!(report.seen.unseen(), [], "never met");
+    // What a seed is at the least, on average.
+    assert!(report.virtual_ms >= report.seeds * 60_000 && report.calls >= report.seeds * 300);
+    assert!(report.faults >= report.seeds * 8, "{} faults", report.faults);
+}
+
+#[test]
+fn the_same_seed_twice_is_the_same_run() {
+    let again: Vec<u64> =
+        std::thread::spawn(|| (0..200).map(|seed| run(seed).hash).collect()).join().unwrap();
+    let mut distinct = Vec::new();
+    for (seed, hash) in (0..).zip(again) {
+        let outcome = run(seed);
+        assert_eq!(outcome.hash, hash, "seed {seed}");
+        distinct.push(hash);
+    }
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert_eq!(distinct.len(), 200, "the hash sees a difference");
+}
