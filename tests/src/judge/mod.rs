@@ -1,5 +1,9 @@
 //! What a test believes: the sandbox's log, and the mark on a Status.
 
+mod nonces;
+
+pub use nonces::{Nonces, nonces};
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
