@@ -4,11 +4,15 @@
 //! directory; when a test panics, the end of each file is printed. Nothing here sleeps for a fixed time: it waits
 //! for conditions, at most as long as [`PATIENCE`].
 
+pub mod callers;
+pub mod chaos;
 pub mod fault_proxy;
+pub mod fleet;
 pub mod house;
 pub mod judge;
 pub mod load;
 pub mod process;
+pub mod readers;
 pub mod redis;
 pub mod rolling;
 pub mod sandbox;

@@ -1,48 +1,83 @@
 //! `make drills`: the long proofs in full. Writes `docs/PROOFS.md` with commit, machine and figures, and ends with 1 when
-//! a proof fails.
+//! a proof fails. With names of drills as arguments it runs these alone and writes nothing.
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
+use tidegate_tests::chaos::{self, Faults, reasons};
 use tidegate_tests::rolling;
 
 /// Rolling restarts of each deployment.
 const ROLLS: usize = 20;
+/// How long the calm run goes on.
+const CALM: Duration = Duration::from_secs(60);
+/// Failures of a proof that are shown.
+const SHOWN_MAX: usize = 20;
 
-/// One proof: what was promised, what was measured, and whether it holds.
-struct Proof {
+/// What came of a drill: figures, and what must not have been.
+type Outcome = anyhow::Result<(String, Vec<String>)>;
+
+/// One drill.
+struct Drill {
+    /// As an argument names it.
     name: &'static str,
+    title: &'static str,
     promise: &'static str,
-    figures: String,
-    holds: bool,
+    run: fn() -> Pin<Box<dyn Future<Output = Outcome>>>,
 }
 
-async fn rolling_restarts() -> Proof {
-    let (figures, holds) = match rolling::restarts(ROLLS).await {
-        Ok(figures) => {
-            let holds = figures.unmarked.is_empty()
-                && figures.forbidden.is_empty()
-                && figures.contradicted.is_empty();
-            let mut text = figures.line();
-            for (said, count) in figures.refused.iter().chain(&figures.unresolved) {
-                let _ = write!(text, "; {count} x \"{said}\"");
-            }
-            for failure in
-                figures.unmarked.iter().chain(&figures.forbidden).chain(&figures.contradicted).take(20)
-            {
-                let _ = write!(text, "; FAILED: {failure}");
-            }
-            (text, holds)
-        }
-        Err(error) => (format!("could not be carried out: {error:#}"), false),
-    };
-    Proof {
-        name: "Rolling restarts under load",
+/// One drill that was run.
+struct Proof {
+    drill: &'static Drill,
+    figures: String,
+    failures: Vec<String>,
+}
+
+static DRILLS: [Drill; 3] = [
+    Drill {
+        name: "rolling",
+        title: "Rolling restarts under load",
         promise: "every failed call carries the mark \"not executed\"; the exchange refuses no nonce; every process ends \
                   with code 0 in its grace period",
-        figures,
-        holds,
+        run: || {
+            Box::pin(async {
+                let figures = rolling::restarts(ROLLS).await?;
+                Ok((figures.line() + &reasons(&figures.told), figures.failures()))
+            })
+        },
+    },
+    Drill {
+        name: "calm",
+        title: "Steady load, nothing goes wrong",
+        promise: "the exchange refuses no nonce",
+        run: || Box::pin(chaos(Faults::none(CALM))),
+    },
+    Drill {
+        name: "chaos",
+        title: "Everything at once",
+        promise: "no two requests use one nonce; every refused nonce is explained by an abandonment, a takeover or a copy; \
+                  no caller sees one; every Status carries our mark or is the client's own; orders are what their callers \
+                  were told; all lanes are open again without an operator",
+        run: || Box::pin(chaos(Faults::FULL)),
+    },
+];
+
+async fn chaos(faults: Faults) -> Outcome {
+    let figures = chaos::run(faults).await?;
+    Ok((figures.line() + &reasons(&figures.told), figures.failures()))
+}
+
+async fn prove(drill: &'static Drill) -> Proof {
+    match (drill.run)().await {
+        Ok((figures, failures)) => Proof { drill, figures, failures },
+        Err(error) => Proof {
+            drill,
+            figures: "nothing".to_owned(),
+            failures: vec![format!("could not be carried out: {error:#}")],
+        },
     }
 }
 
@@ -75,30 +110,48 @@ fn report(proofs: &[Proof]) -> String {
         first_line_of("uname", &["-r"]).split('-').next().unwrap_or_default(),
     );
     for proof in proofs {
-        let verdict = if proof.holds { "holds" } else { "FAILS" };
+        let verdict = if proof.failures.is_empty() { "holds" } else { "FAILS" };
         let _ = write!(
             text,
             "\n## {}: {verdict}\n\nPromise: {}.\n\nMeasured: {}.\n",
-            proof.name, proof.promise, proof.figures
+            proof.drill.title, proof.drill.promise, proof.figures
         );
+        for failure in proof.failures.iter().take(SHOWN_MAX) {
+            let _ = write!(text, "\nFAILED: {failure}\n");
+        }
     }
     text
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let proofs = [rolling_restarts().await];
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let known = |name: &String| DRILLS.iter().any(|drill| drill.name == name);
+    let mut proofs = Vec::new();
+    if wanted.iter().all(known) {
+        for drill in DRILLS.iter().filter(|drill| wanted.is_empty() || wanted.iter().any(|n| n == drill.name))
+        {
+            proofs.push(prove(drill).await);
+        }
+    }
     let text = report(&proofs);
     let file = Path::new("docs/PROOFS.md");
-    let written = std::fs::create_dir_all("docs").and_then(|()| std::fs::write(file, &text));
+    let written = match wanted[..] {
+        [] => std::fs::create_dir_all("docs").and_then(|()| std::fs::write(file, &text)),
+        _ => Ok(()),
+    };
     #[expect(clippy::print_stdout, reason = "a report for whoever ran the drills")]
     {
         println!("{text}");
+        if proofs.is_empty() {
+            let names: Vec<_> = DRILLS.iter().map(|drill| drill.name).collect();
+            println!("the drills are: {}", names.join(" "));
+        }
         if let Err(error) = &written {
             println!("{} could not be written: {error}", file.display());
         }
     }
-    if written.is_ok() && proofs.iter().all(|proof| proof.holds) {
+    if written.is_ok() && !proofs.is_empty() && proofs.iter().all(|proof| proof.failures.is_empty()) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

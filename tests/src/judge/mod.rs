@@ -51,3 +51,12 @@ pub fn executed_orders(log: &[Value]) -> Vec<String> {
     let placed = log.iter().filter(|e| e["endpoint"] == "AddOrder" && e["executed"] == true);
     placed.map(|e| e["cl_ord_id"].as_str().unwrap_or_default().to_owned()).collect()
 }
+
+/// How often the exchange's engine executed each order, by client order id.
+pub fn executions(log: &[Value]) -> BTreeMap<String, usize> {
+    let mut times = BTreeMap::new();
+    for handle in executed_orders(log) {
+        *times.entry(handle).or_default() += 1;
+    }
+    times
+}
