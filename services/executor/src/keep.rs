@@ -1,89 +1,83 @@
-//! The task of one lane: it keeps the grant, follows the placement, and wakes the machine when time does.
+//! The task of one lane: it runs the keeper's errands to the store, and wakes the machines when time does.
 //!
-//! Every request to the store is a renewal, an attempt to take the key, or a look, and each of them announces this
-//! process and brings back who else is alive. From the members every process computes the same proposal. The
-//! proposed process takes the key as soon as it is free; one that owns a key and is not proposed any more hands it over:
-//! what waits goes back unsent, what is in flight ends, the grant is released with its last nonce.
+//! What to ask and when is decided by [`Keeper`], which is pure; here is what needs a runtime: waiting, the store's
+//! answers, the end of the process, and the words for the log.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::MonoUs;
 use tidegate_lanes::{
-    GrantAnswer, GrantIds, GrantReply, GrantRequest, GrantStore, Intent, LaneState, Member, Release, Want,
-    propose,
+    Errand, Fingerprint, GrantReply, GrantRequest, GrantStore, Heard, Keeper, LaneState, Member, Release,
 };
 use tidegate_runtime::Drain;
 use tidegate_runtime::telemetry::StoreAct;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::lane_cell::{LaneCell, Next};
 use crate::verify::ends_soon;
 
-/// Between two requests to the store while nothing presses.
-const RENEW_EVERY: Duration = Duration::from_millis(1_500);
-/// While waiting for a key that another process is about to hand over.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
-/// Between two requests to the store at the least, however much presses.
-const AT_LEAST: Duration = Duration::from_millis(50);
-
-/// What the keeper of a lane needs.
-pub(crate) struct Keeper {
+/// The task of a lane.
+pub(crate) struct Keep {
     pub cell: Arc<LaneCell>,
     pub store: Arc<dyn GrantStore>,
-    pub ids: GrantIds,
+    pub keeper: Keeper,
     /// The live members, as the store last said them; for the directory.
     pub members: watch::Sender<Vec<Member>>,
     pub drain: Drain,
 }
 
-impl Keeper {
+impl Keep {
     /// Keeps the lane until the drain begins, then gives it back.
-    pub(crate) async fn run(self) {
-        let mut ask_store_at = Instant::now();
+    pub(crate) async fn run(mut self) {
+        let mut notices = self.store.notices();
         let mut store_trouble = false;
         loop {
-            if self.drain.is_begun() {
-                return self.give_back().await;
+            let leaving = self.drain.is_begun();
+            if leaving {
+                self.keeper.leave();
             }
             self.stop_before_the_end();
             let next = self.cell.pump();
-            let pressing = next == Next::Grant && self.cell.lock().lane.epoch().is_some();
-            if Instant::now() >= ask_store_at || pressing {
-                let asked = Instant::now();
-                let pause = match self.ask_store().await {
-                    Ok(pause) => {
-                        if std::mem::take(&mut store_trouble) {
-                            info!(key = %self.cell.key.label, "the store answers again");
+            match self.errand(next) {
+                Errand::Ask(request) => self.ask(&request, &mut store_trouble).await,
+                Errand::GiveBack(release) => self.give_back(&release).await,
+                Errand::Gone => return self.cell.announce(),
+                Errand::WaitUntil(until) => {
+                    let wake_at = match next {
+                        Next::At(at) => self.instant(until.min(at)),
+                        Next::Woken | Next::Grant => {
+                            self.instant(self.deadline().map_or(until, |at| until.min(at)))
                         }
-                        pause
-                    }
-                    Err(text) => {
-                        self.cell.lock().lane.store_gone();
-                        if !std::mem::replace(&mut store_trouble, true) {
-                            warn!(key = %self.cell.key.label, error = %text, "the store cannot be asked for the grant");
+                    };
+                    tokio::select! {
+                        () = tokio::time::sleep_until(wake_at) => {}
+                        () = self.cell.wake.notified() => {}
+                        () = self.drain.begun(), if !leaving => {}
+                        () = told_of(&mut notices, &self.cell.key.grant_key.fingerprint) => {
+                            self.keeper.noticed(self.cell.shared.clock.mono());
                         }
-                        LOOK_AGAIN
                     }
-                };
-                self.cell.announce();
-                ask_store_at = asked + pause;
-                // Pressing or not, the store is not hammered.
-                tokio::time::sleep_until(asked + AT_LEAST.min(pause)).await;
-                continue;
-            }
-            let wake_at = match next {
-                Next::At(at) => ask_store_at.min(self.instant(at)),
-                Next::Woken | Next::Grant => self.deadline().map_or(ask_store_at, |at| ask_store_at.min(at)),
-            };
-            tokio::select! {
-                () = tokio::time::sleep_until(wake_at) => {}
-                () = self.cell.wake.notified() => {}
-                () = self.drain.begun() => {}
+                }
             }
         }
+    }
+
+    fn errand(&mut self, next: Next) -> Errand {
+        let clock = &self.cell.shared.clock;
+        let mut handed_back = Vec::new();
+        let errand = {
+            let mut state = self.cell.lock();
+            let pressing = next == Next::Grant;
+            self.keeper.next(&mut state.lane, clock.mono(), clock.wall(), pressing, &mut handed_back)
+        };
+        if !handed_back.is_empty() {
+            self.cell.hand_back(&handed_back);
+            self.cell.announce();
+        }
+        errand
     }
 
     /// Stops using a key that is about to expire: a call that is on its way then must not find it gone.
@@ -106,48 +100,56 @@ impl Keeper {
         Instant::now() + Duration::from_micros(at.us_since(self.cell.shared.clock.mono()))
     }
 
-    fn deadline(&self) -> Option<Instant> {
-        let earliest = self.cell.lock().lane.earliest_deadline();
-        earliest.map(|at| self.instant(at.plus_us(1)))
+    fn deadline(&self) -> Option<MonoUs> {
+        self.cell.lock().lane.earliest_deadline().map(|at| at.plus_us(1))
     }
 
-    /// One request to the store and what follows from it. Returns when to ask again.
-    async fn ask_store(&self) -> Result<Duration, String> {
-        let clock = &self.cell.shared.clock;
-        let proposed = self.is_proposed();
-        let holds = self.cell.lock().lane.epoch().is_some();
-        if holds && !proposed {
-            self.release(false).await;
-        }
-        let want = if proposed { Want::Hold } else { Want::Look };
+    /// One request to the store and what follows from it.
+    async fn ask(&mut self, request: &GrantRequest, store_trouble: &mut bool) {
+        let clock = Arc::clone(&self.cell.shared.clock);
+        let label = &self.cell.key.label;
         let sent_at = clock.mono();
-        let terms = self.cell.lock().lane.terms(sent_at, clock.wall(), want);
-        let request = GrantRequest { ids: self.ids.clone(), terms };
-        let answer = self.timed(StoreAct::Grant, self.store.grant(&request)).await;
-        let answer = answer.map_err(|error| error.to_string())?;
-        let GrantAnswer { reply, members, sight } = answer;
-        if self.cell.lock().lane.saw(&sight, sent_at, clock.mono()) {
-            warn!(
-                key = %self.cell.key.label, generation = sight.generation,
-                "the store has lost its memory or was replaced; live owners go on, other keys wait some seconds"
-            );
-        }
-        self.note_members(members);
-        self.note_owner(&reply);
-        if request.terms.intent == Intent::Look {
-            // Whether this process is proposed was not known when it looked.
-            return Ok(if self.is_proposed() { Duration::ZERO } else { RENEW_EVERY });
-        }
-        let granted = matches!(reply, GrantReply::Granted { .. });
-        let outcome = self.cell.lock().lane.grant_given(sent_at, clock.mono(), clock.wall(), &reply);
-        match outcome {
-            Ok(handed_back) => self.cell.hand_back(&handed_back),
-            Err(refused) => {
-                error!(key = %self.cell.key.label, %refused, "a grant of the store would ruin the key and is not used");
+        match self.timed(StoreAct::Grant, self.store.grant(request)).await {
+            Ok(answer) => {
+                if std::mem::take(store_trouble) {
+                    info!(key = %label, "the store answers again");
+                }
+                let heard = {
+                    let mut state = self.cell.lock();
+                    let heard =
+                        self.keeper.answered(&mut state.lane, sent_at, clock.mono(), clock.wall(), answer);
+                    state.owner = self.keeper.owner().map(ToString::to_string).unwrap_or_default();
+                    heard
+                };
+                self.explain(&heard);
+                if heard.members_changed {
+                    self.members.send_replace(self.keeper.members().to_vec());
+                }
+                self.cell.hand_back(&heard.handed_back);
+            }
+            Err(error) => {
+                self.keeper.unanswered(&mut self.cell.lock().lane, clock.mono());
+                if !std::mem::replace(store_trouble, true) {
+                    warn!(key = %label, %error, "the store cannot be asked for the grant");
+                }
             }
         }
-        self.cell.pump();
-        Ok(if granted { RENEW_EVERY } else { LOOK_AGAIN })
+        self.cell.announce();
+    }
+
+    async fn give_back(&mut self, release: &Release) {
+        let (label, epoch) = (&self.cell.key.label, release.released.epoch);
+        self.cell.announce();
+        match self.timed(StoreAct::Release, self.store.release(release)).await {
+            Ok(()) if epoch > 0 => info!(key = %label, epoch, "gave the key back"),
+            Ok(()) => {}
+            Err(error) => {
+                warn!(key = %label, epoch, %error, "the key could not be given back; its grant will expire");
+            }
+        }
+        self.keeper.given_back(self.cell.shared.clock.mono());
+        self.cell.lock().owner.clear();
+        self.cell.announce();
     }
 
     /// A request to the store, counted.
@@ -160,90 +162,54 @@ impl Keeper {
         result
     }
 
-    fn note_owner(&self, reply: &GrantReply) {
-        let mut state = self.cell.lock();
-        match reply {
-            GrantReply::Granted { epoch, first_of_epoch, .. } => {
-                if *first_of_epoch {
-                    info!(key = %self.cell.key.label, epoch, "took the key; asking Kraken what it is");
-                }
-                state.owner = self.ids.owner.to_string();
+    /// Says what an answer of the store means.
+    fn explain(&self, heard: &Heard) {
+        let key = &self.cell.key.label;
+        if let Some(generation) = &heard.forgot {
+            warn!(
+                %key, generation,
+                "the store has lost its memory or was replaced; live owners go on, other keys wait some seconds"
+            );
+        }
+        if let Some(refused) = heard.refused {
+            error!(%key, %refused, "a grant of the store would ruin the key and is not used");
+        }
+        match heard.reply {
+            GrantReply::Granted { epoch, first_of_epoch: true, .. } => {
+                info!(%key, epoch, "took the key; asking Kraken what it is");
             }
-            GrantReply::Held { owner, .. } => state.owner = owner.to_string(),
-            GrantReply::Free { .. } | GrantReply::Lost { .. } => state.owner.clear(),
             GrantReply::Recovering { until_us, store_now_us } => {
-                state.owner.clear();
-                let wait_ms = until_us.saturating_sub(*store_now_us) / 1_000;
-                debug!(key = %self.cell.key.label, wait_ms, "the key rests while the store recovers its memory");
+                let wait_ms = until_us.saturating_sub(store_now_us) / 1_000;
+                debug!(%key, wait_ms, "the key rests while the store recovers its memory");
             }
             GrantReply::Skewed { store_now_us } => {
                 let ours_us = self.cell.shared.clock.wall().0;
-                let ahead_ms = i128::from(ours_us) - i128::from(*store_now_us);
+                let ahead_ms = (i128::from(ours_us) - i128::from(store_now_us)) / 1_000;
                 error!(
-                    key = %self.cell.key.label, ahead_ms = ahead_ms / 1_000,
+                    %key, ahead_ms,
                     "no grant: the clocks of this machine and of the store differ by more than a second"
                 );
             }
             GrantReply::TooFarAhead { lo_us, store_now_us } => {
-                let ahead_s = lo_us.saturating_sub(*store_now_us) / 1_000_000;
+                let ahead_s = lo_us.saturating_sub(store_now_us) / 1_000_000;
                 error!(
-                    key = %self.cell.key.label, ahead_s,
+                    %key, ahead_s,
                     "no grant: the key changed hands so often that its nonces run ahead of the clock; it rests"
                 );
             }
+            _ => {}
         }
     }
+}
 
-    /// Whether the placement gives the key to this process. Before the first answer nobody is known, so nobody is.
-    fn is_proposed(&self) -> bool {
-        propose(&self.members.borrow()).get(&self.ids.key.fingerprint) == Some(&self.ids.owner)
-    }
-
-    /// Hands back what waits, lets end what is in flight, and gives the grant back.
-    async fn release(&self, leave: bool) {
-        let handed_back = self.cell.lock().lane.drain();
-        self.cell.hand_back(&handed_back);
-        self.cell.announce();
-        loop {
-            let now = self.cell.shared.clock.mono();
-            let (held, released) = {
-                let mut state = self.cell.lock();
-                (state.lane.epoch().is_some(), state.lane.release(now))
-            };
-            if let Some(released) = released {
-                info!(key = %self.cell.key.label, epoch = released.epoch, "gave the key back");
-                let release = Release { ids: self.ids.clone(), released, leave };
-                if let Err(error) = self.timed(StoreAct::Release, self.store.release(&release)).await {
-                    warn!(key = %self.cell.key.label, %error, "the key could not be given back; its grant will expire");
-                }
-                return;
-            }
-            if !held {
-                return;
-            }
-            // Something is in flight; it wakes us when it ends.
-            let _ = tokio::time::timeout(LOOK_AGAIN, self.cell.wake.notified()).await;
+/// Waits until the store tells that a key was given back. Whoever lags behind may have missed it, so that counts too.
+async fn told_of(notices: &mut broadcast::Receiver<Fingerprint>, key: &Fingerprint) {
+    loop {
+        match notices.recv().await {
+            Ok(released) if released == *key => return,
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
         }
-    }
-
-    fn note_members(&self, members: Vec<Member>) {
-        self.members.send_if_modified(|known| {
-            let who = |m: &Member| (m.owner.clone(), m.mounts.clone());
-            let same = known.iter().map(who).eq(members.iter().map(who));
-            *known = members;
-            !same
-        });
-    }
-
-    async fn give_back(&self) {
-        // A process that came a moment ago may not be known yet, and gateways learn of it from this one.
-        let clock = &self.cell.shared.clock;
-        let terms = self.cell.lock().lane.terms(clock.mono(), clock.wall(), Want::Look);
-        let look = GrantRequest { ids: self.ids.clone(), terms };
-        if let Ok(answer) = self.timed(StoreAct::Grant, self.store.grant(&look)).await {
-            self.note_members(answer.members);
-        }
-        self.release(true).await;
-        self.cell.announce();
     }
 }

@@ -249,9 +249,12 @@ impl LaneCell {
 
     /// A call in flight ended; the next one may go. `false` if the lane had given it up before.
     pub(crate) fn ended(self: &Arc<Self>, ticket: TicketId, end: End) -> bool {
-        let in_time = self.lock().lane.ended(ticket, self.shared.clock.mono(), end);
-        if self.pump() != Next::Woken {
-            // The lane's own task may be waiting for a time that is no longer the right one.
+        let (in_time, draining) = {
+            let mut state = self.lock();
+            (state.lane.ended(ticket, self.shared.clock.mono(), end), state.lane.is_draining())
+        };
+        // The lane's own task may be waiting for a time that is no longer the right one, or for this very end.
+        if self.pump() != Next::Woken || draining {
             self.wake.notify_one();
         }
         in_time

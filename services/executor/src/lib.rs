@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
 use tidegate_kraken::RestClient;
-use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Lane, LaneConfig};
+use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig};
 use tidegate_proto::v1::account_service_server::AccountServiceServer;
 use tidegate_proto::v1::market_data_service_server::MarketDataServiceServer;
 use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
@@ -41,7 +41,7 @@ use tonic::service::Routes;
 pub use key::{Key, Otp};
 
 use execute::Lanes;
-use keep::Keeper;
+use keep::Keep;
 use lane_cell::{LaneCell, Shared};
 use services::Api;
 use strict::Strict;
@@ -132,14 +132,14 @@ pub fn start(parts: Parts) -> Executor {
         let cell = Arc::new(LaneCell::new(key, lane, Arc::clone(&shared)));
         let (known, seen) = watch::channel(Vec::new());
         members.push(seen);
-        let keeper = Keeper {
+        let keep = Keep {
             cell: Arc::clone(&cell),
             store: Arc::clone(&store),
-            ids,
+            keeper: Keeper::new(ids),
             members: known,
             drain: drain.clone(),
         };
-        keepers.spawn(keeper.run());
+        keepers.spawn(keep.run());
         cells.push(cell);
     }
     let lanes = Arc::new(Lanes { cells, shared });

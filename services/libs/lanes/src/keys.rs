@@ -60,6 +60,11 @@ pub(crate) fn deployment(prefix: &str) -> String {
     format!("{prefix}:deployment")
 }
 
+/// The channel on which releases are told. One for all domains: what is told is a hint, and short.
+pub(crate) fn released(prefix: &str) -> String {
+    format!("{prefix}:released")
+}
+
 /// The generation of a domain's grants.
 pub(crate) fn generation(prefix: &str, domain: &AccountName) -> String {
     format!("{}:generation", tag(prefix, domain))

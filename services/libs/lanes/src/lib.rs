@@ -14,6 +14,7 @@
 mod budget;
 mod choose;
 mod grant;
+mod keeper;
 mod keys;
 mod lane;
 mod nonce;
@@ -28,6 +29,7 @@ pub use grant::{
     GrantRequest, GrantTerms, HeldRange, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, Released,
     SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, apply, apply_release,
 };
+pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
     End, GrantRefused, Lane, LaneConfig, LaneState, LaneView, RENEW_EVERY_US, Step, SubmitRefusal, Want,

@@ -5,8 +5,8 @@
 //! owner's stragglers once it has accepted one call of the new one. The record never expires from the store: an
 //! expiry time is a number inside it, so that forgetting an owner cannot forget `hi`.
 //!
-//! [`apply`] and [`apply_release`] are pure. The in-memory store runs them; `scripts/grant-2.lua` and
-//! `scripts/release-2.lua` mirror them line by line, and a test runs both on the same random histories.
+//! [`apply`] and [`apply_release`] are pure. The in-memory store runs them; `scripts/grant-4.lua` and
+//! `scripts/release-4.lua` mirror them line by line, and a test runs both on the same random histories.
 //!
 //! All times are microseconds since 1970 by the *store's* clock, integers below 2^53 (exact in Lua, JSON and Redis).
 
@@ -166,8 +166,16 @@ fn decide(
     if let Some(r) = current.filter(|r| r.expires_us > store_now_us && r.owner != me) {
         return Err(held(r, store_now_us));
     }
-    // A jump ends above the lead guard by a range; the next one, after another loss, must begin above that.
-    let jumps = unknown && terms.recovery_floor_us.is_none();
+    if let Some(r) = current.filter(|r| r.owner == me && r.epoch > terms.epoch_seen) {
+        // An answer was lost: this very process took the key and does not know it. The same grant again, or every lost
+        // answer would raise the range past what the other processes remember of it.
+        let lo_us = r.lo_us.max(terms.floor_us);
+        return Ok(Decided { epoch: r.epoch, lo_us, hi_min_us: r.hi_us, first_of_epoch: true });
+    }
+    // A jump ends above the lead guard by a range; the next one, after another loss, must begin above that. A memory so
+    // old that its floor has passed the lead guard is worth no more than none.
+    let jumps =
+        unknown && terms.recovery_floor_us.is_none_or(|floor_us| floor_us > store_now_us + LEAD_CAP_US);
     let range_us = terms.ttl_us + terms.reserve_us + terms.window_us + 1;
     let until_us = if jumps { recovered_us + terms.reserve_us + terms.window_us + 1 } else { recovered_us };
     // What the caller remembers may be of a generation before the last one; with this answer it learns that.
@@ -181,7 +189,8 @@ fn decide(
     if unknown {
         // Nobody alive has seen it: above everything that the lead guard below lets through.
         let unseen_us = store_now_us + LEAD_CAP_US + range_us;
-        lo_us = lo_us.max(store_now_us + range_us).max(terms.recovery_floor_us.unwrap_or(unseen_us));
+        let floor_us = terms.recovery_floor_us.filter(|_| !jumps).unwrap_or(unseen_us);
+        lo_us = lo_us.max(store_now_us + range_us).max(floor_us);
     }
     if !jumps && lo_us > store_now_us + LEAD_CAP_US {
         return Err(GrantReply::TooFarAhead { lo_us, store_now_us });

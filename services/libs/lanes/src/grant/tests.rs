@@ -172,12 +172,35 @@ fn who_saw_the_range_need_not_jump_over_everything() {
     let at = T + 1 + RECOVERY_US;
     let (epoch, lo, ..) = granted(&store.run(&take, at).0);
     assert_eq!((epoch, lo), (5, hi + 14_000_000));
-    // And a floor is no way round the lead guard.
+}
+
+#[test]
+fn a_memory_older_than_the_lead_guard_is_worth_no_more_than_none() {
+    let mut store = Store::prepared();
+    store.ask("a", Intent::Take, T);
     store.flush();
-    store.ask("b", Intent::Look, at);
-    let later = at + RECOVERY_US;
-    take.terms.recovery_floor_us = Some(later + LEAD_CAP_US + 1);
-    assert!(matches!(store.run(&take, later).0, GrantReply::TooFarAhead { .. }));
+    store.ask("b", Intent::Look, T + 1);
+    // Nobody took the key for a long time, and what one remembers of it grows faster than the clock.
+    let mut take = request("b", Intent::Take);
+    let at = T + 3_600_000_000;
+    take.terms.recovery_floor_us = Some(at + LEAD_CAP_US + 1);
+    let (_, lo, ..) = granted(&store.run(&take, at).0);
+    assert_eq!(lo, at + LEAD_CAP_US + 7_000_000 + WINDOW + 1);
+}
+
+#[test]
+fn a_lost_answer_is_told_again_and_raises_nothing() {
+    let mut store = Store::prepared();
+    let first = granted(&store.ask("a", Intent::Take, T));
+    for lost in 1..50 {
+        let again = granted(&store.ask("a", Intent::Take, T + lost));
+        assert_eq!(again, (1, first.1, first.2 + lost, true), "the same epoch and range, longer by the time");
+    }
+    // Who knows the epoch and takes all the same has given it up.
+    let mut anew = request("a", Intent::Take);
+    anew.terms.epoch_seen = 1;
+    let (epoch, lo, ..) = granted(&store.run(&anew, T + 50).0);
+    assert_eq!((epoch, lo), (2, first.2 + 49 + WINDOW + 1));
 }
 
 #[test]
@@ -273,12 +296,15 @@ proptest! {
         let mut held: [Option<(u64, HeldRange, u64)>; 2] = [None, None];
         let mut memory = [Sightings::default(), Sightings::default()];
         let mut epoch_seen = [0_u64; 2];
+        // An owner id is new at every start.
+        let mut boots = [0_u64; 2];
         let mut highest: Option<(usize, u64, u64)> = None;
         let mut replicas = ["r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"].into_iter();
         for (kind, x, second) in steps {
             now += x;
             let who = usize::from(second);
-            let me = ["a", "b"][who];
+            let me = format!("{}{}", ["a", "b"][who], boots[who]);
+            let me = me.as_str();
             match kind {
                 0..=3 => {
                     let live = held[who].filter(|(_, _, until)| now < *until);
@@ -320,6 +346,7 @@ proptest! {
                     held[who] = None;
                     memory[who] = Sightings::default();
                     epoch_seen[who] = 0;
+                    boots[who] += 1;
                 }
                 _ if x % 3 == 0 => store.flush(),
                 _ if x % 3 == 1 => {

@@ -101,6 +101,11 @@ impl Lane {
         self.epoch
     }
 
+    /// Whether it is being given back.
+    pub const fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     /// The lane's side of a grant request. Send it at once, one at a time, and keep the time of sending for
     /// [`Self::grant_given`].
     pub fn terms(&mut self, now: MonoUs, wall: UnixUs, want: Want) -> GrantTerms {

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
+use tokio::sync::broadcast;
 
-use super::{GivenFacts, GrantAnswer, GrantStore, StoreError, StoreFuture};
+use super::{GivenFacts, GrantAnswer, GrantStore, NOTICES_MAX, StoreError, StoreFuture};
 use crate::grant::{Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, apply, apply_release};
-use crate::keys::GrantKey;
+use crate::keys::{Fingerprint, GrantKey};
 
 /// A store for one process. It forgets with the process, so it must not be used where two processes share a key.
 #[derive(Debug)]
 pub struct MemoryStore {
     facts: Arc<GivenFacts>,
     kept: Mutex<Kept>,
+    notices: broadcast::Sender<Fingerprint>,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +49,7 @@ impl MemoryStore {
 
     /// An empty store on a server that can be replaced.
     pub fn with(facts: Arc<GivenFacts>) -> Self {
-        Self { facts, kept: Mutex::default() }
+        Self { facts, kept: Mutex::default(), notices: broadcast::Sender::new(NOTICES_MAX) }
     }
 
     /// Loses everything of a domain, as a flushed Redis does. For tests and simulations.
@@ -113,6 +115,8 @@ impl MemoryStore {
         }
         if let Some(record) = written {
             kept.records.insert(ids.key.clone(), record);
+            // Without a listener nobody waits for the key.
+            let _ = self.notices.send(ids.key.fingerprint.clone());
         }
         Ok(())
     }
@@ -125,6 +129,10 @@ impl GrantStore for MemoryStore {
 
     fn release<'a>(&'a self, release: &'a Release) -> StoreFuture<'a, ()> {
         Box::pin(async move { self.release_now(release) })
+    }
+
+    fn notices(&self) -> broadcast::Receiver<Fingerprint> {
+        self.notices.subscribe()
     }
 
     fn ping(&self) -> StoreFuture<'_, ()> {

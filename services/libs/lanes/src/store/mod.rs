@@ -9,12 +9,17 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tidegate_core::Clock;
+use tokio::sync::broadcast;
 
 pub use self::inspect::StoreProfile;
 pub use self::memory::MemoryStore;
 pub use self::redis::{Prepared, RedisConfig, RedisStore};
 
 use crate::grant::{GrantReply, GrantRequest, Member, Release, Sight};
+use crate::keys::Fingerprint;
+
+/// How many releases a listener may lag behind before it misses some.
+const NOTICES_MAX: usize = 256;
 
 /// What a store takes from the server that it lives on: the time that decides when a grant ends, and the id by which a
 /// loss of memory is seen.
@@ -77,6 +82,9 @@ pub trait GrantStore: Send + Sync + fmt::Debug {
 
     /// Gives a key back. Without effect if the epoch is no longer the caller's.
     fn release<'a>(&'a self, release: &'a Release) -> StoreFuture<'a, ()>;
+
+    /// Tells of keys that were given back, as it happens. A hint: it may be late, and it may be missed.
+    fn notices(&self) -> broadcast::Receiver<Fingerprint>;
 
     /// Whether the store answers.
     fn ping(&self) -> StoreFuture<'_, ()>;

@@ -8,9 +8,10 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, ErrorKind, RedisError, Script, ServerErrorKind};
 use tidegate_core::{AccountName, OwnerId};
+use tokio::sync::broadcast;
 
 use super::inspect::{self, StoreProfile};
-use super::{GrantAnswer, GrantStore, StoreError, StoreFacts, StoreFuture};
+use super::{GrantAnswer, GrantStore, NOTICES_MAX, StoreError, StoreFacts, StoreFuture};
 use crate::grant::{
     GrantRecord, GrantReply, GrantRequest, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, SKEW_MAX_US,
     STORE_INT_MAX, Sight, counter_left,
@@ -60,6 +61,7 @@ pub struct RedisStore {
     timeout_ms: u64,
     wait_replicas: u32,
     findings: Vec<String>,
+    notices: broadcast::Sender<Fingerprint>,
 }
 
 impl fmt::Debug for RedisStore {
@@ -106,8 +108,8 @@ impl RedisStore {
             ConnectionManager::new_with_config(client, manager).await.map_err(|error| fail(&error))?;
         let mut store = Self {
             connection,
-            grant: Script::new(include_str!("../../scripts/grant-3.lua")),
-            release: Script::new(include_str!("../../scripts/release-3.lua")),
+            grant: Script::new(include_str!("../../scripts/grant-4.lua")),
+            release: Script::new(include_str!("../../scripts/release-4.lua")),
             init: Script::new(include_str!("../../scripts/init-1.lua")),
             prefix: config.prefix,
             facts: config.facts,
@@ -115,6 +117,7 @@ impl RedisStore {
             timeout_ms: config.timeout_ms,
             wait_replicas: config.wait_replicas,
             findings: Vec::new(),
+            notices: broadcast::Sender::new(NOTICES_MAX),
         };
         store.inspect(config.profile).await?;
         store.own_prefix(&config.deployment).await?;
@@ -288,6 +291,8 @@ impl RedisStore {
             .arg(u8::from(release.leave))
             .arg(self.now_arg())
             .arg(self.replication_id_arg())
+            .arg(keys::released(&self.prefix))
+            .arg(ids.key.fingerprint.as_str())
             .invoke_async(&mut connection)
             .await
             .map_err(|error| self.explain(&error))?;
@@ -394,6 +399,10 @@ impl GrantStore for RedisStore {
 
     fn release<'a>(&'a self, release: &'a Release) -> StoreFuture<'a, ()> {
         Box::pin(self.release_now(release))
+    }
+
+    fn notices(&self) -> broadcast::Receiver<Fingerprint> {
+        self.notices.subscribe()
     }
 
     fn ping(&self) -> StoreFuture<'_, ()> {

@@ -9,6 +9,8 @@
 -- ARGV[5]  1 if the caller also leaves its pool
 -- ARGV[6]  time in microseconds, for tests and simulations only; 0 takes the server's own
 -- ARGV[7]  replication id, for tests and simulations only; empty takes the server's own
+-- ARGV[8]  channel on which releases are told, and
+-- ARGV[9]  what to tell: the fingerprint of the key. Whoever waits for the key need not find out by asking.
 -- REPLY    1 if the key was the caller's, else 0
 --          A number that is not an integer below 2^53 is an error TOOLARGE, and nothing is written.
 
@@ -52,4 +54,6 @@ end
 redis.call('HSET', KEYS[1], 'owner', '', 'advertise', '', 'expires_us', '0', 'hi_us',
   text(math.max(tonumber(fields[3]), last + 1)),
   'counter_ceiling_milli', text(counter), 'counter_at_us', text(now))
+-- A user whose rights do not cover the channel must still be able to give a key back.
+redis.pcall('PUBLISH', ARGV[8], ARGV[9])
 return 1

@@ -162,7 +162,9 @@ else
   if live and current.owner ~= owner then
     return held()
   end
-  local jumps = unknown and recovery_floor == 0
+  local again = current ~= nil and current.owner == owner and current.epoch > epoch_seen
+  -- A memory so old that its floor has passed the lead guard is worth no more than none.
+  local jumps = unknown and (recovery_floor == 0 or recovery_floor > now + lead_cap)
   local range = ttl + reserve + window + 1
   local until_us = recovered
   if jumps then
@@ -172,19 +174,24 @@ else
   if unknown and (now < until_us or ARGV[21] ~= marker) then
     return refuse('recovering', { text(until_us), text(now) })
   end
-  lo, first, hi_min, epoch = math.max(now, floor), true, 0, epoch_seen
-  if record ~= nil then
-    lo = math.max(record.hi + math.max(record.window, window) + 1, lo)
-    epoch = math.max(record.epoch, epoch_seen)
-  end
-  epoch = epoch + 1
-  if jumps then
-    lo = math.max(lo, now + range, now + lead_cap + range)
-  elseif unknown then
-    lo = math.max(lo, now + range, recovery_floor)
-  end
-  if not jumps and lo > now + lead_cap then
-    return refuse('too_far_ahead', { text(lo), text(now) })
+  if again then
+    -- An answer was lost: the caller took the key and does not know it. The same grant again.
+    lo, first, hi_min, epoch = math.max(current.lo, floor), true, current.hi, current.epoch
+  else
+    lo, first, hi_min, epoch = math.max(now, floor), true, 0, epoch_seen
+    if record ~= nil then
+      lo = math.max(record.hi + math.max(record.window, window) + 1, lo)
+      epoch = math.max(record.epoch, epoch_seen)
+    end
+    epoch = epoch + 1
+    if jumps then
+      lo = math.max(lo, now + range, now + lead_cap + range)
+    elseif unknown then
+      lo = math.max(lo, now + range, recovery_floor)
+    end
+    if not jumps and lo > now + lead_cap then
+      return refuse('too_far_ahead', { text(lo), text(now) })
+    end
   end
 end
 
