@@ -17,7 +17,7 @@ use crate::callers::{Callers, Ledger};
 use crate::fleet::{Fleet, Role};
 use crate::house::{House, Plan, sandbox_key};
 use crate::judge::{Nonces, nonces};
-use crate::redis::{Failover, Keep, RedisPair};
+use crate::redis::{Keep, RedisPair};
 
 const EXECUTORS: usize = 4;
 const GATEWAYS: usize = 2;
@@ -208,7 +208,18 @@ pub async fn run(faults: Faults) -> anyhow::Result<Figures> {
         Err(error) => Err(error),
     };
     let told = callers.finish().await?;
-    let (lasted, recovered) = (began.elapsed(), recovered?);
+    let lasted = began.elapsed();
+    let recovered = match recovered {
+        Ok(recovered) => recovered,
+        Err(error) => {
+            let dir = fleet.house.keep();
+            return Err(error.context(format!(
+                "after {} s; logs are in {}",
+                lasted.as_secs(),
+                dir.display()
+            )));
+        }
+    };
     let log = fleet.house.pages.settled_log().await?;
     ensure!(log.iter().any(|entry| entry["executed"] == true), "nothing was executed at all");
     Ok(Figures {

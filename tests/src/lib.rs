@@ -5,6 +5,7 @@
 //! for conditions, at most as long as [`PATIENCE`].
 
 pub mod callers;
+pub mod cancels;
 pub mod chaos;
 pub mod fault_proxy;
 pub mod fleet;
@@ -17,6 +18,8 @@ pub mod redis;
 pub mod rolling;
 pub mod sandbox;
 pub mod service;
+pub mod takeover;
+pub mod throughput;
 
 /// The name under which tests that need nothing but one Redis know it.
 pub use redis as redis_server;

@@ -36,8 +36,23 @@ impl SandboxPages {
     /// # Errors
     /// When it has forgotten some: then the log proves nothing.
     pub async fn log(&self) -> anyhow::Result<Vec<Value>> {
+        self.log_since(0).await
+    }
+
+    /// The number of the latest request.
+    ///
+    /// # Errors
+    /// When the page cannot be read.
+    pub async fn last_seq(&self) -> anyhow::Result<u64> {
+        self.get("log?limit=0").await?["last_seq"].as_u64().context("a sequence number")
+    }
+
+    /// Every request with a higher number.
+    ///
+    /// # Errors
+    /// As [`Self::log`].
+    pub async fn log_since(&self, mut since: u64) -> anyhow::Result<Vec<Value>> {
         let mut log = Vec::new();
-        let mut since = 0;
         loop {
             let mut page = self.get(&format!("log?since={since}&limit={PAGE}")).await?;
             ensure!(page["dropped"] == 0, "the sandbox's log is full: {} were dropped", page["dropped"]);

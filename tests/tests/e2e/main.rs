@@ -3,6 +3,7 @@
 //! A judge reads only the sandbox's log and what the client was told, never a log of tidegate's own.
 
 mod abandonment;
+mod cancels;
 mod chaos;
 mod keys;
 mod outcomes;
@@ -11,3 +12,5 @@ mod rolling;
 mod secrets;
 mod shared_keys;
 mod store_trouble;
+mod takeover;
+mod throughput;

@@ -1,0 +1,275 @@
+//! How long a cancel takes to leave, whatever else is going on.
+//!
+//! Measured from when the client sends it to when it has arrived whole at the exchange, by the exchange's log.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use tidegate_proto::v1;
+use tidegate_proto::v1::account_service_client::AccountServiceClient;
+use tidegate_proto::v1::trading_service_client::TradingServiceClient;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use crate::house::{House, Plan, channel, lanes};
+use crate::judge::{Nonces, nonces};
+use crate::load::{handle_of, resting_order};
+use crate::process::Process;
+use crate::takeover::now_us;
+use crate::{PATIENCE, eventually};
+
+/// How long the exchange takes for a call.
+pub const EXCHANGE_DELAY_MS: u64 = 50;
+const READS: usize = 500;
+const ORDERS: usize = 200;
+/// The longest that a caller can wait.
+const LONG: Duration = Duration::from_secs(60);
+/// The longest that the exchange can hang.
+const FOR_EVER_MS: u64 = 600_000;
+
+/// What stands in the way of the cancels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Hundreds of reads and orders wait in the lane.
+    Queue,
+    /// The lane's call in flight, an order, never ends.
+    Hung,
+    /// Both, but there is a second lane, which may do nothing but cancel.
+    SpareLane,
+}
+
+impl Obstacle {
+    /// What is promised.
+    pub const fn bound(self) -> Duration {
+        match self {
+            Self::Queue => Duration::from_millis(EXCHANGE_DELAY_MS),
+            Self::Hung => Duration::from_millis(1_100),
+            Self::SpareLane => Duration::from_millis(5),
+        }
+    }
+
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Queue => "while 500 reads and 200 orders queue",
+            Self::Hung => "while the order in flight hangs for ever",
+            Self::SpareLane => "with a spare lane for cancels",
+        }
+    }
+}
+
+/// What was measured, in microseconds, sorted.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// What stood in the way.
+    pub obstacle: Obstacle,
+    /// From the client's send to the exchange.
+    pub left_us: Vec<u64>,
+    /// Calls that waited in the lane when the first cancel was sent, and when the last one had arrived.
+    pub waiting: (u32, u32),
+    /// What the log shows of nonces.
+    pub nonces: Nonces,
+}
+
+impl Figures {
+    /// The time that so many percent of all do not exceed.
+    pub fn at(&self, percent: usize) -> Duration {
+        let last = self.left_us.len().saturating_sub(1);
+        Duration::from_micros(self.left_us.get((last * percent).div_ceil(100)).copied().unwrap_or(u64::MAX))
+    }
+
+    /// One line for a report.
+    pub fn line(&self) -> String {
+        let us = |percent| self.at(percent).as_micros();
+        format!(
+            "{} cancels {} ({} then {} calls waited): left after p50 {} us, p90 {} us, max {} us; {}",
+            self.left_us.len(),
+            self.obstacle.words(),
+            self.waiting.0,
+            self.waiting.1,
+            us(50),
+            us(90),
+            us(100),
+            self.nonces.line()
+        )
+    }
+}
+
+fn patiently<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(LONG);
+    request
+}
+
+/// Places orders that rest, and returns how they are cancelled.
+async fn place(gateway: &Channel, count: usize) -> anyhow::Result<Vec<v1::CancelOrderRequest>> {
+    let mut trading = TradingServiceClient::new(gateway.clone());
+    let mut cancels = Vec::new();
+    for _ in 0..count {
+        let order = resting_order();
+        let target = Some(v1::cancel_order_request::Target::ClOrdId(handle_of(&order)));
+        trading.add_order(patiently(order)).await?;
+        cancels.push(v1::CancelOrderRequest { context: None, target });
+    }
+    Ok(cancels)
+}
+
+/// Hundreds of callers, each with one call that waits. They are left alone.
+fn fill(gateway: &Channel) -> JoinSet<Result<(), Status>> {
+    let mut callers = JoinSet::new();
+    for at in 0..(READS + ORDERS) {
+        let (mut account, mut trading) =
+            (AccountServiceClient::new(gateway.clone()), TradingServiceClient::new(gateway.clone()));
+        callers.spawn(async move {
+            if at % (READS + ORDERS) < READS {
+                account.get_balance(patiently(v1::GetBalanceRequest::default())).await.map(drop)
+            } else {
+                trading.add_order(patiently(resting_order())).await.map(drop)
+            }
+        });
+    }
+    callers
+}
+
+async fn waiting(gateway: &Channel) -> u32 {
+    lanes(gateway.clone()).await.iter().map(|lane| lane.queue_length).max().unwrap_or_default()
+}
+
+async fn hang(
+    house: &House,
+    gateway: &Channel,
+    caller: &mut JoinSet<Result<(), Status>>,
+) -> anyhow::Result<()> {
+    let before = house.pages.requests("AddOrder").await?.len();
+    house.pages.switch(&json!({ "faults": [{ "endpoint": "AddOrder", "hang_ms": FOR_EVER_MS }] })).await?;
+    let mut trading = TradingServiceClient::new(gateway.clone());
+    caller.spawn(async move { trading.add_order(patiently(resting_order())).await.map(drop) });
+    eventually("the call that hangs to be at the exchange", || async {
+        let seen = house.pages.requests("AddOrder").await.map(|seen| seen.len()).unwrap_or_default();
+        (seen > before).then_some(())
+    })
+    .await;
+    Ok(())
+}
+
+/// Sends a cancel and says how long it was on its way to the exchange. The other calls are not waited for.
+async fn cancel(house: &House, gateway: &Channel, cancel: v1::CancelOrderRequest) -> anyhow::Result<u64> {
+    let since = house.pages.last_seq().await?;
+    let mut trading = TradingServiceClient::new(gateway.clone());
+    let sent_us = now_us();
+    let reply = trading.cancel_order(patiently(cancel)).await?.into_inner();
+    let accepted = matches!(reply.outcome, Some(v1::cancel_order_response::Outcome::Accepted(_)));
+    ensure!(accepted, "a cancel was answered {reply:?}");
+    let log = house.pages.log_since(since).await?;
+    let arrived = log.iter().find(|entry| entry["endpoint"] == "CancelOrder").context("it was accepted")?;
+    Ok(arrived["received_us"].as_u64().context("a time")?.saturating_sub(sent_us))
+}
+
+/// Sends so many cancels past an obstacle, one after the other.
+///
+/// # Errors
+/// When a process does not come up, or a cancel is not accepted.
+pub async fn measure(obstacle: Obstacle, times: usize) -> anyhow::Result<Figures> {
+    let sandbox = format!("engine_delay_ms = {EXCHANGE_DELAY_MS}");
+    let house = House::build(Plan { sandbox, ..Plan::default() }).await?;
+    let keys: &[&str] =
+        if obstacle == Obstacle::SpareLane { &["sandbox-all", "sandbox-cancel"] } else { &["sandbox-all"] };
+    let config = house.config(keys, "")?.replace("[executor]\n", "[executor]\nqueue_len_max = 2000\n");
+    let process = house.all("one", &config).await?;
+    let gateway = channel(&process).await?;
+    let mut cancels = place(&gateway, times).await?;
+    // The first one opens connections, which is not what is measured.
+    let warm = place(&gateway, 1).await?;
+    for request in warm {
+        cancel(&house, &gateway, request).await?;
+    }
+    let mut callers = JoinSet::new();
+    if obstacle != Obstacle::Hung {
+        callers = fill(&gateway);
+        eventually("the queue to be full", || async {
+            (waiting(&gateway).await as usize >= (READS + ORDERS) * 9 / 10).then_some(())
+        })
+        .await;
+    }
+    let before = waiting(&gateway).await;
+    let mut left_us = Vec::new();
+    for request in cancels.drain(..) {
+        if obstacle == Obstacle::Hung {
+            hang(&house, &gateway, &mut callers).await?;
+        }
+        left_us.push(cancel(&house, &gateway, request).await?);
+    }
+    let after = waiting(&gateway).await;
+    callers.abort_all();
+    left_us.sort_unstable();
+    let log = house.pages.log().await?;
+    let nonces = nonces(&log, &std::collections::BTreeMap::new());
+    Ok(Figures { obstacle, left_us, waiting: (before, after), nonces })
+}
+
+/// What came of an outage of the store.
+#[derive(Debug)]
+pub struct Outage {
+    /// How long the store was away.
+    pub lasted: Duration,
+    /// From each cancel's send to its answer.
+    pub took: Vec<Duration>,
+    /// Cancels that were not accepted: must be empty.
+    pub failed: Vec<String>,
+    /// What the log shows of nonces.
+    pub nonces: Nonces,
+}
+
+impl Outage {
+    /// One line for a report.
+    pub fn line(&self) -> String {
+        format!(
+            "Redis away for {} s: {} cancels accepted, one every {} s, {} not; slowest answer {} ms; {}",
+            self.lasted.as_secs(),
+            self.took.len(),
+            self.lasted.as_secs() / (self.took.len() + self.failed.len()).max(1) as u64,
+            self.failed.len(),
+            self.took.iter().max().map(Duration::as_millis).unwrap_or_default(),
+            self.nonces.line()
+        )
+    }
+}
+
+/// Takes the store away, and cancels an order every so often until it comes back.
+///
+/// # Errors
+/// When a process does not come up, or orders are not possible again at the end.
+pub async fn outage(times: usize, every: Duration) -> anyhow::Result<Outage> {
+    let mut house = House::build(Plan { redis: true, ..Plan::default() }).await?;
+    let config = house.config(&["sandbox-all"], "")?;
+    let executor = Process::start(house.dir(), "executor", "executor", &config, &["executor/grpc"]).await?;
+    let address = format!("[gateway.executors]\none = \"{}\"\n", executor.addr("executor/grpc"));
+    let config = house.config(&[], &address)?;
+    let gateway = Process::start(house.dir(), "gateway", "gateway", &config, &["gateway/grpc"]).await?;
+    let gateway = channel(&gateway).await?;
+    crate::house::settled(gateway.clone()).await;
+    let cancels = place(&gateway, times).await?;
+    house.redis.as_mut().context("planned")?.kill().await?;
+    let began = Instant::now();
+    let (mut took, mut failed) = (Vec::new(), Vec::new());
+    for (at, request) in cancels.into_iter().enumerate() {
+        tokio::time::sleep_until(began + every * u32::try_from(at + 1)?).await;
+        let sent = Instant::now();
+        match cancel(&house, &gateway, request).await {
+            Ok(_) => took.push(sent.elapsed()),
+            Err(error) => failed.push(format!("after {} s: {error:#}", began.elapsed().as_secs())),
+        }
+    }
+    let lasted = began.elapsed();
+    house.redis.as_mut().context("planned")?.restart(crate::redis::Keep::Nothing).await?;
+    let deadline = Instant::now() + 2 * PATIENCE;
+    while let Err(error) = place(&gateway, 1).await {
+        ensure!(Instant::now() < deadline, "no order after the outage: {error:#}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let log: Vec<Value> = house.pages.settled_log().await?;
+    Ok(Outage { lasted, took, failed, nonces: nonces(&log, &std::collections::BTreeMap::new()) })
+}
