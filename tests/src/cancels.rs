@@ -25,6 +25,10 @@ use crate::{PATIENCE, eventually};
 pub const EXCHANGE_DELAY_MS: u64 = 50;
 const READS: usize = 500;
 const ORDERS: usize = 200;
+/// Connections on which they come.
+const CONNECTIONS: usize = 10;
+/// How long the lane stands still while they come: no longer than it waits for a call.
+const FILL_MS: u64 = 4_500;
 /// The longest that a caller can wait.
 const LONG: Duration = Duration::from_secs(60);
 /// The longest that the exchange can hang.
@@ -117,34 +121,38 @@ async fn place(gateway: &Channel, count: usize) -> anyhow::Result<Vec<v1::Cancel
     Ok(cancels)
 }
 
-/// Hundreds of callers, each with one call that waits. They are left alone.
-fn fill(gateway: &Channel) -> JoinSet<Result<(), Status>> {
-    let mut callers = JoinSet::new();
-    for at in 0..(READS + ORDERS) {
-        let (mut account, mut trading) =
-            (AccountServiceClient::new(gateway.clone()), TradingServiceClient::new(gateway.clone()));
-        callers.spawn(async move {
-            if at % (READS + ORDERS) < READS {
+/// Hundreds of callers, each with one call that waits.
+async fn fill(process: &Process, callers: &mut JoinSet<Result<(), Status>>) -> anyhow::Result<()> {
+    for _ in 0..CONNECTIONS {
+        // A server takes so many calls at once on a connection and no more.
+        let gateway = channel(process).await?;
+        for _ in 0..READS / CONNECTIONS {
+            let mut account = AccountServiceClient::new(gateway.clone());
+            callers.spawn(async move {
                 account.get_balance(patiently(v1::GetBalanceRequest::default())).await.map(drop)
-            } else {
-                trading.add_order(patiently(resting_order())).await.map(drop)
-            }
-        });
+            });
+        }
+        for _ in 0..ORDERS / CONNECTIONS {
+            let mut trading = TradingServiceClient::new(gateway.clone());
+            callers.spawn(async move { trading.add_order(patiently(resting_order())).await.map(drop) });
+        }
     }
-    callers
+    Ok(())
 }
 
 async fn waiting(gateway: &Channel) -> u32 {
     lanes(gateway.clone()).await.iter().map(|lane| lane.queue_length).max().unwrap_or_default()
 }
 
+/// Lets an order be in flight for so long.
 async fn hang(
     house: &House,
     gateway: &Channel,
     caller: &mut JoinSet<Result<(), Status>>,
+    ms: u64,
 ) -> anyhow::Result<()> {
     let before = house.pages.requests("AddOrder").await?.len();
-    house.pages.switch(&json!({ "faults": [{ "endpoint": "AddOrder", "hang_ms": FOR_EVER_MS }] })).await?;
+    house.pages.switch(&json!({ "faults": [{ "endpoint": "AddOrder", "hang_ms": ms }] })).await?;
     let mut trading = TradingServiceClient::new(gateway.clone());
     caller.spawn(async move { trading.add_order(patiently(resting_order())).await.map(drop) });
     eventually("the call that hangs to be at the exchange", || async {
@@ -188,9 +196,16 @@ pub async fn measure(obstacle: Obstacle, times: usize) -> anyhow::Result<Figures
     }
     let mut callers = JoinSet::new();
     if obstacle != Obstacle::Hung {
-        callers = fill(&gateway);
+        // While one call takes long, all others come and wait.
+        hang(&house, &gateway, &mut callers, FILL_MS).await?;
+        fill(&process, &mut callers).await?;
         eventually("the queue to be full", || async {
-            (waiting(&gateway).await as usize >= (READS + ORDERS) * 9 / 10).then_some(())
+            (waiting(&gateway).await as usize >= READS + ORDERS).then_some(())
+        })
+        .await;
+        eventually("the queue to move again", || async {
+            let log = house.pages.requests("AddOrder").await.ok()?;
+            log.iter().all(|entry| entry["fault"].is_null() || !entry["verdict"].is_null()).then_some(())
         })
         .await;
     }
@@ -198,7 +213,7 @@ pub async fn measure(obstacle: Obstacle, times: usize) -> anyhow::Result<Figures
     let mut left_us = Vec::new();
     for request in cancels.drain(..) {
         if obstacle == Obstacle::Hung {
-            hang(&house, &gateway, &mut callers).await?;
+            hang(&house, &gateway, &mut callers, FOR_EVER_MS).await?;
         }
         left_us.push(cancel(&house, &gateway, request).await?);
     }

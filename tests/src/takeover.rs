@@ -61,6 +61,16 @@ impl Figures {
         self.gaps_ms.get((last * percent).div_ceil(100)).copied().unwrap_or(u64::MAX)
     }
 
+    /// Those of two runs together.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.gaps_ms.extend(other.gaps_ms);
+        self.gaps_ms.sort_unstable();
+        self.failed.extend(other.failed);
+        self.nonces = self.nonces.and(other.nonces);
+        self
+    }
+
     /// One line for a report.
     pub fn line(&self) -> String {
         let what = match self.going {

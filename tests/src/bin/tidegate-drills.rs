@@ -7,13 +7,22 @@ use std::pin::Pin;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use tidegate_tests::cancels::{self, Obstacle};
 use tidegate_tests::chaos::{self, Faults, reasons};
 use tidegate_tests::rolling;
+use tidegate_tests::takeover::{self, Going};
+use tidegate_tests::throughput::{self, Keys};
+use tokio::task::LocalSet;
 
 /// Rolling restarts of each deployment.
 const ROLLS: usize = 20;
 /// How long the calm run goes on.
 const CALM: Duration = Duration::from_secs(60);
+/// Owners that are killed, and owners that hand over.
+const CHANGES: usize = 50;
+/// How long calls are counted.
+const THROUGHPUT: Duration = Duration::from_secs(20);
+const OUTAGE_MINUTES: usize = 10;
 /// Failures of a proof that are shown.
 const SHOWN_MAX: usize = 20;
 
@@ -36,7 +45,7 @@ struct Proof {
     failures: Vec<String>,
 }
 
-static DRILLS: [Drill; 3] = [
+static DRILLS: [Drill; 8] = [
     Drill {
         name: "rolling",
         title: "Rolling restarts under load",
@@ -63,7 +72,89 @@ static DRILLS: [Drill; 3] = [
                   were told; all lanes are open again without an operator",
         run: || Box::pin(chaos(Faults::FULL)),
     },
+    Drill {
+        name: "takeover",
+        title: "Takeover after a crash",
+        promise: "99 of 100 times the first call is answered by the new owner within 6 s of the kill",
+        run: || Box::pin(changes_of_owner(Going::Killed, 6_000)),
+    },
+    Drill {
+        name: "handover",
+        title: "Planned hand-over",
+        promise: "between the last call of the old owner and the first of the new one are at most 100 ms and two exchange round \
+                  trips; no call fails",
+        run: || Box::pin(changes_of_owner(Going::Asked, 100 + 2 * takeover::EXCHANGE_DELAY_MS)),
+    },
+    Drill {
+        name: "cancels",
+        title: "Cancels past everything",
+        promise: "at an exchange of 50 ms, 9 of 10 cancels leave within one exchange delay while 700 calls queue, within 1.1 s \
+                  while the call in flight hangs for ever, and within 5 ms with a spare lane",
+        run: || Box::pin(cancels()),
+    },
+    Drill {
+        name: "throughput",
+        title: "Throughput at an exchange of 50 ms",
+        promise: "60 callers: 8 keys without a window at least 150 calls/s (the limit is 160), 1 key with a window of 10 s at \
+                  least 1,000 calls/s; no nonce is refused",
+        run: || Box::pin(throughput()),
+    },
+    Drill {
+        name: "outage",
+        title: "Redis away for ten minutes",
+        promise: "a cancel succeeds in each minute; orders go on when it is back",
+        run: || {
+            Box::pin(async {
+                let outage = cancels::outage(OUTAGE_MINUTES, Duration::from_secs(60)).await?;
+                let failures = outage.failed.iter().chain(outage.nonces.failures()).cloned().collect();
+                Ok((outage.line(), failures))
+            })
+        },
+    },
 ];
+
+/// Two at once, which halves the time: each is mostly waiting.
+async fn changes_of_owner(going: Going, bound_ms: u64) -> Outcome {
+    let (one, two) =
+        tokio::join!(takeover::measure(going, CHANGES / 2), takeover::measure(going, CHANGES / 2));
+    let figures = one?.and(two?);
+    let mut failures: Vec<_> = figures.nonces.failures().cloned().collect();
+    if figures.at(99) > bound_ms {
+        failures.push(format!("p99 is {} ms, the bound is {bound_ms} ms", figures.at(99)));
+    }
+    if going == Going::Asked {
+        failures.extend(figures.failed.iter().cloned());
+    }
+    Ok((figures.line(), failures))
+}
+
+async fn cancels() -> Outcome {
+    let (mut text, mut failures) = (Vec::new(), Vec::new());
+    for (obstacle, times) in [(Obstacle::Queue, 30), (Obstacle::Hung, 10), (Obstacle::SpareLane, 30)] {
+        let figures = cancels::measure(obstacle, times).await?;
+        text.push(figures.line());
+        failures.extend(figures.nonces.failures().cloned());
+        if figures.at(90) > obstacle.bound() {
+            failures.push(format!("{}: the bound is {} us", figures.line(), obstacle.bound().as_micros()));
+        }
+    }
+    Ok((text.join("; "), failures))
+}
+
+async fn throughput() -> Outcome {
+    let (mut text, mut failures) = (Vec::new(), Vec::new());
+    for (keys, bound) in
+        [(Keys { count: 8, window_us: 0 }, 150), (Keys { count: 1, window_us: 10_000_000 }, 1_000)]
+    {
+        let figures = throughput::measure(keys, THROUGHPUT).await?;
+        text.push(figures.line());
+        failures.extend(figures.nonces.failures().cloned());
+        if figures.nonces.refused() > 0 || !figures.failed.is_empty() || figures.calls_per_s < bound {
+            failures.push(format!("{}: the bound is {bound} calls/s; {:?}", figures.line(), figures.failed));
+        }
+    }
+    Ok((text.join("; "), failures))
+}
 
 async fn chaos(faults: Faults) -> Outcome {
     let figures = chaos::run(faults).await?;
@@ -71,7 +162,9 @@ async fn chaos(faults: Faults) -> Outcome {
 }
 
 async fn prove(drill: &'static Drill) -> Proof {
-    match (drill.run)().await {
+    // In a task of its own, so that one that falls over does not take the others with it.
+    let ended = tokio::task::spawn_local((drill.run)()).await.unwrap_or_else(|error| Err(error.into()));
+    match ended {
         Ok((figures, failures)) => Proof { drill, figures, failures },
         Err(error) => Proof {
             drill,
@@ -131,7 +224,7 @@ async fn main() -> ExitCode {
     if wanted.iter().all(known) {
         for drill in DRILLS.iter().filter(|drill| wanted.is_empty() || wanted.iter().any(|n| n == drill.name))
         {
-            proofs.push(prove(drill).await);
+            proofs.push(LocalSet::new().run_until(prove(drill)).await);
         }
     }
     let text = report(&proofs);

@@ -52,6 +52,19 @@ impl Nonces {
         self.doubled.iter().chain(&self.shared).chain(&self.unexplained)
     }
 
+    /// Those of two logs together.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.passed += other.passed;
+        self.doubled.extend(other.doubled);
+        self.shared.extend(other.shared);
+        self.abandoned += other.abandoned;
+        self.taken_over += other.taken_over;
+        self.duplicates += other.duplicates;
+        self.unexplained.extend(other.unexplained);
+        self
+    }
+
     /// A part of a sentence for a report.
     pub fn line(&self) -> String {
         format!(
