@@ -169,7 +169,10 @@ async fn send(
         cell.ended(ticket, End::NotSent);
         return Err(Fault::LeaseOver);
     }
-    let head = shared.rest.send_private(endpoint, &cell.key.credential, body, total).await;
+    // A connection may have to be made first, and a lease is short.
+    let asked = Arc::clone(cell);
+    let gate = move || asked.lock().lane.lease_ok(ticket, asked.shared.clock.mono());
+    let head = shared.rest.send_private(endpoint, &cell.key.credential, body, total, gate).await;
     shared.metrics.stage(Stage::Kraken, Duration::from_micros(shared.clock.mono().us_since(signed)));
     match head {
         Ok(head) => {
@@ -181,10 +184,10 @@ async fn send(
                 ReadFault::Body(_) => Fault::Unreadable(fault.to_string()),
             })
         }
-        Err(SendError { stage: Reached::NotSent, text, .. }) => {
+        Err(SendError { stage: Reached::NotSent, text, gate_shut, .. }) => {
             cell.ended(ticket, End::NotSent);
             shared.metrics.kraken_request(Sent::NotSent);
-            Err(Fault::Unsent(text))
+            Err(if gate_shut { Fault::LeaseOver } else { Fault::Unsent(text) })
         }
         Err(SendError { text, .. }) => {
             cell.ended(ticket, End::Unknown);

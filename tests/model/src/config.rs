@@ -31,6 +31,9 @@ pub enum Guard {
     /// A sighting counts only if it is less than a recovery wait older than the generation: then nobody can have
     /// been granted in a generation between.
     SightingsYoung,
+    /// A key with a window always jumps: its hand-overs raise `hi` by the window each, and a sighting allows for one of
+    /// them per grant only.
+    WindowJumps,
     /// A floor that the lead guard would refuse is replaced by the jump.
     FloorCapped,
     /// After a loss: a key that this process has not seen begins above all that was ever granted.
@@ -57,7 +60,7 @@ pub enum Guard {
 
 impl Guard {
     /// Each of them.
-    pub const EACH: [Self; 23] = [
+    pub const EACH: [Self; 24] = [
         Self::Fence,
         Self::RecordFloor,
         Self::WindowJump,
@@ -70,6 +73,7 @@ impl Guard {
         Self::Sightings,
         Self::SightingsFrozen,
         Self::SightingsYoung,
+        Self::WindowJumps,
         Self::FloorCapped,
         Self::UnseenJump,
         Self::LeadGuard,

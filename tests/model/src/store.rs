@@ -109,7 +109,8 @@ fn take(state: &mut State, who: Who, config: &Config) {
 /// Above everything that can have been granted since this process saw the key; `None` if it has seen nothing that counts.
 fn floor(seen_hi: u8, seen_at: u8, now: u8, birth: u8, config: &Config) -> Option<u8> {
     let young = seen_at + config.leases_end() > birth || !config.has(Guard::SightingsYoung);
-    if seen_at == 0 || !young || !config.has(Guard::Sightings) {
+    let blind = config.window > 0 && config.has(Guard::WindowJumps);
+    if seen_at == 0 || !young || blind || !config.has(Guard::Sightings) {
         return None;
     }
     let unseen = 1 + (now - seen_at).div_ceil(config.ttl);

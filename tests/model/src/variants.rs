@@ -115,9 +115,7 @@ fn losses(w0: &Worlds, w2: &Worlds) -> Vec<Variant> {
         holds("w=2 a promotion", w2.promotion),
         holds("w=0 six hand-overs, then a flush", w0.ahead),
         holds("w=2 four hand-overs, then a flush", w2.ahead),
-        breaks("w=2 five hand-overs, then a flush", five, OLDER_DEAD)
-            .note("all guards are up: a sighting allows for one change of owner per ttl, not for five"),
-        holds("w=2 five hand-overs, always jump", without(five, Guard::Sightings)),
+        holds("w=2 five hand-overs, then a flush", five),
         holds("w=0 six hand-overs, then a promotion", w0.ahead_promotion),
         holds("w=2 four hand-overs, then a promotion", w2.ahead_promotion),
         holds("w=0 hand-overs up to the lead guard, a flush", w0.low_guard),
@@ -166,9 +164,16 @@ fn without_nonce_guards(w0: &Worlds, w2: &Worlds) -> Vec<Variant> {
 fn without_floors(w0: &Worlds, w2: &Worlds) -> Vec<Variant> {
     let blind = |c| without(without(without(c, Guard::Sightings), Guard::UnseenJump), Guard::LossPad);
     let far = |c: Config| Config { lead_cap: 45, ..c };
+    // What sightings do for keys that use them can be seen with a window only if that key uses them.
+    let seeing = |c: Config| without(c, Guard::WindowJumps);
+    let five = Config { budget: Budget { releases: 5, ..w2.ahead.budget }, ..w2.ahead };
     vec![
         breaks("w=0 a lost answer grants anew", without(far(w0.flush), Guard::TakeRepeats), OLDER_DEAD),
-        breaks("w=2 a lost answer grants anew", without(far(w2.flush), Guard::TakeRepeats), OLDER_DEAD),
+        breaks(
+            "w=2 a lost answer grants anew",
+            without(seeing(far(w2.flush)), Guard::TakeRepeats),
+            OLDER_DEAD,
+        ),
         holds("w=0 no sightings, always jump", without(w0.ahead, Guard::Sightings))
             .note("redundant: the jump covers all that sightings do, and more"),
         holds("w=2 no sightings, always jump", without(w2.ahead, Guard::Sightings)),
@@ -177,13 +182,29 @@ fn without_floors(w0: &Worlds, w2: &Worlds) -> Vec<Variant> {
         breaks("w=0 no jump of unseen keys", without(w0.ahead, Guard::UnseenJump), EXPLAINED),
         breaks("w=2 no jump of unseen keys", without(w2.ahead, Guard::UnseenJump), ONE_PER_NONCE),
         breaks("w=0 refreshed sightings", without(w0.ahead_promotion, Guard::SightingsFrozen), EXPLAINED),
-        breaks("w=2 refreshed sightings", without(w2.ahead_promotion, Guard::SightingsFrozen), OLDER_DEAD),
+        breaks(
+            "w=2 refreshed sightings",
+            without(seeing(w2.ahead_promotion), Guard::SightingsFrozen),
+            OLDER_DEAD,
+        ),
         breaks("w=0 sightings of any age", without(w0.two_flushes, Guard::SightingsYoung), OLDER_DEAD),
-        breaks("w=2 sightings of any age", without(far(w2.two_flushes), Guard::SightingsYoung), OLDER_DEAD)
-            .large(),
+        breaks(
+            "w=2 sightings of any age",
+            without(seeing(far(w2.two_flushes)), Guard::SightingsYoung),
+            OLDER_DEAD,
+        )
+        .large(),
+        holds("w=0 sightings of keys with a window", without(w0.ahead, Guard::WindowJumps))
+            .note("redundant with window 0: only the window makes hand-overs add up"),
+        breaks("w=2 sightings of keys with a window", seeing(five), OLDER_DEAD)
+            .note("a sighting allows for one change of owner per ttl, not for five"),
         breaks("w=0 floor beyond the lead guard", without(w0.short_lead, Guard::FloorCapped), CAN_OPEN)
             .note("an old sighting's floor outruns the clock: the key is never granted again"),
-        breaks("w=2 floor beyond the lead guard", without(w2.short_lead, Guard::FloorCapped), CAN_OPEN),
+        breaks(
+            "w=2 floor beyond the lead guard",
+            without(seeing(w2.short_lead), Guard::FloorCapped),
+            CAN_OPEN,
+        ),
         breaks("w=0 no lead guard", without(w0.low_guard, Guard::LeadGuard), OLDER_DEAD),
         breaks("w=2 no lead guard", without(w2.low_guard, Guard::LeadGuard), OLDER_DEAD),
         breaks("w=0 a jump waits ttl + skew only", without(w0.two_jumps, Guard::JumpWaits), EXPLAINED)
@@ -199,7 +220,8 @@ fn without_generation(w0: &Worlds, w2: &Worlds) -> Vec<Variant> {
     vec![
         breaks("w=0 no recovery wait", without(w0.flush, Guard::RecoveryWait), EXPLAINED)
             .note("a live owner is superseded needlessly; nothing worse"),
-        breaks("w=2 no recovery wait", without(w2.flush, Guard::RecoveryWait), EXPLAINED),
+        holds("w=2 no recovery wait", without(w2.flush, Guard::RecoveryWait))
+            .note("redundant with a window: a jump waits longer by reserve and window anyway"),
         breaks("w=0 generation read apart", without(w0.ahead, Guard::GenerationInScript), EXPLAINED),
         breaks("w=2 generation read apart", without(w2.ahead, Guard::GenerationInScript), ONE_PER_NONCE),
         breaks("w=0 no marker", without(w0.ahead, Guard::Marker), EXPLAINED),

@@ -75,7 +75,8 @@ async fn direct(
                 let sent = Instant::now();
                 let next = Nonce(nonce.fetch_add(1, Ordering::Relaxed));
                 let body = Params::new().body(balance.encoding, next, None);
-                let head = client.send_private(balance, &credential, body, Duration::from_secs(10)).await?;
+                let head =
+                    client.send_private(balance, &credential, body, Duration::from_secs(10), || true).await?;
                 let reply = head.read().await?;
                 anyhow::ensure!(reply.errors.is_empty(), "the exchange refused: {:?}", reply.errors);
                 latencies.push(sent.elapsed().as_micros());

@@ -15,7 +15,8 @@
 //!
 //! [`Stage::NotSent`] is claimed only for failures in front of the first byte: building the request, and DNS, TCP
 //! and TLS of a new connection. All of those run under the connect timeout, which must be shorter than the time a
-//! call is given for the claim to be made; otherwise the call ends as ambiguous, which is safe and merely vague.
+//! call is given for the claim to be made; otherwise the call ends as ambiguous, which is safe and merely vague. A gate
+//! that is shut when the connection is there (`gate`) is the last such failure.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use rustls::crypto::CryptoProvider;
 use tidegate_core::{Endpoint, Verb};
 
 use crate::encode::{Params, PreparedBody};
+use crate::gate::{GateShut, Gated};
 use crate::reply::{BodyFault, Reply, printable, read_reply};
 use crate::sign::Credential;
 
@@ -98,20 +100,23 @@ pub struct SendError {
     pub stage: Stage,
     /// Whether time ran out.
     pub timed_out: bool,
+    /// Whether the gate was shut, so that it was not written.
+    pub gate_shut: bool,
     /// What happened, for the log.
     pub text: String,
 }
 
 impl SendError {
     fn not_sent(text: impl Into<String>) -> Self {
-        Self { stage: Stage::NotSent, timed_out: false, text: text.into() }
+        Self { stage: Stage::NotSent, timed_out: false, gate_shut: false, text: text.into() }
     }
 
     fn of(error: reqwest::Error) -> Self {
-        let not_sent = error.is_connect() || error.is_builder();
+        let gate_shut = has_cause::<GateShut>(&error);
+        let not_sent = error.is_connect() || error.is_builder() || gate_shut;
         let stage = if not_sent { Stage::NotSent } else { Stage::Ambiguous };
         let during = if not_sent { "not sent" } else { "no response after it may have been sent" };
-        Self { stage, timed_out: error.is_timeout(), text: format!("{during}: {}", chain(error)) }
+        Self { stage, timed_out: error.is_timeout(), gate_shut, text: format!("{during}: {}", chain(error)) }
     }
 }
 
@@ -201,13 +206,15 @@ impl RestClient {
     }
 
     /// Signs `body` and sends it, once. Returns at the response head, so that the key's lane can go on while the
-    /// body is still on its way. `total` covers everything up to the last byte of the body.
+    /// body is still on its way. `total` covers everything up to the last byte of the body. `gate` is asked when the
+    /// connection is there, directly before the first byte is written: `false` ends the call as not sent.
     pub async fn send_private(
         &self,
         endpoint: &Endpoint,
         credential: &Credential,
         body: PreparedBody,
         total: Duration,
+        gate: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Result<Head, SendError> {
         if endpoint.verb != Verb::Post || !endpoint.is_private() {
             return Err(SendError::not_sent(format!("{} is not a signed POST", endpoint.name)));
@@ -222,7 +229,8 @@ impl RestClient {
             headers.insert(HeaderName::from_static(name), value);
         }
         let request = self.http.post(format!("{}{}", self.base, endpoint.path));
-        self.head(request.headers(headers).body(body.bytes().clone()), total).await
+        let gated = reqwest::Body::wrap(Gated::new(body.bytes().clone(), Box::new(gate)));
+        self.head(request.headers(headers).body(gated), total).await
     }
 
     /// Asks a public endpoint. Returns at the response head; `total` covers the body too.
@@ -249,7 +257,7 @@ impl RestClient {
         total: Duration,
         on_head: impl FnOnce(),
     ) -> Result<Reply, CallFault> {
-        let head = self.send_private(endpoint, credential, body, total).await?;
+        let head = self.send_private(endpoint, credential, body, total, || true).await?;
         on_head();
         Ok(head.read().await?)
     }
@@ -329,6 +337,18 @@ fn cut_short(error: &reqwest::Error) -> bool {
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
             return io.kind() == std::io::ErrorKind::UnexpectedEof;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+/// Whether an error, or what is underneath it, is of this type.
+fn has_cause<E: std::error::Error + 'static>(error: &reqwest::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<E>() {
+            return true;
         }
         source = cause.source();
     }

@@ -11,6 +11,7 @@ mod classify;
 mod client;
 mod encode;
 mod error_table;
+mod gate;
 mod reply;
 mod sign;
 pub mod wire;

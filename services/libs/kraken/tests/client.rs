@@ -156,7 +156,7 @@ async fn what_cannot_be_connected_was_not_sent() {
 async fn no_time_left_is_not_sent() {
     let server = Server::start(vec![]).await;
     let client = client(&server.url());
-    let sent = client.send_private(named("AddOrder"), &credential(), order(1), Duration::ZERO).await;
+    let sent = client.send_private(named("AddOrder"), &credential(), order(1), Duration::ZERO, || true).await;
     let error = sent.expect_err("no time");
     assert_eq!((error.stage, error.timed_out, server.seen.count()), (Stage::NotSent, true, 0));
 }
@@ -165,7 +165,7 @@ async fn no_time_left_is_not_sent() {
 async fn the_wrong_kind_of_endpoint_is_not_sent() {
     let server = Server::start(vec![]).await;
     let client = client(&server.url());
-    let signed_public = client.send_private(named("Time"), &credential(), order(1), LONG).await;
+    let signed_public = client.send_private(named("Time"), &credential(), order(1), LONG, || true).await;
     let open_private = client.get_public(named("Balance"), &Params::new(), LONG).await;
     for error in [signed_public.expect_err("public"), open_private.expect_err("private")] {
         assert_eq!(error.stage, Stage::NotSent);
@@ -198,7 +198,7 @@ async fn a_head_comes_before_its_body_and_the_time_covers_both() {
         .to_vec();
     let server = Server::start(vec![Act::AnswerThenHang(part)]).await;
     let client = client(&server.url());
-    let sent = client.send_private(named("AddOrder"), &credential(), order(1), LONG).await;
+    let sent = client.send_private(named("AddOrder"), &credential(), order(1), LONG, || true).await;
     let head = sent.expect("the head is there");
     assert_eq!(head.status(), 200);
     pass(LONG).await;
@@ -330,4 +330,30 @@ async fn bad_options_are_refused() {
     }
     let client = client("https://127.0.0.1/");
     assert_eq!(format!("{client:?}"), r#"RestClient { base: "https://127.0.0.1", .. }"#);
+}
+
+#[tokio::test]
+async fn a_gate_that_shuts_while_the_connection_is_made_lets_no_byte_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let client = client(&format!("http://{}", listener.local_addr().expect("an address")));
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    let gate = move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        false
+    };
+    let credential = credential();
+    let send = client.send_private(named("AddOrder"), &credential, order(9), LONG, gate);
+    let seen = async {
+        let (mut socket, _) = listener.accept().await.expect("a connection");
+        let mut bytes = Vec::new();
+        // The client ends the connection itself.
+        let _ = tokio::io::AsyncReadExt::read_to_end(&mut socket, &mut bytes).await;
+        bytes
+    };
+    let (sent, seen) = tokio::join!(send, seen);
+    let error = sent.expect_err("the gate was shut");
+    assert_eq!((error.stage, error.gate_shut), (Stage::NotSent, true), "{error:?}");
+    assert_eq!(String::from_utf8_lossy(&seen), "", "nothing on the wire");
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
 }

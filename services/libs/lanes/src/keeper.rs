@@ -85,7 +85,8 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper that asks at once.
     pub fn new(ids: GrantIds) -> Self {
-        let digest = Sha256::new().chain_update(ids.key.fingerprint.as_str()).chain_update(ids.owner.as_str());
+        let digest =
+            Sha256::new().chain_update(ids.key.fingerprint.as_str()).chain_update(ids.owner.as_str());
         let digest = digest.finalize();
         let apart_us = u64::from(u16::from_be_bytes([digest[0], digest[1]])) * APART_US / u64::from(u16::MAX);
         Self {
@@ -252,7 +253,9 @@ impl Keeper {
         match reply {
             GrantReply::Granted { .. } => self.owner = Some(self.ids.owner.clone()),
             GrantReply::Held { owner, .. } => self.owner = Some(owner.clone()),
-            GrantReply::Free { .. } | GrantReply::Lost { .. } | GrantReply::Recovering { .. } => self.owner = None,
+            GrantReply::Free { .. } | GrantReply::Lost { .. } | GrantReply::Recovering { .. } => {
+                self.owner = None;
+            }
             GrantReply::Skewed { .. } | GrantReply::TooFarAhead { .. } => {}
         }
     }

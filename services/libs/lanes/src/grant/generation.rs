@@ -98,11 +98,14 @@ impl Sightings {
 
     /// Above everything that can have been granted of the key before the store lost its memory; `None` if this process saw
     /// nothing of it. While the memory ages, one change of owner per grant may have gone unseen, each of them as long as a
-    /// grant with its reserve and the window.
+    /// grant with its reserve.
+    ///
+    /// `None` also for a key with a window: each hand-over of such a key raises its range by the window, however short it
+    /// was, and nobody knows how many there were, so it jumps (model: "sightings of keys with a window").
     pub fn floor_us(&self, now: MonoUs, window_us: u64) -> Option<u64> {
-        let seen = self.before?;
+        let seen = self.before.filter(|_| window_us == 0)?;
         let unseen = 1 + now.us_since(seen.at).div_ceil(GRANT_TTL_US);
-        let each = GRANT_TTL_US + GRANT_RESERVE_US + window_us + 1;
+        let each = GRANT_TTL_US + GRANT_RESERVE_US + 1;
         Some(seen.reach_us.saturating_add(unseen.saturating_mul(each)))
     }
 
@@ -126,20 +129,21 @@ mod tests {
         assert!(!memory.note(&sight("a", Some(1_000)), MonoUs(0), MonoUs(3)), "the first answer is no loss");
         assert_eq!(memory.floor_us(MonoUs(0), 0), None, "nothing was lost");
         assert!(memory.note(&sight("b", None), MonoUs(9), MonoUs(10)));
-        let each = GRANT_TTL_US + GRANT_RESERVE_US + 5 + 1;
-        assert_eq!(memory.floor_us(MonoUs(0), 5), Some(1_000 + each));
+        let each = GRANT_TTL_US + GRANT_RESERVE_US + 1;
+        assert_eq!(memory.floor_us(MonoUs(0), 0), Some(1_000 + each));
+        assert_eq!(memory.floor_us(MonoUs(0), 5), None, "a key with a window jumps");
         // An answer after the loss makes nothing younger and nothing lower.
         let later = MonoUs(GRANT_TTL_US);
         assert!(!memory.note(&sight("b", None), later, later));
-        assert_eq!(memory.floor_us(MonoUs(GRANT_TTL_US + 1), 5), Some(1_000 + 3 * each));
+        assert_eq!(memory.floor_us(MonoUs(GRANT_TTL_US + 1), 0), Some(1_000 + 3 * each));
         // With a grant of the present generation the record itself is right again.
         let mut known = memory.clone();
         assert!(!known.note(&sight("b", Some(9_000)), later, later));
-        assert_eq!(known.floor_us(later, 5), None);
+        assert_eq!(known.floor_us(later, 0), None);
         assert_eq!(known.generation(), Some("b"));
         // After a second loss nobody knows what the first one led to.
         assert!(memory.note(&sight("c", None), later, later));
-        assert_eq!(memory.floor_us(later, 5), None);
+        assert_eq!(memory.floor_us(later, 0), None);
     }
 
     #[test]
@@ -148,7 +152,7 @@ mod tests {
             let mut memory = Sightings::default();
             memory.note(&sight("a", Some(1_000)), MonoUs(0), MonoUs(0));
             memory.note(&sight("b", None), MonoUs(age_us), MonoUs(age_us));
-            assert_eq!(memory.floor_us(MonoUs(age_us), 5).is_some(), counts);
+            assert_eq!(memory.floor_us(MonoUs(age_us), 0).is_some(), counts);
         }
     }
 }

@@ -149,7 +149,11 @@ async fn keys_spread_over_processes_as_they_come() {
     world.start("b", &mounts);
     world.until("an even share", |w| w.open(0) == 4 && w.open(1) == 4).await;
     let third = world.start("c", &mounts);
-    world.until("a third share", |w| (2..=3).contains(&w.open(third)) && w.open(0) + w.open(1) + w.open(third) == 8).await;
+    world
+        .until("a third share", |w| {
+            (2..=3).contains(&w.open(third)) && w.open(0) + w.open(1) + w.open(third) == 8
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -213,11 +217,12 @@ async fn a_store_that_is_away_is_asked_again_and_loses_nobody_the_key() {
     world.reachable = true;
     world.facts.replace_server("another");
     let epoch = world.processes[0].keepers[0].1.epoch();
-    world.until("a grant again", |w| {
-        let lane = &w.processes[0].keepers[0].1;
-        *lane.state() == LaneState::Open && !lane.is_adrift(w.clock.mono()) && lane.epoch() != epoch
-    })
-    .await;
+    world
+        .until("a grant again", |w| {
+            let lane = &w.processes[0].keepers[0].1;
+            *lane.state() == LaneState::Open && !lane.is_adrift(w.clock.mono()) && lane.epoch() != epoch
+        })
+        .await;
 }
 
 #[tokio::test]
