@@ -23,12 +23,15 @@ use crate::{PATIENCE, eventually};
 
 /// How long the exchange takes for a call.
 pub const EXCHANGE_DELAY_MS: u64 = 50;
+const FASTEST_US: u64 = EXCHANGE_DELAY_MS * 1_000;
 const READS: usize = 500;
 const ORDERS: usize = 200;
 /// Connections on which they come.
 const CONNECTIONS: usize = 10;
 /// How long the lane stands still while they come: no longer than it waits for a call.
 const FILL_MS: u64 = 4_500;
+/// From the caller to the exchange when nothing stands in the way.
+const WAY: Duration = Duration::from_millis(5);
 /// The longest that a caller can wait.
 const LONG: Duration = Duration::from_secs(60);
 /// The longest that the exchange can hang.
@@ -46,15 +49,6 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// What is promised.
-    pub const fn bound(self) -> Duration {
-        match self {
-            Self::Queue => Duration::from_millis(EXCHANGE_DELAY_MS),
-            Self::Hung => Duration::from_millis(1_100),
-            Self::SpareLane => Duration::from_millis(5),
-        }
-    }
-
     /// In words.
     pub const fn words(self) -> &'static str {
         match self {
@@ -74,11 +68,22 @@ pub struct Figures {
     pub left_us: Vec<u64>,
     /// Calls that waited in the lane when the first cancel was sent, and when the last one had arrived.
     pub waiting: (u32, u32),
+    /// What a call that waited for another one really took at the exchange, in microseconds: the middle of all.
+    pub round_trip_us: u64,
     /// What the log shows of nonces.
     pub nonces: Nonces,
 }
 
 impl Figures {
+    /// What is promised. An exchange delay is what a call really takes here, and the way to the lane comes on top.
+    pub fn bound(&self) -> Duration {
+        match self.obstacle {
+            Obstacle::Queue => Duration::from_micros(self.round_trip_us) + WAY,
+            Obstacle::Hung => Duration::from_millis(1_100),
+            Obstacle::SpareLane => WAY,
+        }
+    }
+
     /// The time that so many percent of all do not exceed.
     pub fn at(&self, percent: usize) -> Duration {
         let last = self.left_us.len().saturating_sub(1);
@@ -89,7 +94,8 @@ impl Figures {
     pub fn line(&self) -> String {
         let us = |percent| self.at(percent).as_micros();
         format!(
-            "{} cancels {} ({} then {} calls waited): left after p50 {} us, p90 {} us, max {} us; {}",
+            "{} cancels {} ({} then {} calls waited): left after p50 {} us, p90 {} us, max {} us, where the exchange took {} us \
+             a call; {}",
             self.left_us.len(),
             self.obstacle.words(),
             self.waiting.0,
@@ -97,6 +103,7 @@ impl Figures {
             us(50),
             us(90),
             us(100),
+            self.round_trip_us,
             self.nonces.line()
         )
     }
@@ -215,6 +222,8 @@ pub async fn measure(obstacle: Obstacle, times: usize) -> anyhow::Result<Figures
         if obstacle == Obstacle::Hung {
             hang(&house, &gateway, &mut callers, FOR_EVER_MS).await?;
         }
+        // At any moment of another call, not just when the last cancel has ended and that one begins.
+        tokio::time::sleep(Duration::from_millis(u64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 4)).await;
         left_us.push(cancel(&house, &gateway, request).await?);
     }
     let after = waiting(&gateway).await;
@@ -222,7 +231,20 @@ pub async fn measure(obstacle: Obstacle, times: usize) -> anyhow::Result<Figures
     left_us.sort_unstable();
     let log = house.pages.log().await?;
     let nonces = nonces(&log, &std::collections::BTreeMap::new());
-    Ok(Figures { obstacle, left_us, waiting: (before, after), nonces })
+    Ok(Figures { obstacle, left_us, waiting: (before, after), round_trip_us: round_trip_us(&log), nonces })
+}
+
+/// How far the calls of the busy key are apart, in the middle of all: one is sent when the last one was answered.
+fn round_trip_us(log: &[Value]) -> u64 {
+    let arrived = log.iter().filter(|entry| entry["key"] == "sandbox-all");
+    let arrived: Vec<u64> = arrived.filter_map(|entry| entry["received_us"].as_u64()).collect();
+    let mut apart_us: Vec<u64> = arrived
+        .windows(2)
+        .map(|pair| pair[1].saturating_sub(pair[0]))
+        .filter(|us| *us >= FASTEST_US)
+        .collect();
+    apart_us.sort_unstable();
+    apart_us.get(apart_us.len() / 2).copied().unwrap_or(FASTEST_US)
 }
 
 /// What came of an outage of the store.

@@ -3,6 +3,7 @@
 //! One key, three executors, a few callers that read all the time. The exchange's log says when which owner's calls
 //! arrived: each owner begins with an accepted `GetApiKeyInfo`.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -50,8 +51,8 @@ pub struct Figures {
     pub gaps_ms: Vec<u64>,
     /// What the log shows of nonces.
     pub nonces: Nonces,
-    /// Calls that failed for their callers, and what they were told.
-    pub failed: Vec<String>,
+    /// Calls that failed for their callers, by what they were told.
+    pub failed: BTreeMap<String, u64>,
 }
 
 impl Figures {
@@ -66,7 +67,9 @@ impl Figures {
     pub fn and(mut self, other: Self) -> Self {
         self.gaps_ms.extend(other.gaps_ms);
         self.gaps_ms.sort_unstable();
-        self.failed.extend(other.failed);
+        for (why, count) in other.failed {
+            *self.failed.entry(why).or_default() += count;
+        }
         self.nonces = self.nonces.and(other.nonces);
         self
     }
@@ -78,12 +81,13 @@ impl Figures {
             Going::Asked => "from the last call of the old owner to the first of the new one",
         };
         format!(
-            "{} times, {what}: p50 {} ms, p99 {} ms, max {} ms; {} calls of callers failed; {}",
+            "{} times, {what}: p50 {} ms, p99 {} ms, max {} ms; {} calls of {CALLERS} callers failed {:?}; {}",
             self.gaps_ms.len(),
             self.at(50),
             self.at(99),
             self.at(100),
-            self.failed.len(),
+            self.failed.values().sum::<u64>(),
+            self.failed,
             self.nonces.line()
         )
     }
@@ -138,12 +142,16 @@ impl Readers {
         answered.iter().rev().take_while(|at| **at >= us).last().copied()
     }
 
-    async fn finish(mut self) -> anyhow::Result<Vec<String>> {
+    async fn finish(mut self) -> anyhow::Result<BTreeMap<String, u64>> {
         self.stop.store(true, Ordering::Relaxed);
         while let Some(caller) = self.callers.join_next().await {
             caller.context("a caller fell over")?;
         }
-        Ok(std::mem::take(&mut self.failed.lock().unwrap_or_else(PoisonError::into_inner)))
+        let mut counts = BTreeMap::new();
+        for why in self.failed.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            *counts.entry(why).or_default() += 1;
+        }
+        Ok(counts)
     }
 }
 
@@ -166,7 +174,7 @@ pub async fn measure(going: Going, times: usize) -> anyhow::Result<Figures> {
     let failed = readers.finish().await?;
     gaps_ms.sort_unstable();
     let log = fleet.house.pages.settled_log().await?;
-    Ok(Figures { going, gaps_ms, nonces: nonces(&log, &std::collections::BTreeMap::new()), failed })
+    Ok(Figures { going, gaps_ms, nonces: nonces(&log, &BTreeMap::new()), failed })
 }
 
 /// Lets the owner go once. Nothing if it was not the owner any more.
