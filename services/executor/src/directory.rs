@@ -126,5 +126,6 @@ fn lane(cell: &LaneCell) -> v1::Lane {
         rest_points_max_milli: cell.key.tier.max_milli,
         tags: cell.key.tags.clone(),
         key_expires: expires.map(timestamp),
+        break_glass: cell.key.break_glass,
     }
 }

@@ -94,7 +94,9 @@ impl Lanes {
     fn queue(&self, call: &Call<'_>) -> Result<Queued, Error> {
         let info = call.info;
         let cancels = priority(call.endpoint.effect) == Priority::Cancel;
-        let candidates: Vec<Candidate> = self.cells.iter().map(|cell| candidate(cell, cancels)).collect();
+        let serves = |cell: &&Arc<LaneCell>| cancels || call.label.is_some() || !cell.key.break_glass;
+        let candidates: Vec<Candidate> =
+            self.cells.iter().filter(serves).map(|cell| candidate(cell, cancels)).collect();
         let considered =
             candidates.iter().filter(|c| call.label.as_ref().is_none_or(|label| c.label == *label));
         let tag = (!info.key_tag.is_empty()).then_some(info.key_tag.as_str());
@@ -233,6 +235,7 @@ fn candidate(cell: &LaneCell, cancels: bool) -> Candidate {
         predicted_wait_ms: view.predicted_wait_ms,
         tags: cell.key.tags.clone(),
         local: true,
+        last_resort: cell.key.break_glass,
     }
 }
 

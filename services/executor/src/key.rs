@@ -55,4 +55,6 @@ pub struct Key {
     pub tags: Vec<String>,
     /// Limits of its REST counter.
     pub tier: Tier,
+    /// Whether it is this one process's own, for cancels when nothing else takes them. Its grant is never in the store.
+    pub break_glass: bool,
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
 use tidegate_kraken::RestClient;
-use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig};
+use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig, MemoryStore};
 use tidegate_proto::v1::account_service_server::AccountServiceServer;
 use tidegate_proto::v1::market_data_service_server::MarketDataServiceServer;
 use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
@@ -111,13 +111,15 @@ pub fn start(parts: Parts) -> Executor {
 
     // Placement speaks of all keys of a domain and pool, so each announces what it could own of them.
     let mut siblings: BTreeMap<(AccountName, PoolName), Vec<Fingerprint>> = BTreeMap::new();
-    for key in &keys {
+    // A break-glass key is nobody else's, and no store learns of it.
+    for key in keys.iter().filter(|key| !key.break_glass) {
         let group = (key.grant_key.domain.clone(), key.pool.clone());
         siblings.entry(group).or_default().push(key.grant_key.fingerprint.clone());
     }
     let siblings: BTreeMap<_, Arc<[Fingerprint]>> =
         siblings.into_iter().map(|(group, list)| (group, list.into())).collect();
 
+    let own: Arc<dyn GrantStore> = Arc::new(MemoryStore::new(Arc::clone(&shared.clock)));
     let (mut cells, mut keepers, mut members) = (Vec::new(), JoinSet::new(), Vec::new());
     for key in keys {
         let lane = Lane::new(lane_config(&key, settings.queue_len_max), shared.clock.mono());
@@ -127,14 +129,20 @@ pub fn start(parts: Parts) -> Executor {
             owner: settings.owner.clone(),
             advertise: settings.advertise.clone(),
             pool: key.pool.clone(),
-            mounts: siblings.get(&group).cloned().unwrap_or_default(),
+            mounts: if key.break_glass {
+                [key.grant_key.fingerprint.clone()].into()
+            } else {
+                siblings.get(&group).cloned().unwrap_or_default()
+            },
         };
+        let store = if key.break_glass { &own } else { &store };
+        let store = Arc::clone(store);
         let cell = Arc::new(LaneCell::new(key, lane, Arc::clone(&shared)));
         let (known, seen) = watch::channel(Vec::new());
         members.push(seen);
         let keep = Keep {
             cell: Arc::clone(&cell),
-            store: Arc::clone(&store),
+            store,
             keeper: Keeper::new(ids),
             members: known,
             drain: drain.clone(),

@@ -95,6 +95,7 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
     let lanes: Vec<(Option<&Executor>, Candidate)> = reported
         .chain(picture.missed().map(|lane| (None, lane)))
         .filter(|(_, lane)| wanted.key_label.is_none_or(|label| lane.label.as_str() == label))
+        .filter(|(_, lane)| cancels || wanted.key_label.is_some() || !lane.report.break_glass)
         .map(|(executor, lane)| {
             let report = &lane.report;
             let open = match report.state() {
@@ -110,6 +111,7 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
                 predicted_wait_ms: u64::from(report.predicted_wait_ms),
                 tags: report.tags.clone(),
                 local: executor.is_some_and(|e| e.name == "local"),
+                last_resort: report.break_glass,
             };
             (executor, candidate)
         })

@@ -9,12 +9,17 @@ use tidegate_kraken::{ClientOptions, Credential, RestClient};
 use tidegate_lanes::{Fingerprint, GrantKey, Tier};
 use tidegate_runtime::Config;
 use tidegate_runtime::config::{KeyConfig, KeySource, RestUrl, Tier as TierConfig};
+use tracing::info;
 
 /// The keys of this process's pool. All that is wrong with them is said at once, one line each.
 pub(crate) fn load(config: &Config) -> Result<Vec<Key>, String> {
-    let wanted = |key: &KeyConfig| config.executor.pool.as_ref().is_none_or(|pool| key.pool == *pool);
     let (mut keys, mut wrong) = (Vec::new(), Vec::new());
-    for (label, key) in config.keys.iter().filter(|(_, key)| wanted(key)) {
+    for (label, key) in config.keys.iter().filter(|(_, key)| key.is_in_pool_of(&config.executor)) {
+        if !key.is_for(&config.executor) {
+            let owner = key.break_glass.as_ref().map(ToString::to_string).unwrap_or_default();
+            info!(key = %label, owner, "a break-glass key of another process is not used here");
+            continue;
+        }
         match load_one(config, label, key) {
             Ok(key) => keys.push(key),
             Err(text) => wrong.push(format!("keys.{label}: {text}")),
@@ -63,6 +68,7 @@ fn load_one(config: &Config, label: &KeyLabel, key: &KeyConfig) -> Result<Key, S
         permissions: key.permissions,
         tags: key.tags.iter().map(ToString::to_string).collect(),
         tier: tier(account.tier),
+        break_glass: key.break_glass.is_some(),
     })
 }
 

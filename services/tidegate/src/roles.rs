@@ -165,7 +165,7 @@ impl House {
         let rest_url = config.rest_url(sandbox).map_err(|mistakes| mistakes.to_string())?;
         let rest = keys::rest_client(config, &rest_url)?;
         let keys = keys::load(config)?;
-        let store = store::connect(config, &self.clock).await?;
+        let store = store::connect(config, &self.clock, &self.health).await?;
         // In `all` the listener is open only where other processes share the store.
         let listener = if role == Role::Executor || config.store.is_shared() {
             Some(Self::listener(EXECUTOR, config.executor.listen).await?)

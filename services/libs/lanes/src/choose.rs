@@ -22,6 +22,8 @@ pub struct Candidate {
     pub tags: Vec<String>,
     /// Whether it is owned by the chooser's own process.
     pub local: bool,
+    /// Whether it serves only where no other lane does: a break-glass key. The caller leaves it out of all but cancels.
+    pub last_resort: bool,
 }
 
 /// Why no key serves a call.
@@ -55,7 +57,7 @@ pub enum ChooseError {
 
 /// Ranks the lanes that may serve a call, best first; never empty.
 ///
-/// Account and tag first, then permissions, then: ready, least privileged (so that a key that may do more is not
+/// Account and tag first, then permissions, then: ready, not kept for emergencies, least privileged (so that a key that may do more is not
 /// exposed to calls that need less), least predicted wait, local, label.
 pub fn choose<'a>(
     needs: Needs,
@@ -85,7 +87,9 @@ pub fn choose<'a>(
         labels.dedup();
         return Err(ChooseError::NotReady { labels });
     }
-    found.sort_by_key(|c| (c.permissions.len(), c.predicted_wait_ms, Reverse(c.local), c.label.clone()));
+    found.sort_by_key(|c| {
+        (c.last_resort, c.permissions.len(), c.predicted_wait_ms, Reverse(c.local), c.label.clone())
+    });
     Ok(found)
 }
 
@@ -171,6 +175,7 @@ mod tests {
             predicted_wait_ms: 0,
             tags: Vec::new(),
             local: false,
+            last_resort: false,
         }
     }
 
@@ -192,6 +197,10 @@ mod tests {
         let foreign = Candidate { account: "sub".parse().expect("a label"), ..candidate("x", &P::ALL) };
         let pool = [foreign, d, all.clone(), down, b, a, c];
         assert_eq!(labels("Balance", None, &pool), ["c", "d", "b", "a", "all"]);
+        let spare = Candidate { last_resort: true, ..candidate("spare", &[P::CloseTrades]) };
+        let trade = candidate("trade", &[P::ModifyTrades, P::CloseTrades]);
+        assert_eq!(labels("CancelOrder", None, &[spare.clone(), trade.clone()]), ["trade", "spare"]);
+        assert_eq!(labels("CancelOrder", None, &[spare, Candidate { ready: false, ..trade }]), ["spare"]);
         let tagged = [candidate("a", &P::ALL), Candidate { tags: vec!["fast".into()], ..all }];
         assert_eq!(labels("Balance", Some("fast"), &tagged), ["all"]);
     }

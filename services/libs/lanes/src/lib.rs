@@ -38,6 +38,6 @@ pub use nonce::{NonceError, NonceSource};
 pub use placement::propose;
 pub use queue::{Priority, PriorityQueue, Ticket, TicketId};
 pub use store::{
-    GivenFacts, GrantAnswer, GrantStore, MemoryStore, Prepared, RedisConfig, RedisStore, StoreError,
-    StoreFacts, StoreFuture, StoreProfile,
+    GivenFacts, GrantAnswer, GrantStore, MemoryStore, Prepared, RedisAddr, RedisConfig, RedisLogin,
+    RedisPlace, RedisStore, RedisTls, StoreError, StoreFacts, StoreFuture, StoreProfile, StoreStanding,
 };

@@ -12,8 +12,8 @@ use redis_server::RedisServer;
 use tidegate_core::{ManualClock, NonceUnit, OwnerId, UnixUs};
 use tidegate_lanes::{
     Fingerprint, GivenFacts, GrantAnswer, GrantIds, GrantKey, GrantReply, GrantRequest, GrantStore,
-    GrantTerms, HeldRange, Intent, MemoryStore, Prepared, RECOVERY_US, RedisConfig, RedisStore, Release,
-    Released, STORE_INT_MAX, StoreError, StoreFacts, StoreProfile,
+    GrantTerms, HeldRange, Intent, MemoryStore, Prepared, RECOVERY_US, RedisConfig, RedisPlace, RedisStore,
+    RedisTls, Release, Released, STORE_INT_MAX, StoreError, StoreFacts, StoreProfile, StoreStanding,
 };
 
 const T: u64 = 1_795_000_000_000_000;
@@ -113,7 +113,7 @@ fn terms(intent: Intent) -> GrantTerms {
 
 fn config(url: String, facts: StoreFacts) -> RedisConfig {
     RedisConfig {
-        url,
+        place: RedisPlace::Server { url, tls: RedisTls::default() },
         prefix: "test".to_owned(),
         timeout_ms: 2_000,
         facts,
@@ -420,13 +420,22 @@ async fn a_store_that_may_forget_is_refused_by_name_or_spoken_of() {
     assert!(refused.contains("maxmemory-policy is allkeys-lru"), "{refused}");
     assert!(refused.contains("neither an append-only file nor a replica"), "all at once: {refused}");
     let trial = RedisStore::connect(config(server.url(), StoreFacts::Server)).await.expect("for a trial");
-    assert_eq!(trial.findings().len(), 2);
+    assert_eq!(findings(&trial).len(), 2);
 
     let dir = tempfile::tempdir().expect("a directory");
     let dir = dir.path().to_str().expect("a path in UTF-8");
     let fit = RedisServer::start(&["--dir", dir, "--appendonly", "yes"]);
-    let fit = RedisStore::connect(RedisConfig { url: fit.url(), ..strict }).await.expect("fit");
-    assert_eq!(fit.findings(), Vec::<String>::new());
+    let place = config(fit.url(), StoreFacts::Server).place;
+    let fit = RedisStore::connect(RedisConfig { place, ..strict }).await.expect("fit");
+    assert_eq!(findings(&fit), Vec::<String>::new());
+}
+
+/// What is wrong with a server that is used all the same.
+fn findings(store: &RedisStore) -> Vec<String> {
+    match &*store.standing().borrow() {
+        StoreStanding::Fit { findings, .. } => findings.clone(),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

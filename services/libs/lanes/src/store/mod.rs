@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 
 pub use self::inspect::StoreProfile;
 pub use self::memory::MemoryStore;
-pub use self::redis::{Prepared, RedisConfig, RedisStore};
+pub use self::redis::{Prepared, RedisAddr, RedisConfig, RedisLogin, RedisPlace, RedisStore, RedisTls};
 
 use crate::grant::{GrantReply, GrantRequest, Member, Release, Sight};
 use crate::keys::Fingerprint;
@@ -90,6 +90,40 @@ pub trait GrantStore: Send + Sync + fmt::Debug {
     fn ping(&self) -> StoreFuture<'_, ()>;
 }
 
+/// What is known of a shared store's fitness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreStanding {
+    /// No server was reached yet, so nothing was granted.
+    Unseen,
+    /// The server that was reached last has passed the inspection. It may be away at present.
+    Fit {
+        /// Host and port.
+        addr: String,
+        /// What is wrong with it all the same, for an operator.
+        findings: Vec<String>,
+    },
+    /// The server that was reached last is refused, and nothing is granted until one passes.
+    Refused {
+        /// Why.
+        error: StoreError,
+    },
+}
+
+impl StoreError {
+    /// Whether the store was reached and cannot be used as it is, so that waiting does not help.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::BadAddress { .. }
+                | Self::UnknownPrimary { .. }
+                | Self::Forbidden { .. }
+                | Self::NoReplicationId { .. }
+                | Self::Unfit { .. }
+                | Self::OtherDeployment { .. }
+        )
+    }
+}
+
 /// Why the store gave no answer. The text fits one line and holds no password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -138,6 +172,14 @@ pub enum StoreError {
         addr: String,
         /// What was wrong with it.
         reason: String,
+    },
+    /// The sentinels answer, and know no primary of that name.
+    #[error("the sentinels {sentinels} know no primary with the name {name}; correct store.sentinel_master")]
+    UnknownPrimary {
+        /// The name.
+        name: String,
+        /// Who was asked.
+        sentinels: String,
     },
     /// The server hides by which replication id its memory can be told from another's.
     #[error(

@@ -15,6 +15,7 @@ pub(super) fn all(config: &Config, report: &Report) {
     the_pool_has_keys(config, report);
     connecting_takes_less_than_everything(config, report);
     placing_keys_have_no_window(&config.keys, report);
+    break_glass_keys_only_cancel(&config.keys, report);
     let target = match &config.kraken.rest_url {
         Some(url) => Some(url.clone()),
         // Which role runs is not known here, so the sandbox gets the benefit of the doubt; see Config::rest_url.
@@ -88,6 +89,22 @@ fn placing_keys_have_no_window(keys: &BTreeMap<KeyLabel, KeyConfig>, report: &Re
                  keys.{label}.allow_placing_with_window = true",
                 key.window
             );
+            report.add(&format!("keys.{label}.window"), text);
+        }
+    }
+}
+
+/// Such a key has no owner that the store could name, so all that it does must be harmless if it were done twice.
+fn break_glass_keys_only_cancel(keys: &BTreeMap<KeyLabel, KeyConfig>, report: &Report) {
+    const CANCELS: PermissionSet = PermissionSet::of(&[Permission::CloseTrades]);
+    for (label, key) in keys.iter().filter(|(_, key)| key.break_glass.is_some()) {
+        if key.permissions != CANCELS {
+            let text = "must be [\"close-trades\"] on a break-glass key: it is used without a store, so it may cancel and \
+                        do nothing else";
+            report.add(&format!("keys.{label}.permissions"), text);
+        }
+        if key.window > 0 {
+            let text = format!("{} must be 0 on a break-glass key", key.window);
             report.add(&format!("keys.{label}.window"), text);
         }
     }

@@ -13,16 +13,15 @@ mod environment;
 mod mistakes;
 mod read;
 mod section;
+mod store;
 mod tables;
 mod values;
 
-use std::path::Path;
-
 pub use mistakes::{Mistake, Mistakes};
+pub use store::{StoreConfig, StoreProfile};
 pub use tables::{
     AccountConfig, AdminConfig, Config, DeploymentConfig, ExecutorConfig, GatewayConfig, KeyConfig,
-    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, StoreConfig, StoreProfile,
-    Tier, TracesConfig,
+    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, Tier, TracesConfig,
 };
 pub use values::{CollectorUrl, HostPort, Label, RedisUrl, RestUrl};
 
@@ -98,27 +97,6 @@ impl Config {
         let keys = report.keys();
         (report.into_result(config), keys)
     }
-}
-
-impl StoreConfig {
-    /// The store's URL, from the configuration or from the file that it names. Nothing means the in-memory store.
-    ///
-    /// # Errors
-    /// One line: the file that cannot be read, or that its content is not such a URL. Never the content.
-    pub fn url(&self) -> Result<Option<RedisUrl>, String> {
-        let Some(path) = &self.redis_url_file else {
-            return Ok(self.redis_url.clone());
-        };
-        let text = read_file("store.redis_url_file", path)?;
-        let url = text.trim().parse::<RedisUrl>();
-        url.map(Some)
-            .map_err(|wrong| format!("store.redis_url_file: the content of {} {wrong}", path.display()))
-    }
-}
-
-fn read_file(setting: &str, path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path)
-        .map_err(|error| format!("{setting}: the file {} cannot be read: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@ use tidegate_core::{AccountName, IdError, KeyLabel, Permission, PermissionSet};
 
 use super::mistakes::nearest;
 use super::section::Section;
+use super::store::store;
 use super::tables::{
     AccountConfig, AdminConfig, Config, DeploymentConfig, ExecutorConfig, GatewayConfig, KeyConfig,
-    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, StoreConfig, StoreProfile,
-    Tier, TracesConfig,
+    KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, Tier, TracesConfig,
 };
-use super::values::{Label, listen_address};
+use super::values::{HostPort, Label, listen_address};
 use crate::telemetry::check_filter;
 
 const MINUTE_MS: u64 = 60_000;
@@ -59,17 +59,7 @@ fn gateway(mut s: Section<'_>, accounts: &Accounts) -> GatewayConfig {
         let by = if named { "" } else { " (the default)" };
         s.mistake("default_account", format!("{default_account}{by} {}", must_be_account(accounts)));
     }
-    let executors = s.entries::<Label>("executors").into_iter().filter_map(|(label, key, value)| {
-        let parsed = value.as_str().map(str::parse);
-        match parsed.unwrap_or(Err("must be a text host:port in quotes")) {
-            Ok(address) => Some((label, address)),
-            Err(rule) => {
-                s.mistake(&key, rule);
-                None
-            }
-        }
-    });
-    let executors = executors.collect();
+    let executors = addresses(&mut s, "executors");
     let config = GatewayConfig {
         listen: s.parsed_by("listen", listen_address).unwrap_or(loopback(50051)),
         allow_unauthenticated_off_loopback: allow_off_loopback(&mut s),
@@ -85,11 +75,27 @@ fn gateway(mut s: Section<'_>, accounts: &Accounts) -> GatewayConfig {
     config
 }
 
+/// A table of any labels and addresses.
+pub(super) fn addresses(s: &mut Section<'_>, key: &str) -> BTreeMap<Label, HostPort> {
+    let entries = s.entries::<Label>(key).into_iter().filter_map(|(label, path, value)| {
+        let parsed = value.as_str().map(str::parse);
+        match parsed.unwrap_or(Err("must be a text host:port in quotes")) {
+            Ok(address) => Some((label, address)),
+            Err(rule) => {
+                s.mistake(&path, rule);
+                None
+            }
+        }
+    });
+    entries.collect()
+}
+
 fn executor(mut s: Section<'_>) -> ExecutorConfig {
     let config = ExecutorConfig {
         listen: s.parsed_by("listen", listen_address).unwrap_or(loopback(50052)),
         allow_unauthenticated_off_loopback: allow_off_loopback(&mut s),
         advertise: s.parsed("advertise"),
+        name: s.parsed("name"),
         pool: s.parsed("pool"),
         queue_len_max: s.number("queue_len_max", 1..=100_000).unwrap_or(256),
     };
@@ -138,26 +144,6 @@ fn shutdown(mut s: Section<'_>) -> ShutdownConfig {
     let config = ShutdownConfig {
         delay_ms: s.number("delay_ms", 0..=MINUTE_MS).unwrap_or(0),
         grace_ms: s.number("grace_ms", 1_000..=2 * MINUTE_MS).unwrap_or(15_000),
-    };
-    s.finish();
-    config
-}
-
-fn store(mut s: Section<'_>) -> StoreConfig {
-    if s.has("redis_url") && s.has("redis_url_file") {
-        s.mistake("redis_url", "is given as well as redis_url_file; keep one of them");
-    }
-    let config = StoreConfig {
-        redis_url: s.secret("redis_url"),
-        redis_url_file: path(&mut s, "redis_url_file"),
-        prefix: s.parsed("prefix").unwrap_or_else(|| constant("tidegate")),
-        timeout_ms: s.number("timeout_ms", 1..=MINUTE_MS).unwrap_or(250),
-        profile: s.parsed_by("profile", |text| match text {
-            "strict" => Ok(StoreProfile::Strict),
-            "trial" => Ok(StoreProfile::Trial),
-            _ => Err("must be strict or trial"),
-        }),
-        wait_replicas: s.number("wait_replicas", 0..=9).unwrap_or(0),
     };
     s.finish();
     config
@@ -266,6 +252,7 @@ fn key_config(mut s: Section<'_>, accounts: &Accounts) -> Option<KeyConfig> {
     let window = s.number("window", 0..=i64::MAX.unsigned_abs()).unwrap_or(0);
     let tags = s.list("tags", str::parse).unwrap_or_default();
     let otp_file = path(&mut s, "otp_file");
+    let break_glass = s.parsed("break_glass");
     let allow_placing_with_window = s.flag("allow_placing_with_window").unwrap_or(false);
     s.finish();
     Some(KeyConfig {
@@ -278,6 +265,7 @@ fn key_config(mut s: Section<'_>, accounts: &Accounts) -> Option<KeyConfig> {
         tags,
         otp_file,
         allow_placing_with_window,
+        break_glass,
     })
 }
 
@@ -298,7 +286,7 @@ fn allow_off_loopback(s: &mut Section<'_>) -> bool {
     s.flag("allow_unauthenticated_off_loopback").unwrap_or(false)
 }
 
-fn path(s: &mut Section<'_>, key: &str) -> Option<PathBuf> {
+pub(super) fn path(s: &mut Section<'_>, key: &str) -> Option<PathBuf> {
     s.parsed_by(key, |text| if text.is_empty() { Err("must be a path") } else { Ok(PathBuf::from(text)) })
 }
 
@@ -311,7 +299,7 @@ fn must_be_account(accounts: &Accounts) -> String {
 }
 
 /// A label that this file spells out.
-fn constant<L: FromStr<Err = IdError>>(text: &'static str) -> L {
+pub(super) fn constant<L: FromStr<Err = IdError>>(text: &'static str) -> L {
     text.parse().expect("defaults are labels")
 }
 

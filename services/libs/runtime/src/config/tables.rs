@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use tidegate_core::{AccountName, KeyLabel, NonceUnit, PermissionSet, PoolName};
 
-use super::values::{CollectorUrl, HostPort, Label, RedisUrl, RestUrl};
+use super::store::StoreConfig;
+use super::values::{CollectorUrl, HostPort, Label, RestUrl};
 
 /// The configuration of all roles; each reads its own tables.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +80,8 @@ pub struct ExecutorConfig {
     pub allow_unauthenticated_off_loopback: bool,
     /// `advertise`, where others reach this process; default the bound address.
     pub advertise: Option<HostPort>,
+    /// `name` of this process, which break-glass keys are given to; default none.
+    pub name: Option<Label>,
     /// `pool`, whose keys are mounted; default none, which means all keys.
     pub pool: Option<PoolName>,
     /// `queue_len_max`, calls that wait in one lane; default 256.
@@ -130,39 +133,6 @@ pub struct ShutdownConfig {
     pub delay_ms: u64,
     /// `grace_ms`, for how long calls under way may then take to finish; default 15,000.
     pub grace_ms: u64,
-}
-
-/// `[store]`: where grants live. Without a URL the store is in memory, for one process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreConfig {
-    /// `redis_url`, default none. See [`StoreConfig::url`].
-    pub redis_url: Option<RedisUrl>,
-    /// `redis_url_file`, a file with the URL; default none. Not together with `redis_url`.
-    pub redis_url_file: Option<PathBuf>,
-    /// `prefix` of every key in the store, default `tidegate`.
-    pub prefix: Label,
-    /// `timeout_ms` of one command, default 250.
-    pub timeout_ms: u64,
-    /// `profile`, default `trial` for a server on loopback, else `strict`.
-    pub profile: Option<StoreProfile>,
-    /// `wait_replicas`, how many replicas must have a grant before it counts; default 0.
-    pub wait_replicas: u32,
-}
-
-/// How to judge a server that is not fit to keep grants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreProfile {
-    /// `strict`: refuse it by name.
-    Strict,
-    /// `trial`: say so, and use it.
-    Trial,
-}
-
-impl StoreConfig {
-    /// Whether processes share the store.
-    pub const fn is_shared(&self) -> bool {
-        self.redis_url.is_some() || self.redis_url_file.is_some()
-    }
 }
 
 /// `[kraken]`: the way to the exchange.
@@ -243,6 +213,20 @@ pub struct KeyConfig {
     pub otp_file: Option<PathBuf>,
     /// `allow_placing_with_window`, default false. A window weakens Kraken's own guard against duplicates.
     pub allow_placing_with_window: bool,
+    /// `break_glass`: the name of the one process that uses this key, for cancels without a store; default none.
+    pub break_glass: Option<Label>,
+}
+
+impl KeyConfig {
+    /// Whether a process mounts the key: it is of its pool, and not another process's for emergencies.
+    pub fn is_for(&self, executor: &ExecutorConfig) -> bool {
+        self.is_in_pool_of(executor) && (self.break_glass.is_none() || self.break_glass == executor.name)
+    }
+
+    /// Whether the key is of a process's pool.
+    pub fn is_in_pool_of(&self, executor: &ExecutorConfig) -> bool {
+        executor.pool.as_ref().is_none_or(|pool| self.pool == *pool)
+    }
 }
 
 /// `[sandbox]`: the built-in simulated Kraken.

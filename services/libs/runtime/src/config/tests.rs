@@ -52,6 +52,25 @@ fn embedded_keys_are_what_the_sandbox_says_they_are() {
     }
 }
 
+/// Settings of the sample that do not go together with its `redis_url`.
+const EXCLUSIVE: [&str; 15] = [
+    "redis_url_file",
+    "sentinel_master",
+    "sentinel_user",
+    "sentinel_password_file",
+    "user",
+    "password_file",
+    "database",
+    "tls",
+    "ca_file",
+    "client_cert_file",
+    "client_key_file",
+    "sentinel-0",
+    "sentinel-1",
+    "sentinel-2",
+    "node-0",
+];
+
 #[test]
 fn the_sample_loads_as_it_is_and_with_every_comment_opened() {
     let config = load(SAMPLE, &[]).expect("the sample");
@@ -63,7 +82,10 @@ fn the_sample_loads_as_it_is_and_with_every_comment_opened() {
     assert_eq!((config.traces, config.shutdown), (defaults.traces, defaults.shutdown));
 
     let opened = opened_sample();
-    let config = load(&opened.replace("redis_url_file =", "# redis_url_file ="), &[]);
+    // Each way to Redis excludes the others.
+    let one_way = |line: &str| !EXCLUSIVE.iter().any(|key| line.starts_with(&format!("{key} = ")));
+    let opened: Vec<&str> = opened.lines().filter(|line| one_way(line)).collect();
+    let config = load(&opened.join("\n"), &[]);
     let config = config.expect("the sample with its comments opened");
     assert_eq!(config.executor.pool.expect("opened").as_str(), "trade");
 }
@@ -174,6 +196,47 @@ fn settings_that_do_not_go_together_are_named() {
         (
             "[store]\nredis_url = \"redis://h\"\nredis_url_file = \"/f\"",
             "store.redis_url: is given as well as redis_url_file",
+        ),
+        (
+            "[store]\nredis_url = \"redis://h\"\n[store.cluster]\na = \"h:1\"",
+            "store.redis_url: is given as well as cluster; a store is one server, sentinels or a cluster",
+        ),
+        (
+            "[store.sentinels]\na = \"h:1\"",
+            "store.sentinel_master: is missing; it is the name under which the sentinels know the primary",
+        ),
+        (
+            "[store]\nsentinel_master = \"m\"\n[store.cluster]\na = \"h:1\"",
+            "store.sentinel_master: is for store.sentinels, and there are none",
+        ),
+        (
+            "[store]\nredis_url = \"redis://h\"\npassword_file = \"/p\"",
+            "store.password_file: is for store.sentinels and store.cluster; the URL of a single server",
+        ),
+        (
+            "[store]\ndatabase = 1\n[store.cluster]\na = \"h:1\"",
+            "store.database: is for store.sentinels; a cluster has no other than 0",
+        ),
+        (
+            "[store]\nuser = \"u\"\n[store.cluster]\na = \"h:1\"",
+            "store.password_file: is missing; store.user needs a password",
+        ),
+        (
+            "[store]\nredis_url = \"redis://h\"\nca_file = \"/ca\"",
+            "store.ca_file: is for TLS; must come with a rediss:// URL, or with store.tls = true",
+        ),
+        (
+            "[store]\nredis_url = \"rediss://h\"\nclient_cert_file = \"/c\"",
+            "store.client_key_file: is missing; store.client_cert_file is of no use alone",
+        ),
+        ("[store.cluster]\na = \"h\"", "store.cluster.a: must be host:port"),
+        (
+            "[keys.k]\naccount = \"main\"\nfile = \"/k\"\nbreak_glass = \"x\"\npermissions = [\"close-trades\", \"modify-trades\"]",
+            "keys.k.permissions: must be [\"close-trades\"] on a break-glass key",
+        ),
+        (
+            "[keys.k]\naccount = \"main\"\nfile = \"/k\"\nbreak_glass = \"x\"\nwindow = 1\npermissions = [\"close-trades\"]",
+            "keys.k.window: 1 must be 0 on a break-glass key",
         ),
         (
             "[keys.k]\naccount = \"main\"\nfile = \"/k\"\nwindow = 5\npermissions = [\"modify-trades\"]",
@@ -297,7 +360,7 @@ fn no_message_and_no_debug_print_holds_a_password() {
         "redis://u:hunter2@x@cache",
         "redis://u:hunt/hunter2@cache",
         "redis://cache/?pass=hunter2",
-        "rediss://u:hunter2@cache",
+        "rediss://u:hunt/hunter2@cache",
         "redis+unix:///s?pass=hunter2",
         "hunter2",
     ] {
@@ -330,6 +393,35 @@ fn a_store_url_in_a_file_is_read_when_it_is_needed() {
 }
 
 #[test]
+fn sentinels_and_clusters_are_tables_that_variables_reach() {
+    let text = "[store]\nsentinel_master = \"desk\"\nuser = \"tidegate\"\npassword_file = \"/pw\"\ntls = true\n\
+                database = 3\n[store.sentinels]\na-1 = \"10.0.0.1:26379\"";
+    let env =
+        [("TIDEGATE__STORE__SENTINELS__A_1", "127.0.0.1:1"), ("TIDEGATE__STORE__SENTINELS__B", "[::1]:2")];
+    let store = load(text, &env).expect("no mistakes").store;
+    let sentinels: Vec<_> = store.sentinels.values().map(ToString::to_string).collect();
+    assert_eq!(sentinels, ["127.0.0.1:1", "[::1]:2"]);
+    assert!(store.is_shared() && store.is_loopback() && store.tls && store.database == 3);
+    assert_eq!(store.url(), Ok(None));
+    let store = load("", &[("TIDEGATE__STORE__CLUSTER__A", "10.0.0.1:6379")]).expect("no mistakes").store;
+    assert!(store.is_shared() && !store.is_loopback());
+}
+
+#[test]
+fn a_break_glass_key_is_one_processs_own() {
+    let text = "[accounts.main]\n[keys.k]\naccount = \"main\"\nfile = \"/k\"\nbreak_glass = \"night\"\n\
+                permissions = [\"close-trades\"]";
+    for (name, is_for) in
+        [("", false), ("[executor]\nname = \"day\"", false), ("[executor]\nname = \"night\"", true)]
+    {
+        let config = load(&format!("{text}\n{name}"), &[]).expect("no mistakes");
+        let key = config.keys.values().next().expect("a key");
+        assert_eq!(key.is_for(&config.executor), is_for, "{name:?}");
+        assert!(key.is_in_pool_of(&config.executor));
+    }
+}
+
+#[test]
 fn a_decay_is_taken_digit_by_digit_however_it_is_written() {
     let tier = |decay: &str| {
         let text = format!("[accounts.main]\ntier = {{ max = 20, decay_per_s = {decay} }}");
@@ -359,6 +451,8 @@ fn a_redis_on_this_machine_is_known_by_its_name() {
         ("redis://localhost:7000", true),
         ("redis://[::1]:6379", true),
         ("redis://user:pass@127.0.0.1:6379/1", true),
+        ("rediss://user:pass@localhost:6379", true),
+        ("rediss://redis:6379/0", false),
         ("redis://redis:6379/0", false),
         ("redis://10.0.0.7:6379", false),
         ("redis://localhost.example:6379", false),

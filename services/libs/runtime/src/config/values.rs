@@ -54,6 +54,11 @@ impl HostPort {
     pub const fn port(&self) -> u16 {
         self.port
     }
+
+    /// Whether this is on this machine, as far as its name says.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
 }
 
 impl FromStr for HostPort {
@@ -176,9 +181,7 @@ impl RedisUrl {
 impl RedisUrl {
     /// Whether the server is on this machine, as far as its name says.
     pub fn is_loopback(&self) -> bool {
-        let rest = self.0.trim_start_matches("redis://");
-        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-        let server = place.split('/').next().unwrap_or_default();
+        let server = self.place().split('/').next().unwrap_or_default();
         let host = if server.starts_with('[') || server.matches(':').count() == 1 {
             server
                 .rsplit_once(':')
@@ -186,9 +189,23 @@ impl RedisUrl {
         } else {
             server
         };
-        let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+        is_loopback(host.trim_matches(['[', ']']))
     }
+
+    /// Whether the server speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.0.starts_with("rediss://")
+    }
+
+    /// Everything behind user and password.
+    fn place(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.rsplit_once('@').map_or(rest, |(_, place)| place)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl FromStr for RedisUrl {
@@ -196,9 +213,9 @@ impl FromStr for RedisUrl {
 
     /// Strict, because a URL that is cut in the wrong place prints half a password.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const RULE: &str = "must be redis://[user:password@]host[:port][/number], with @ : / ? # % in user and \
+        const RULE: &str = "must be redis://[user:password@]host[:port][/number], or rediss:// for TLS, with @ : / ? # % in user and \
                             password percent-encoded";
-        let rest = text.strip_prefix("redis://").ok_or(RULE)?;
+        let rest = text.strip_prefix("redis://").or_else(|| text.strip_prefix("rediss://")).ok_or(RULE)?;
         let (user, place) = rest.split_once('@').unwrap_or(("", rest));
         let (server, database) = place.split_once('/').unwrap_or((place, ""));
         let server_fits = is_host(server) || server.parse::<HostPort>().is_ok();
@@ -212,8 +229,8 @@ impl FromStr for RedisUrl {
 
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rest = self.0.trim_start_matches("redis://");
-        write!(f, "redis://{}", rest.rsplit_once('@').map_or(rest, |(_, place)| place))
+        let scheme = if self.is_tls() { "rediss" } else { "redis" };
+        write!(f, "{scheme}://{}", self.place())
     }
 }
 
