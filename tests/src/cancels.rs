@@ -247,9 +247,20 @@ fn round_trip_us(log: &[Value]) -> u64 {
     apart_us.get(apart_us.len() / 2).copied().unwrap_or(FASTEST_US)
 }
 
+/// Which processes serve the cancels of an outage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processes {
+    /// Those that ran before.
+    Run,
+    /// A gateway and an executor that are started when the store is away already; the latter has a break-glass key.
+    StartMeanwhile,
+}
+
 /// What came of an outage of the store.
 #[derive(Debug)]
 pub struct Outage {
+    /// Who served the cancels.
+    pub processes: Processes,
     /// How long the store was away.
     pub lasted: Duration,
     /// From each cancel's send to its answer.
@@ -263,8 +274,12 @@ pub struct Outage {
 impl Outage {
     /// One line for a report.
     pub fn line(&self) -> String {
+        let processes = match self.processes {
+            Processes::Run => "executor and gateway run on",
+            Processes::StartMeanwhile => "executor and gateway started meanwhile, break-glass key",
+        };
         format!(
-            "Redis away for {} s: {} cancels accepted, one every {} s, {} not; slowest answer {} ms; {}",
+            "Redis away for {} s, {processes}: {} cancels accepted, one every {} s, {} not; slowest answer {} ms; {}",
             self.lasted.as_secs(),
             self.took.len(),
             self.lasted.as_secs() / (self.took.len() + self.failed.len()).max(1) as u64,
@@ -275,21 +290,54 @@ impl Outage {
     }
 }
 
+/// An executor and a gateway.
+struct Pair {
+    executor: Process,
+    gateway: Process,
+}
+
+impl Pair {
+    async fn start(house: &House, name: &str, keys: &str) -> anyhow::Result<Self> {
+        let config = house.config(&[], keys)?.replace("[executor]\n", "[executor]\nname = \"night\"\n");
+        let executor = format!("executor-{name}");
+        let executor =
+            Process::start(house.dir(), &executor, "executor", &config, &["executor/grpc"]).await?;
+        let address = format!("[gateway.executors]\none = \"{}\"\n", executor.addr("executor/grpc"));
+        let (config, gateway) = (house.config(&[], &address)?, format!("gateway-{name}"));
+        let gateway = Process::start(house.dir(), &gateway, "gateway", &config, &["gateway/grpc"]).await?;
+        Ok(Self { executor, gateway })
+    }
+
+    async fn channel(&self) -> anyhow::Result<Channel> {
+        channel(&self.gateway).await
+    }
+}
+
 /// Takes the store away, and cancels an order every so often until it comes back.
 ///
 /// # Errors
 /// When a process does not come up, or orders are not possible again at the end.
-pub async fn outage(times: usize, every: Duration) -> anyhow::Result<Outage> {
+pub async fn outage(processes: Processes, times: usize, every: Duration) -> anyhow::Result<Outage> {
     let mut house = House::build(Plan { redis: true, ..Plan::default() }).await?;
-    let config = house.config(&["sandbox-all"], "")?;
-    let executor = Process::start(house.dir(), "executor", "executor", &config, &["executor/grpc"]).await?;
-    let address = format!("[gateway.executors]\none = \"{}\"\n", executor.addr("executor/grpc"));
-    let config = house.config(&[], &address)?;
-    let gateway = Process::start(house.dir(), "gateway", "gateway", &config, &["gateway/grpc"]).await?;
-    let gateway = channel(&gateway).await?;
-    crate::house::settled(gateway.clone()).await;
-    let cancels = place(&gateway, times).await?;
+    let tables = House::key_table("sandbox-all", &[])?;
+    let mut pair = Pair::start(&house, "before", &tables).await?;
+    crate::house::settled(pair.channel().await?).await;
+    let cancels = place(&pair.channel().await?, times).await?;
     house.redis.as_mut().context("planned")?.kill().await?;
+    if processes == Processes::StartMeanwhile {
+        pair.gateway.kill().await;
+        pair.executor.kill().await;
+        let spare = House::key_table("sandbox-cancel", &[("break_glass", "\"night\"")])?;
+        pair = Pair::start(&house, "meanwhile", &(tables + &spare)).await?;
+        let gateway = pair.channel().await?;
+        eventually("the break-glass lane to be open", || async {
+            let open =
+                |lane: &v1::Lane| lane.key_label == "sandbox-cancel" && lane.state() == v1::LaneState::Open;
+            lanes(gateway.clone()).await.iter().any(open).then_some(())
+        })
+        .await;
+    }
+    let gateway = pair.channel().await?;
     let began = Instant::now();
     let (mut took, mut failed) = (Vec::new(), Vec::new());
     for (at, request) in cancels.into_iter().enumerate() {
@@ -308,5 +356,5 @@ pub async fn outage(times: usize, every: Duration) -> anyhow::Result<Outage> {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let log: Vec<Value> = house.pages.settled_log().await?;
-    Ok(Outage { lasted, took, failed, nonces: nonces(&log, &std::collections::BTreeMap::new()) })
+    Ok(Outage { processes, lasted, took, failed, nonces: nonces(&log, &std::collections::BTreeMap::new()) })
 }

@@ -17,7 +17,7 @@ use crate::callers::{Callers, Ledger};
 use crate::fleet::{Fleet, Role};
 use crate::house::{House, Plan, sandbox_key};
 use crate::judge::{Nonces, nonces};
-use crate::redis::{Keep, RedisPair};
+use crate::redis::{Failover, Keep, RedisPair, RedisSentinels};
 
 const EXECUTORS: usize = 4;
 const GATEWAYS: usize = 2;
@@ -49,7 +49,7 @@ pub struct Faults {
     pub stops: usize,
     /// For how long.
     pub stop: Duration,
-    /// Another server becomes the primary of the store. Each time the last acknowledged writes are lost.
+    /// Another server becomes the primary of the store.
     pub failovers: usize,
     /// The store is emptied, all times within a minute.
     pub losses: usize,
@@ -82,6 +82,8 @@ impl Faults {
 /// What came of it.
 #[derive(Debug)]
 pub struct Figures {
+    /// Where the grants were.
+    pub kind: StoreKind,
     /// What went wrong.
     pub faults: Faults,
     /// How long the load lasted.
@@ -114,8 +116,12 @@ impl Figures {
     /// One line for a report.
     pub fn line(&self) -> String {
         let Faults { kills, stops, stop, failovers, losses, .. } = self.faults;
+        let store = match self.kind {
+            StoreKind::Pair => "Redis with a replica behind one address",
+            StoreKind::Sentinels => "Redis with a replica and three sentinels",
+        };
         format!(
-            "{EXECUTORS} executors, {GATEWAYS} gateways, {} keys, {} s: {kills} kills, {stops} stops of {} s, {failovers} \
+            "{store}, {EXECUTORS} executors, {GATEWAYS} gateways, {} keys, {} s: {kills} kills, {stops} stops of {} s, {failovers} \
              failovers, {losses} losses of the store; {} requests at the exchange; {}; {}; {} callers saw an invalid nonce, \
              {} orders contradicted; all lanes open {} ms after the last fault",
             KEYS.len(),
@@ -131,40 +137,78 @@ impl Figures {
     }
 }
 
+/// What kind of store the fleet has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// A primary and a replica behind one address, promoted by somebody else, who loses acknowledged writes.
+    Pair,
+    /// A primary and a replica that three sentinels watch.
+    Sentinels,
+}
+
 /// The store of the fleet, and how it is harmed. The one place that knows what kind of store it is.
 #[derive(Debug)]
-struct Store {
-    pair: RedisPair,
+enum Store {
+    Pair(RedisPair),
+    Sentinels(RedisSentinels),
 }
 
 impl Store {
-    async fn start(dir: &Path) -> anyhow::Result<Self> {
-        Ok(Self { pair: RedisPair::start(dir, &[]).await? })
+    async fn start(kind: StoreKind, dir: &Path) -> anyhow::Result<Self> {
+        Ok(match kind {
+            StoreKind::Pair => Self::Pair(RedisPair::start(dir, &[]).await?),
+            StoreKind::Sentinels => Self::Sentinels(RedisSentinels::start(dir, &[]).await?),
+        })
     }
 
     /// Its table of the configuration.
     fn table(&self) -> String {
-        format!("[store]\nredis_url = \"{}\"\n", self.pair.url())
+        match self {
+            Self::Pair(pair) => format!("[store]\nredis_url = \"{}\"\n", pair.url()),
+            Self::Sentinels(watched) => {
+                let mut text = format!(
+                    "[store]\nsentinel_master = \"{}\"\n[store.sentinels]\n",
+                    RedisSentinels::PRIMARY_NAME
+                );
+                for (at, url) in watched.sentinel_urls().iter().enumerate() {
+                    // Writing to a String cannot fail.
+                    let _ = writeln!(text, "s{at} = \"{}\"", url.trim_start_matches("redis://"));
+                }
+                text
+            }
+        }
     }
 
-    /// The replica becomes the primary without what was written in the last second; the old primary comes back, thinks
-    /// that nothing has happened, and then follows.
-    async fn fail_over(&mut self, _turn: usize) -> anyhow::Result<()> {
-        self.pair.cut_off_replica();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        self.pair.promote_replica(true).await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        self.pair.old_primary_returns().await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        self.pair.demote_old_primary().await
+    /// The other server becomes the primary.
+    async fn fail_over(&mut self, turn: usize) -> anyhow::Result<()> {
+        match self {
+            // Without what was written in the last second. The old primary comes back, thinks that nothing has happened,
+            // and then follows.
+            Self::Pair(pair) => {
+                pair.cut_off_replica();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                pair.promote_replica(true).await?;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                pair.old_primary_returns().await?;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                pair.demote_old_primary().await
+            }
+            // Every other time because the primary died; it comes back empty and follows.
+            Self::Sentinels(watched) if turn % 2 == 0 => watched.failover(Failover::Asked).await.map(drop),
+            Self::Sentinels(watched) => {
+                let old = watched.failover(Failover::Killed).await?;
+                watched.returns(old, Keep::Nothing).await?;
+                watched.follows_again(old).await
+            }
+        }
     }
 
-    /// Everything in it is gone: emptied, and every other time by a restart without its data.
+    /// Everything in it is gone.
     async fn lose(&mut self, turn: usize) -> anyhow::Result<()> {
-        if turn % 2 == 1 {
-            self.pair.primary_mut().restart(Keep::Nothing).await
-        } else {
-            self.pair.primary().flush().await
+        match self {
+            Self::Pair(pair) if turn % 2 == 1 => pair.primary_mut().restart(Keep::Nothing).await,
+            Self::Pair(pair) => pair.primary().flush().await,
+            Self::Sentinels(watched) => watched.primary().await?.flush().await,
         }
     }
 }
@@ -194,9 +238,9 @@ fn windows() -> anyhow::Result<BTreeMap<String, u64>> {
 ///
 /// # Errors
 /// When a process does not come up, or a lane is not open at the end.
-pub async fn run(faults: Faults) -> anyhow::Result<Figures> {
+pub async fn run(kind: StoreKind, faults: Faults) -> anyhow::Result<Figures> {
     let house = House::build(Plan { sandbox: "random_delay_ms = 50".into(), ..Plan::default() }).await?;
-    let mut store = Store::start(house.dir()).await?;
+    let mut store = Store::start(kind, house.dir()).await?;
     let tables = store.table() + &key_tables()?;
     let mut fleet = Fleet::start(house, EXECUTORS, GATEWAYS, tables).await?;
     fleet.all_open(KEYS.len(), RECOVERY).await?;
@@ -223,6 +267,7 @@ pub async fn run(faults: Faults) -> anyhow::Result<Figures> {
     let log = fleet.house.pages.settled_log().await?;
     ensure!(log.iter().any(|entry| entry["executed"] == true), "nothing was executed at all");
     Ok(Figures {
+        kind,
         faults,
         lasted,
         recovered,

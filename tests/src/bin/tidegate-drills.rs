@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use tidegate_tests::cancels::{self, Obstacle};
-use tidegate_tests::chaos::{self, Faults, reasons};
+use tidegate_tests::cancels::{self, Obstacle, Processes};
+use tidegate_tests::chaos::{self, Faults, StoreKind, reasons};
 use tidegate_tests::rolling;
 use tidegate_tests::takeover::{self, Going};
 use tidegate_tests::throughput::{self, Keys};
@@ -45,7 +45,7 @@ struct Proof {
     failures: Vec<String>,
 }
 
-static DRILLS: [Drill; 8] = [
+static DRILLS: [Drill; 9] = [
     Drill {
         name: "rolling",
         title: "Rolling restarts under load",
@@ -62,7 +62,7 @@ static DRILLS: [Drill; 8] = [
         name: "calm",
         title: "Steady load, nothing goes wrong",
         promise: "the exchange refuses no nonce",
-        run: || Box::pin(chaos(Faults::none(CALM))),
+        run: || Box::pin(chaos(StoreKind::Sentinels, Faults::none(CALM))),
     },
     Drill {
         name: "chaos",
@@ -70,7 +70,13 @@ static DRILLS: [Drill; 8] = [
         promise: "no two requests use one nonce; every refused nonce is explained by an abandonment, a takeover or a copy; \
                   no caller sees one; every Status carries our mark or is the client's own; orders are what their callers \
                   were told; all lanes are open again without an operator",
-        run: || Box::pin(chaos(Faults::FULL)),
+        run: || Box::pin(chaos(StoreKind::Sentinels, Faults::FULL)),
+    },
+    Drill {
+        name: "promotion",
+        title: "Everything at once, with promotions that lose acknowledged writes",
+        promise: "the same, although each promoted replica lacks the last second and the old primary goes on for another",
+        run: || Box::pin(chaos(StoreKind::Pair, Faults::FULL)),
     },
     Drill {
         name: "takeover",
@@ -102,14 +108,9 @@ static DRILLS: [Drill; 8] = [
     Drill {
         name: "outage",
         title: "Redis away for ten minutes",
-        promise: "a cancel succeeds in each minute; orders go on when it is back",
-        run: || {
-            Box::pin(async {
-                let outage = cancels::outage(OUTAGE_MINUTES, Duration::from_secs(60)).await?;
-                let failures = outage.failed.iter().chain(outage.nonces.failures()).cloned().collect();
-                Ok((outage.line(), failures))
-            })
-        },
+        promise: "a cancel succeeds in each minute, also through a gateway and an executor that were started meanwhile; orders \
+                  go on when it is back",
+        run: || Box::pin(outages()),
     },
 ];
 
@@ -126,6 +127,18 @@ async fn changes_of_owner(going: Going, bound_ms: u64) -> Outcome {
         failures.extend(figures.failed.keys().cloned());
     }
     Ok((figures.line(), failures))
+}
+
+async fn outages() -> Outcome {
+    let minute = Duration::from_secs(60);
+    let (running, started) = tokio::join!(
+        cancels::outage(Processes::Run, OUTAGE_MINUTES, minute),
+        cancels::outage(Processes::StartMeanwhile, OUTAGE_MINUTES, minute)
+    );
+    let (running, started) = (running?, started?);
+    let all = [&running, &started];
+    let failures = all.iter().flat_map(|outage| outage.failed.iter().chain(outage.nonces.failures()));
+    Ok((format!("{}; {}", running.line(), started.line()), failures.cloned().collect()))
 }
 
 async fn cancels() -> Outcome {
@@ -156,8 +169,8 @@ async fn throughput() -> Outcome {
     Ok((text.join("; "), failures))
 }
 
-async fn chaos(faults: Faults) -> Outcome {
-    let figures = chaos::run(faults).await?;
+async fn chaos(kind: StoreKind, faults: Faults) -> Outcome {
+    let figures = chaos::run(kind, faults).await?;
     Ok((figures.line() + &reasons(&figures.told), figures.failures()))
 }
 
