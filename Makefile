@@ -28,9 +28,9 @@ bench: setup ## calls/s, p50, p99 and CPU per call: direct, in memory, with Redi
 	cargo build --profile bench-bin -p tidegate -p tidegate-tests
 	exec "$(TARGET_DIR)/bench-bin/tidegate-bench"
 
-drills: setup ## the long proofs in full; writes docs/PROOFS.md
-	cargo build -p tidegate -p tidegate-tests
-	exec "$(TARGET_DIR)/debug/tidegate-drills"
+drills: setup ## the long proofs in full, DRILLS="chaos takeover" for some; writes docs/PROOFS.md
+	cargo build --profile bench-bin -p tidegate -p tidegate-tests
+	exec "$(TARGET_DIR)/bench-bin/tidegate-drills" $(DRILLS)
 
 fmt: ## format the Rust sources
 	cargo fmt --all

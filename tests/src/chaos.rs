@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -98,6 +98,8 @@ pub struct Figures {
     pub requests: usize,
     /// Orders told to be accepted or refused that the exchange knows differently.
     pub contradicted: Vec<String>,
+    /// Where the logs are, if something is wrong.
+    pub kept: Option<PathBuf>,
 }
 
 impl Figures {
@@ -106,6 +108,9 @@ impl Figures {
         let lists = [&self.told.unmarked, &self.told.nonces, &self.contradicted];
         let mut failures: Vec<_> =
             lists.into_iter().flatten().chain(self.nonces.failures()).cloned().collect();
+        if let Some(dir) = self.kept.as_ref().filter(|_| !failures.is_empty()) {
+            failures.push(format!("logs are in {}", dir.display()));
+        }
         if self.faults.stops == 0 && self.nonces.refused() > 0 {
             failures
                 .push(format!("{} nonces were refused although nothing went wrong", self.nonces.refused()));
@@ -149,14 +154,14 @@ pub enum StoreKind {
 /// The store of the fleet, and how it is harmed. The one place that knows what kind of store it is.
 #[derive(Debug)]
 enum Store {
-    Pair(RedisPair),
+    Pair(Box<RedisPair>),
     Sentinels(RedisSentinels),
 }
 
 impl Store {
     async fn start(kind: StoreKind, dir: &Path) -> anyhow::Result<Self> {
         Ok(match kind {
-            StoreKind::Pair => Self::Pair(RedisPair::start(dir, &[]).await?),
+            StoreKind::Pair => Self::Pair(Box::new(RedisPair::start(dir, &[]).await?)),
             StoreKind::Sentinels => Self::Sentinels(RedisSentinels::start(dir, &[]).await?),
         })
     }
@@ -194,7 +199,9 @@ impl Store {
                 pair.demote_old_primary().await
             }
             // Every other time because the primary died; it comes back empty and follows.
-            Self::Sentinels(watched) if turn % 2 == 0 => watched.failover(Failover::Asked).await.map(drop),
+            Self::Sentinels(watched) if turn.is_multiple_of(2) => {
+                watched.failover(Failover::Asked).await.map(drop)
+            }
             Self::Sentinels(watched) => {
                 let old = watched.failover(Failover::Killed).await?;
                 watched.returns(old, Keep::Nothing).await?;
@@ -206,7 +213,7 @@ impl Store {
     /// Everything in it is gone.
     async fn lose(&mut self, turn: usize) -> anyhow::Result<()> {
         match self {
-            Self::Pair(pair) if turn % 2 == 1 => pair.primary_mut().restart(Keep::Nothing).await,
+            Self::Pair(pair) if !turn.is_multiple_of(2) => pair.primary_mut().restart(Keep::Nothing).await,
             Self::Pair(pair) => pair.primary().flush().await,
             Self::Sentinels(watched) => watched.primary().await?.flush().await,
         }
@@ -266,7 +273,7 @@ pub async fn run(kind: StoreKind, faults: Faults) -> anyhow::Result<Figures> {
     };
     let log = fleet.house.pages.settled_log().await?;
     ensure!(log.iter().any(|entry| entry["executed"] == true), "nothing was executed at all");
-    Ok(Figures {
+    let mut figures = Figures {
         kind,
         faults,
         lasted,
@@ -275,7 +282,14 @@ pub async fn run(kind: StoreKind, faults: Faults) -> anyhow::Result<Figures> {
         requests: log.len(),
         contradicted: told.contradicted(&log),
         told,
-    })
+        kept: None,
+    };
+    if !figures.failures().is_empty() {
+        let dir = fleet.house.keep();
+        std::fs::write(dir.join("exchange.json"), serde_json::to_string(&log)?)?;
+        figures.kept = Some(dir);
+    }
+    Ok(figures)
 }
 
 /// In each step one process stands still; meanwhile another is killed, a call hangs, and the store suffers.
