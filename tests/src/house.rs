@@ -164,7 +164,9 @@ pub async fn lanes(channel: Channel) -> Vec<v1::Lane> {
 pub async fn settled(channel: Channel) {
     eventually("all lanes to be open or refused", || async {
         let lanes = lanes(channel.clone()).await;
-        let at_rest = |lane: &v1::Lane| matches!(lane.state(), v1::LaneState::Open | v1::LaneState::Refused);
+        let at_rest = |lane: &v1::Lane| {
+            matches!(lane.state(), v1::LaneState::Open | v1::LaneState::Refused | v1::LaneState::Quarantined)
+        };
         (!lanes.is_empty() && lanes.iter().all(at_rest)).then_some(())
     })
     .await;

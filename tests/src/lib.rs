@@ -18,6 +18,7 @@ pub mod redis;
 pub mod rolling;
 pub mod sandbox;
 pub mod service;
+pub mod stranger;
 pub mod takeover;
 pub mod throughput;
 

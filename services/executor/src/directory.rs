@@ -66,7 +66,7 @@ pub(crate) fn publish(
 fn is_settled(cell: &LaneCell) -> bool {
     let view = cell.view();
     match view.state {
-        LaneState::Open | LaneState::Refused { .. } => true,
+        LaneState::Open | LaneState::Refused { .. } | LaneState::Quarantined { .. } => true,
         LaneState::Verifying => false,
         LaneState::Idle => !cell.lock().owner.is_empty(),
     }
@@ -90,7 +90,10 @@ fn lane(cell: &LaneCell) -> v1::Lane {
     let view = cell.view();
     let (state, state_reason) = match &view.state {
         LaneState::Refused { reason } => (v1::LaneState::Refused, reason.clone()),
-        LaneState::Idle => (v1::LaneState::Elsewhere, String::new()),
+        LaneState::Quarantined { reason } if view.epoch.is_some() => {
+            (v1::LaneState::Quarantined, reason.clone())
+        }
+        LaneState::Idle | LaneState::Quarantined { .. } => (v1::LaneState::Elsewhere, String::new()),
         _ if view.draining => (v1::LaneState::Draining, String::new()),
         LaneState::Verifying => (v1::LaneState::Verifying, String::new()),
         LaneState::Open if view.is_ready() => (v1::LaneState::Open, String::new()),
@@ -102,6 +105,13 @@ fn lane(cell: &LaneCell) -> v1::Lane {
                 view.trouble.map_or_else(|| "the grant is being renewed".to_owned(), |t| t.to_string());
             (v1::LaneState::Verifying, trouble)
         }
+    };
+    // In whole seconds, so that a picture that only ages is not sent again and again.
+    let held = cell.shared.egress.trouble();
+    let held_back_ms = held.map_or(0, |held| held.wait_us.div_ceil(1_000_000) * 1_000);
+    let state_reason = match held {
+        Some(held) if state_reason.is_empty() => cell.shared.egress.words(held.trouble),
+        _ => state_reason,
     };
     let (owner, expires) = {
         let state = cell.lock();
@@ -127,5 +137,6 @@ fn lane(cell: &LaneCell) -> v1::Lane {
         tags: cell.key.tags.clone(),
         key_expires: expires.map(timestamp),
         break_glass: cell.key.break_glass,
+        held_back_ms,
     }
 }

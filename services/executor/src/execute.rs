@@ -7,12 +7,13 @@ use prost_types::Timestamp;
 use serde_json::value::RawValue;
 use tidegate_core::{Effect, Endpoint, Error, ErrorKind, KeyLabel, UnixUs};
 use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
-use tidegate_lanes::{Candidate, Priority, SubmitRefusal, choose};
+use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Traffic, Trouble, choose};
 use tidegate_proto::v1;
 use tokio::time::Instant;
 use tracing::{Span, warn};
 
 use crate::caller::CallInfo;
+use crate::egress::traffic;
 use crate::flight::{Answered, Landed};
 use crate::lane_cell::{Job, LaneCell, NotAfter, Queued, Shared, moved};
 
@@ -77,21 +78,51 @@ impl Lanes {
 
     /// Runs a call to its outcome, which is known before `answer_by`.
     pub(crate) async fn run(&self, call: Call<'_>) -> Result<Outcome, Error> {
-        // A refused nonce on a read says nothing and costs nothing: it is signed once more. Never anything else.
-        let mut again = call.harmless;
+        // A refused nonce on a read or a cancel costs nothing that a second copy could double: it is signed once more, and
+        // leaves when the lane has made sure that the key is ours. Never anything else.
+        let again = call.harmless || priority(call.endpoint.effect) == Priority::Cancel;
+        let landed = self.once(&call).await?;
+        if !matches!(&landed, Landed::Answered(answered) if again && answered.is_bad_nonce()) {
+            return judge(&call, landed);
+        }
+        match self.once(&call).await {
+            Ok(Landed::Unsent(_)) | Err(_) if !call.harmless => judge(&call, landed),
+            second => judge(&call, second?),
+        }
+    }
+
+    /// One copy of a call.
+    async fn once(&self, call: &Call<'_>) -> Result<Landed, Error> {
+        let placed = self.pass(call).await?;
+        let mut queued = self.queue(call, placed)?;
+        queued.withdraw_on_drop = call.harmless;
+        wait(call, &mut queued).await
+    }
+
+    /// Asks the egress early, so that a call that it holds back is refused at once and unsent. A cancel waits for its turn where
+    /// that is soon enough, and has its place then: `true`.
+    async fn pass(&self, call: &Call<'_>) -> Result<bool, Error> {
+        let egress = &self.shared.egress;
+        let traffic = traffic(priority(call.endpoint.effect));
         loop {
-            let mut queued = self.queue(&call)?;
-            queued.withdraw_on_drop = call.harmless;
-            let landed = wait(&call, &mut queued).await?;
-            match landed {
-                Landed::Answered(answered) if again && answered.is_bad_nonce() => again = false,
-                landed => return judge(&call, landed),
+            let Err(held) = egress.look(traffic) else {
+                let slow = traffic == Traffic::Cancel && egress.trouble().is_some();
+                if !slow || egress.admit(traffic).is_ok() {
+                    return Ok(slow);
+                }
+                continue;
+            };
+            let until = Instant::now() + Duration::from_micros(held.wait_us);
+            if traffic != Traffic::Cancel || held.trouble == Trouble::Lockout || until >= call.info.answer_by
+            {
+                return Err(egress.refusal(call.endpoint, held));
             }
+            tokio::time::sleep_until(until).await;
         }
     }
 
     /// Puts the call into the best of this process's lanes that takes it.
-    fn queue(&self, call: &Call<'_>) -> Result<Queued, Error> {
+    fn queue(&self, call: &Call<'_>, placed: bool) -> Result<Queued, Error> {
         let info = call.info;
         let cancels = priority(call.endpoint.effect) == Priority::Cancel;
         let serves = |cell: &&Arc<LaneCell>| cancels || call.label.is_some() || !cell.key.break_glass;
@@ -109,6 +140,7 @@ impl Lanes {
             endpoint: call.endpoint,
             params: call.params.clone(),
             not_after: call.not_after,
+            traffic: (!placed).then(|| traffic(priority(call.endpoint.effect))),
             total: self.shared.total_timeout,
             request_id: info.request_id.map(|id| id.to_string()).unwrap_or_default(),
             span: Span::current(),
@@ -234,8 +266,10 @@ fn candidate(cell: &LaneCell, cancels: bool) -> Candidate {
         ready: if cancels { view.takes_cancels() } else { view.is_ready() },
         predicted_wait_ms: view.predicted_wait_ms,
         tags: cell.key.tags.clone(),
+        // All lanes here leave by the same address, so its troubles make no difference between them.
+        last_resort: view.is_quarantined() || cell.key.break_glass,
+        busy: cancels && view.cancels_wait,
         local: true,
-        last_resort: cell.key.break_glass,
     }
 }
 

@@ -8,25 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use tidegate_core::{Endpoint, Error, ErrorKind, Nonce, UnixUs, endpoint};
-use tidegate_kraken::wire::{self, ApiKeyInfo};
+use tidegate_core::{Endpoint, Error, ErrorKind, Nonce, UnixUs};
 use tidegate_kraken::{KeyEffect, Params, ReadFault, Refusal, Reply, SendError, Stage as Reached, classify};
-use tidegate_lanes::{End, TicketId};
+use tidegate_lanes::{End, NonceVerdict, TicketId, Traffic};
 use tidegate_runtime::telemetry::{NonceCause, Sent, Stage};
-use tracing::{Instrument, debug, error, field, info, info_span, warn};
+use tracing::{Instrument, debug, field, info, info_span, warn};
 
-use crate::lane_cell::{Job, LaneCell, NotAfter, Waiting, moved};
-use crate::verify::verify;
+use crate::lane_cell::{Job, LaneCell, Next, NotAfter, Shared, Waiting, moved};
 
 /// An order that Kraken's engine may execute for less than this is not sent: Kraken takes deadlines from 2 s ahead
 /// (Kraken docs: AddOrder, `deadline`), and half a second is for clocks and the way.
 const DEADLINE_LEFT_MIN_MS: u64 = 2_500;
 /// The longest deadline that Kraken takes is 60 s ahead.
 const DEADLINE_MAX_MS: u64 = 60_000;
-/// Largest answer to a verification.
-const VERIFICATION_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often Kraken may refuse the nonce of a verification before the key is given up.
-const BAD_NONCES_MAX: u32 = 3;
 
 /// What became of a call.
 #[derive(Debug)]
@@ -100,17 +94,17 @@ async fn fly(
         let _ = fixed.set(time);
         params.text("deadline", rfc3339(time));
     }
-    match send(cell, ticket, nonce, job.endpoint, &params, job.total).await {
-        Ok((reply, in_time)) => {
+    match send(cell, ticket, nonce, job.endpoint, &params, job.total, job.traffic).await {
+        Ok(reply) => {
             let classified = classify(&reply.errors);
             if let Some(refusal) = &classified.refusal {
-                let cause = if in_time { NonceCause::Unexplained } else { NonceCause::Abandoned };
-                learn(cell, job.endpoint, refusal, cause);
+                learn(cell, job.endpoint, ticket, refusal);
             }
             let (warnings, refusal) = (classified.warnings, classified.refusal);
             Landed::Answered(Answered { result: reply.result, warnings, refusal, not_after })
         }
         Err(Fault::LeaseOver) => Landed::Unsent(moved()),
+        Err(Fault::Held(error)) => Landed::Unsent(error),
         Err(Fault::Unsent(text)) => {
             debug!(%text, "a call was not sent");
             let for_caller = "Kraken could not be reached; nothing was sent";
@@ -129,9 +123,11 @@ async fn fly(
 
 /// Why there is no reply.
 #[derive(Debug)]
-enum Fault {
+pub(crate) enum Fault {
     /// Not written, because the lease ended first.
     LeaseOver,
+    /// Not written, because the egress holds it back.
+    Held(Error),
     /// Not written.
     Unsent(String),
     /// Perhaps written; no answer came.
@@ -141,24 +137,25 @@ enum Fault {
 }
 
 impl Fault {
-    fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         match self {
             Self::LeaseOver => "the lease ended before the call was written",
+            Self::Held(error) => &error.text,
             Self::Unsent(text) | Self::Lost(text) | Self::Unreadable(text) => text,
         }
     }
 }
 
-/// Signs, looks at the lease once more, writes, and frees the lane at the head of the answer. Returns the reply and
-/// whether it came before the lane had given the call up.
-async fn send(
+/// Signs, looks at the lease once more, writes, and frees the lane at the head of the answer.
+pub(crate) async fn send(
     cell: &Arc<LaneCell>,
     ticket: TicketId,
     nonce: Nonce,
     endpoint: &'static Endpoint,
     params: &Params,
     total: Duration,
-) -> Result<(Reply, bool), Fault> {
+    traffic: Option<Traffic>,
+) -> Result<Reply, Fault> {
     let shared = &cell.shared;
     let began = shared.clock.mono();
     let otp = cell.key.otp.as_ref().map(crate::key::Otp::expose);
@@ -169,17 +166,27 @@ async fn send(
         cell.ended(ticket, End::NotSent);
         return Err(Fault::LeaseOver);
     }
+    if let Some(Err(held)) = traffic.map(|traffic| shared.egress.admit(traffic)) {
+        cell.ended(ticket, End::NotSent);
+        return Err(Fault::Held(shared.egress.refusal(endpoint, held)));
+    }
     // A connection may have to be made first, and a lease is short.
     let asked = Arc::clone(cell);
-    let gate = move || asked.lock().lane.lease_ok(ticket, asked.shared.clock.mono());
+    let gate = move || {
+        asked.lock().lane.lease_ok(ticket, asked.shared.clock.mono()) && !asked.shared.egress.is_silent()
+    };
     let head = shared.rest.send_private(endpoint, &cell.key.credential, body, total, gate).await;
     shared.metrics.stage(Stage::Kraken, Duration::from_micros(shared.clock.mono().us_since(signed)));
     match head {
         Ok(head) => {
-            let in_time = cell.ended(ticket, End::Answered);
+            cell.ended(ticket, End::Answered);
+            shared.egress.http_status(head.status(), head.retry_after_s());
             let read = head.read().await;
+            if let Ok(reply) = &read {
+                shared.egress.answered(classify(&reply.errors).refusal.as_ref());
+            }
             shared.metrics.kraken_request(if read.is_ok() { Sent::Answered } else { Sent::Lost });
-            read.map(|reply| (reply, in_time)).map_err(|fault| match fault {
+            read.map_err(|fault| match fault {
                 ReadFault::TimedOut | ReadFault::Broken(_) => Fault::Lost(fault.to_string()),
                 ReadFault::Body(_) => Fault::Unreadable(fault.to_string()),
             })
@@ -197,126 +204,73 @@ async fn send(
     }
 }
 
-/// What an error tells about the key, beside the call. `cause` is why a nonce may have been refused.
-fn learn(cell: &Arc<LaneCell>, endpoint: &'static Endpoint, refusal: &Refusal, cause: NonceCause) {
-    cell.shared.metrics.kraken_error(endpoint.name, refusal.row.unwrap_or("unknown"));
+/// What an error tells about the key and the address, beside the call.
+pub(crate) fn learn(
+    cell: &Arc<LaneCell>,
+    endpoint: &'static Endpoint,
+    ticket: TicketId,
+    refusal: &Refusal,
+) -> Option<NonceVerdict> {
+    let Shared { clock, metrics, .. } = &*cell.shared;
+    let now = clock.mono();
+    metrics.kraken_error(endpoint.name, refusal.row.unwrap_or("unknown"));
     match refusal.effect {
         KeyEffect::None => {}
         KeyEffect::RateLimited => {
             warn!("Kraken's REST counter of the key is full, although our reckoning had room");
-            cell.lock().lane.rate_limited(cell.shared.clock.mono());
+            cell.lock().lane.rate_limited(now);
         }
+        KeyEffect::BadNonce => {
+            let verdict = refused_nonce(cell, ticket);
+            // Kraken counts those that are explained, too, but they come one by one and not in storms.
+            if !matches!(verdict, NonceVerdict::Abandoned | NonceVerdict::Superseded { .. }) {
+                cell.shared.egress.failed();
+            }
+            return Some(verdict);
+        }
+        KeyEffect::Lockout => cell.shared.egress.locked_out(),
         effect => {
-            if effect == KeyEffect::BadNonce {
-                let superseded = cell.lock().lane.superseded(cell.shared.clock.mono());
-                if let Some(handed_back) = superseded {
-                    warn!(key = %cell.key.label, "another process has the key; this one falls silent");
-                    cell.hand_back(&handed_back);
-                    cell.announce();
-                    return;
-                }
-                cell.shared.metrics.nonce_refused(cell.key.label.as_str(), cause);
-            }
             warn!(?effect, error = %refusal.text, "Kraken found fault with the key");
-        }
-    }
-}
-
-/// Asks Kraken what the key is, the first call of every epoch, and opens the lane or refuses the key.
-pub(crate) async fn verification(cell: Arc<LaneCell>, nonce: Nonce, epoch: u64) {
-    // Of no call: the one that woke the lane has nothing to do with it.
-    let span = info_span!(parent: None, "verification", key = %cell.key.label, epoch);
-    verify_key(cell, nonce, epoch).instrument(span).await;
-}
-
-async fn verify_key(cell: Arc<LaneCell>, nonce: Nonce, epoch: u64) {
-    let label = cell.key.label.clone();
-    let Some(get_key_info) = endpoint("GetApiKeyInfo") else { return };
-    let ticket = TicketId::VERIFICATION;
-    if cell.key.of_sandbox {
-        match cell.shared.rest.is_sandbox(VERIFICATION_TIMEOUT).await {
-            Ok(true) => {}
-            Ok(false) => {
-                cell.ended(ticket, End::NotSent);
-                let reason =
-                    "it is a key of the built-in sandbox, and what answers at kraken.rest_url is none";
-                return conclude(&cell, epoch, Err(reason.to_owned()));
+            if matches!(effect, KeyEffect::BadKey | KeyEffect::BadSignature) {
+                cell.shared.egress.failed();
             }
-            Err(fault) => {
-                cell.ended(ticket, End::NotSent);
-                warn!(key = %label, error = %fault, "what answers at kraken.rest_url is not known yet; asking again");
-                return;
+            if !matches!(effect, KeyEffect::Throttled { .. }) {
+                cell.lock().lane.doubt(now);
             }
         }
     }
-    let reply = match send(&cell, ticket, nonce, get_key_info, &Params::new(), VERIFICATION_TIMEOUT).await {
-        Ok((reply, _)) => reply,
-        Err(fault) => {
-            warn!(key = %label, error = fault.text(), "the key could not be verified; asking again");
-            return;
-        }
-    };
-    let wall = cell.shared.clock.wall();
-    let verdict = match classify(&reply.errors).refusal {
-        None => wire::read::<ApiKeyInfo>(reply.result.as_deref())
-            .map_err(|shape| format!("Kraken's answer about it cannot be read: {shape}"))
-            .and_then(|info| verify(&cell.key, &info, wall)),
-        Some(refusal) => {
-            learn(&cell, get_key_info, &refusal, NonceCause::Unexplained);
-            match refusal.effect {
-                KeyEffect::BadKey | KeyEffect::BadSignature | KeyEffect::PermissionDenied => {
-                    Err(format!("Kraken does not accept it: {}", refusal.text))
-                }
-                KeyEffect::BadNonce => match bad_nonce(&cell) {
-                    Some(reason) => Err(reason),
-                    None => return,
-                },
-                _ => {
-                    warn!(key = %label, error = %refusal.text, "the key could not be verified; asking again");
-                    return;
-                }
-            }
-        }
-    };
-    conclude(&cell, epoch, verdict);
+    None
 }
 
-/// Opens the lane until the key expires, or refuses the key for the reason given.
-fn conclude(cell: &Arc<LaneCell>, epoch: u64, verdict: Result<Option<UnixUs>, String>) {
-    let label = &cell.key.label;
-    let handed_back = {
-        let mut state = cell.lock();
-        state.bad_nonces = 0;
-        match &verdict {
-            Ok(expires) => {
-                state.expires = *expires;
-                if state.lane.verified(epoch) {
-                    info!(key = %label, epoch, "the key is what the configuration says; its lane is open");
-                }
-                Vec::new()
-            }
-            Err(reason) => state.lane.refuse(reason.clone()),
+/// What a refused nonce means for the lane; the machine decides.
+fn refused_nonce(cell: &Arc<LaneCell>, ticket: TicketId) -> NonceVerdict {
+    let (shared, label) = (&cell.shared, cell.key.label.as_str());
+    let verdict = cell.lock().lane.nonce_refused(ticket, shared.clock.mono());
+    match &verdict {
+        NonceVerdict::Abandoned => shared.metrics.nonces_refused(1, label, NonceCause::Abandoned),
+        NonceVerdict::Superseded { handed_back } => {
+            warn!(
+                key = label,
+                "a nonce was refused because another process has the key, or had it meanwhile"
+            );
+            shared.metrics.nonces_refused(1, label, NonceCause::Superseded);
+            cell.hand_back(handed_back);
+            cell.announce();
         }
-    };
-    if let Err(reason) = verdict {
-        error!(key = %label, %reason, "the key is not used");
+        NonceVerdict::Noted => {
+            warn!(key = label, %ticket, "Kraken refused a nonce; asking the store whether the key is still ours");
+        }
+        NonceVerdict::Raised => warn!(
+            key = label,
+            "Kraken refused the nonce of a verification; trying once more above all that tidegate can have used"
+        ),
+        NonceVerdict::Quarantined { handed_back } => cell.hand_back(handed_back),
     }
-    cell.hand_back(&handed_back);
-    cell.announce();
-    cell.pump();
-}
-
-/// Counts refused nonces of verifications. A text when it is no accident any more.
-fn bad_nonce(cell: &LaneCell) -> Option<String> {
-    let mut state = cell.lock();
-    state.bad_nonces += 1;
-    (state.bad_nonces >= BAD_NONCES_MAX).then(|| {
-        format!(
-            "Kraken refuses its nonces ({} times): another program uses the key with higher ones, perhaps in a finer \
-             unit than {}; make a new key for tidegate alone",
-            state.bad_nonces, cell.key.unit
-        )
-    })
+    // What follows, and what it is called, is told by the lane's next step.
+    if cell.pump() != Next::Woken {
+        cell.wake.notify_one();
+    }
+    verdict
 }
 
 /// Fixes until when Kraken may execute the call, or refuses a call that has too little time left.

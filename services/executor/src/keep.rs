@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tidegate_core::MonoUs;
 use tidegate_lanes::{
-    Errand, Fingerprint, GrantReply, GrantRequest, GrantStore, Heard, Keeper, LaneState, Member, Release,
+    Errand, Fingerprint, GrantReply, GrantRequest, GrantStore, Heard, Keeper, LOOK_AGAIN_US, LaneState,
+    Member, Release,
 };
 use tidegate_runtime::Drain;
 use tidegate_runtime::telemetry::StoreAct;
@@ -89,7 +90,10 @@ impl Keep {
             if !ends || matches!(state.lane.state(), LaneState::Refused { .. }) {
                 return;
             }
-            state.lane.refuse("it expires within a minute; make a new key")
+            let again = self.cell.shared.clock.mono().plus_us(LOOK_AGAIN_US);
+            state
+                .lane
+                .refuse_until(again, "it expires within a minute; make a new key, or prolong it at Kraken")
         };
         error!(key = %self.cell.key.label, "the key is not used any more: it expires within a minute");
         self.cell.hand_back(&handed_back);

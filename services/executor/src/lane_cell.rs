@@ -11,13 +11,17 @@ use std::time::Duration;
 
 use tidegate_core::{Clock, Endpoint, Error, ErrorKind, MonoUs, Nonce, UnixUs};
 use tidegate_kraken::{Params, RestClient};
-use tidegate_lanes::{End, Lane, LaneView, Priority, Step, SubmitRefusal, Ticket, TicketId};
+use tidegate_lanes::{
+    End, Findings, Lane, LaneView, Priority, Step, SubmitRefusal, Ticket, TicketId, Traffic,
+};
 use tidegate_runtime::Drain;
-use tidegate_runtime::telemetry::{LaneReading, Metrics, Stage};
+use tidegate_runtime::telemetry::{LaneReading, Metrics, NonceCause, Stage};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
-use tracing::{Span, info_span, warn};
+use tracing::{Span, error, info_span, warn};
 
+use crate::check;
+use crate::egress::Egress;
 use crate::flight::{self, Landed};
 use crate::key::Key;
 
@@ -41,6 +45,8 @@ pub(crate) struct Job {
     pub endpoint: &'static Endpoint,
     pub params: Params,
     pub not_after: NotAfter,
+    /// What it is to the egress; `None` once it has been let out.
+    pub traffic: Option<Traffic>,
     /// No longer than this for the whole exchange with Kraken.
     pub total: Duration,
     /// For the log.
@@ -65,6 +71,7 @@ pub(crate) struct Waiting {
 pub(crate) struct Shared {
     pub clock: Arc<dyn Clock>,
     pub rest: RestClient,
+    pub egress: Egress,
     pub metrics: Metrics,
     pub drain: Drain,
     /// Counts changes of any lane, for the directory.
@@ -88,8 +95,8 @@ pub(crate) struct State {
     pub owner: String,
     /// When the key expires, once verified.
     pub expires: Option<UnixUs>,
-    /// Verifications in a row that Kraken refused for their nonce.
-    pub bad_nonces: u32,
+    /// Verifications in a row after which the key was refused.
+    pub refusals: u32,
 }
 
 /// What the lane's own task has to do next.
@@ -153,8 +160,7 @@ impl Drop for Queued {
 
 impl LaneCell {
     pub(crate) fn new(key: Key, lane: Lane, shared: Arc<Shared>) -> Self {
-        let state =
-            State { lane, waiting: HashMap::new(), owner: String::new(), expires: None, bad_nonces: 0 };
+        let state = State { lane, waiting: HashMap::new(), owner: String::new(), expires: None, refusals: 0 };
         Self { key, shared, state: Mutex::new(state), wake: Notify::new() }
     }
 
@@ -200,6 +206,9 @@ impl LaneCell {
         loop {
             let (now, wall) = (self.shared.clock.mono(), self.shared.clock.wall());
             let mut state = self.lock();
+            if let Some(findings) = state.lane.take_findings() {
+                self.tell(&findings);
+            }
             match state.lane.next(now, wall) {
                 Step::Send { ticket, nonce } => {
                     let waiting = state.waiting.remove(&ticket.id);
@@ -214,7 +223,11 @@ impl LaneCell {
                 }
                 Step::Verify { nonce, epoch } => {
                     drop(state);
-                    self.shared.drain.spawn(flight::verification(Arc::clone(self), nonce, epoch));
+                    self.shared.drain.spawn(check::verification(Arc::clone(self), nonce, epoch));
+                }
+                Step::Recheck { nonce, epoch } => {
+                    drop(state);
+                    self.shared.drain.spawn(check::recheck(Arc::clone(self), nonce, epoch));
                 }
                 Step::Expired(ticket) => {
                     let waiting = state.waiting.remove(&ticket.id);
@@ -237,6 +250,23 @@ impl LaneCell {
                 Step::NeedsGrant => return Next::Grant,
             }
         }
+    }
+
+    /// What came of refused nonces, for logs and counters.
+    fn tell(&self, findings: &Findings) {
+        let (metrics, label) = (&self.shared.metrics, self.key.label.as_str());
+        metrics.nonces_refused(findings.unexplained, label, NonceCause::Unexplained);
+        metrics.nonces_refused(findings.superseded, label, NonceCause::Superseded);
+        match &findings.quarantined {
+            Some(reason) => {
+                error!(key = label, %reason, "the key is in quarantine: one cancel per 5 s and nothing else");
+            }
+            None if findings.unexplained > 0 => {
+                warn!(key = label, "nothing explains a refused nonce; the key is still ours");
+            }
+            None => warn!(key = label, "a refused nonce is explained: another process has the key"),
+        }
+        self.announce();
     }
 
     fn take_off(self: &Arc<Self>, ticket: Ticket, nonce: Nonce, mut waiting: Waiting) {
@@ -282,6 +312,7 @@ impl LaneCell {
             lane: self.key.label.to_string(),
             owned: view.epoch.is_some(),
             open: view.is_ready(),
+            quarantined: view.is_quarantined(),
             in_flight: view.in_flight as u64,
             queue: view.queue_len as u64,
             rest_points_milli: view.points_level_milli,

@@ -1,6 +1,6 @@
 //! Is the key what the configuration says? Decided from Kraken's own words, `GetApiKeyInfo`.
 
-use tidegate_core::{PermissionSet, UnixUs};
+use tidegate_core::{Permission, PermissionSet, UnixUs};
 use tidegate_kraken::wire::{ApiKeyInfo, Time};
 
 use crate::key::Key;
@@ -13,10 +13,19 @@ pub(crate) fn ends_soon(expires: UnixUs, now: UnixUs) -> bool {
     expires <= now.plus_ms(EXPIRY_MARGIN_S * 1_000)
 }
 
+/// How a key differs from its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unfit {
+    /// Every difference, in words for an operator.
+    pub reason: String,
+    /// Whether it is of the right account, has not expired, and may still cancel orders.
+    pub still_cancels: bool,
+}
+
 /// Compares what Kraken says of a key with its configuration. Returns when the key expires, if it does.
 ///
 /// The error names every difference, in words for an operator; it holds no secret.
-pub(crate) fn verify(key: &Key, info: &ApiKeyInfo, now: UnixUs) -> Result<Option<UnixUs>, String> {
+pub(crate) fn verify(key: &Key, info: &ApiKeyInfo, now: UnixUs) -> Result<Option<UnixUs>, Unfit> {
     let mut differences = Vec::new();
     let known: PermissionSet = info.permissions.iter().filter_map(|token| token.parse().ok()).collect();
     let missing = known.missing(key.permissions);
@@ -34,17 +43,28 @@ pub(crate) fn verify(key: &Key, info: &ApiKeyInfo, now: UnixUs) -> Result<Option
         ));
     }
     let at_kraken = info.iban.as_deref().unwrap_or("unknown");
-    if let Some(iban) = key.iban.as_ref().filter(|iban| squeezed(iban) != squeezed(at_kraken)) {
+    let other_account = key.iban.as_ref().filter(|iban| squeezed(iban) != squeezed(at_kraken));
+    let is_other_account = other_account.is_some();
+    if let Some(iban) = other_account {
         differences.push(format!(
             "it belongs to account {at_kraken} at Kraken, and account {} is {iban} in the configuration",
             key.account
         ));
     }
     let expires = info.valid_until.as_ref().and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
-    if expires.is_some_and(|expires| ends_soon(expires, now)) {
+    let ends = expires.is_some_and(|expires| ends_soon(expires, now));
+    if ends {
         differences.push("it has expired or does so within a minute".to_owned());
     }
-    if differences.is_empty() { Ok(expires) } else { Err(differences.join("; ")) }
+    if differences.is_empty() {
+        return Ok(expires);
+    }
+    // Any of these is enough (Kraken docs: CancelOrder).
+    let may_cancel = [Permission::ModifyTrades, Permission::CloseTrades].iter().any(|permission| {
+        let one = PermissionSet::of(&[*permission]);
+        known.contains(one) && key.permissions.contains(one)
+    });
+    Err(Unfit { reason: differences.join("; "), still_cancels: may_cancel && !is_other_account && !ends })
 }
 
 /// Account identifiers are written with and without spaces.
@@ -56,7 +76,7 @@ fn squeezed(iban: &str) -> String {
 mod tests {
     use serde_json::value::RawValue;
     use serde_json::{Value, json};
-    use tidegate_core::{NonceUnit, Permission};
+    use tidegate_core::NonceUnit;
     use tidegate_kraken::{Credential, wire};
     use tidegate_lanes::{Fingerprint, GrantKey, Tier};
 
@@ -83,6 +103,7 @@ mod tests {
             permissions: PermissionSet::of(&[Permission::QueryFunds, Permission::ModifyTrades]),
             tags: Vec::new(),
             tier: Tier::PRO,
+            break_glass: false,
         }
     }
 
@@ -119,12 +140,13 @@ mod tests {
             ("validUntil", json!(in_a_minute.to_string()), "expired"),
             ("validUntil", json!("1700000000"), "expired"),
         ] {
-            let reason = verify(&key(), &info(name, value), NOW).expect_err(words);
+            let reason = verify(&key(), &info(name, value), NOW).expect_err(words).reason;
             assert!(reason.contains(words), "{reason:?} does not say {words:?}");
         }
         let all = json!({"permissions": [], "nonceWindow": 1, "iban": "X", "validUntil": "1"});
         let raw = RawValue::from_string(all.to_string()).expect("JSON");
-        let reason = verify(&key(), &wire::read(Some(&raw)).expect("key info"), NOW).expect_err("all wrong");
+        let reason =
+            verify(&key(), &wire::read(Some(&raw)).expect("key info"), NOW).expect_err("all wrong").reason;
         assert_eq!(reason.split("; ").count(), 4, "{reason}");
     }
 

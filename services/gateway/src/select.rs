@@ -100,7 +100,7 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
             let report = &lane.report;
             let open = match report.state() {
                 v1::LaneState::Open => true,
-                v1::LaneState::CancelsOnly => cancels,
+                v1::LaneState::CancelsOnly | v1::LaneState::Quarantined => cancels,
                 _ => false,
             };
             let candidate = Candidate {
@@ -109,9 +109,13 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
                 permissions: lane.permissions,
                 ready: open && executor.is_some_and(|e| !is_tried(e)),
                 predicted_wait_ms: u64::from(report.predicted_wait_ms),
+                last_resort: report.break_glass
+                    || report.state() == v1::LaneState::Quarantined
+                    || report.held_back_ms > 0,
+                // Whoever owns the lanes knows better.
+                busy: false,
                 tags: report.tags.clone(),
                 local: executor.is_some_and(|e| e.name == "local"),
-                last_resort: report.break_glass,
             };
             (executor, candidate)
         })

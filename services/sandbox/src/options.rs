@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{FaultSpec, Lockout, Tier};
+use crate::exchange::{FaultSpec, KeyChange, Lockout, Tier};
 
 /// The longest delay that is taken: ten minutes.
 const DELAY_MAX_MS: u64 = 600_000;
@@ -89,6 +89,8 @@ pub(crate) struct Change {
     lockout: Option<Lockout>,
     key_info_casing: Option<Casing>,
     visibility_lag_ms: Option<u64>,
+    /// Settings of keys, as their owner would change them at Kraken.
+    pub(crate) keys: Vec<KeyChange>,
     /// Forgets the faults that still wait, before new ones are added.
     pub(crate) clear_faults: bool,
     /// Faults to add behind those that wait.

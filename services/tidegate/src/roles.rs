@@ -182,6 +182,7 @@ impl House {
                 deployment: config.deployment.name.to_string(),
                 owner: OwnerId::fresh(),
                 advertise,
+                egress: config.kraken.egress.to_string(),
                 queue_len_max: config.executor.queue_len_max,
                 request_bytes_max: config.gateway.max_request_bytes,
                 total_timeout: Duration::from_millis(config.kraken.total_timeout_ms),

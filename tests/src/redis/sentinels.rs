@@ -93,7 +93,8 @@ impl RedisSentinels {
         self.at(port)
     }
 
-    fn at(&mut self, port: u16) -> anyhow::Result<&mut RedisServer> {
+    /// The store at a port, primary or not.
+    pub fn at(&mut self, port: u16) -> anyhow::Result<&mut RedisServer> {
         self.stores.iter_mut().find(|store| store.port() == port).context("the sentinels name a stranger")
     }
 

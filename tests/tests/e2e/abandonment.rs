@@ -93,6 +93,20 @@ async fn a_cancel_gets_past_a_hung_read_at_once_and_past_a_hung_order_within_a_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_does_not_wait_at_all_where_another_lane_takes_it() {
+    let house = House::build(Plan::default()).await.expect("a house");
+    // The key that may do least is the first choice for a cancel, and it is the one that hangs.
+    let config = house.config(&["sandbox-trade", "sandbox-all"], "").expect("a config");
+    let process = house.all("one", &config).await.expect("the process");
+    let gateway = channel(&process).await.expect("a channel");
+    let took = cancel_behind(&house, &gateway, "AddOrder").await;
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    let log = requests(&house, "CancelOrder").await;
+    assert_eq!(log[0]["key"], "sandbox-all", "{log:?}");
+    assert!(!process.log().contains("the lane goes on without it"), "{}", process.log_tail());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hung_call_holds_up_others_for_five_seconds_and_no_longer() {
     let (house, _process, gateway) = one_lane().await;
     hang(&house, "Balance").await;

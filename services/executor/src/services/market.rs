@@ -2,7 +2,8 @@
 
 use tidegate_core::{Error, ErrorKind};
 use tidegate_kraken::wire::Wire;
-use tidegate_kraken::{Params, classify};
+use tidegate_kraken::{BodyFault, CallFault, Params, ReadFault, classify};
+use tidegate_lanes::Traffic;
 use tidegate_proto::v1::market_data_service_server::MarketDataService;
 use tidegate_proto::v1::{
     GetAssetPairsRequest, GetAssetPairsResponse, GetAssetsRequest, GetAssetsResponse, GetServerTimeRequest,
@@ -28,6 +29,8 @@ impl Api {
                 .retry_after_ms(500)
                 .with_fact("endpoint", name)
         };
+        let egress = &self.lanes.shared.egress;
+        egress.admit(Traffic::Public).map_err(|held| egress.refusal(endpoint, held))?;
         let left = info.answer_by.saturating_duration_since(Instant::now());
         let answered = self.rest.call_public(endpoint, &params, left).await;
         let metrics = &self.lanes.shared.metrics;
@@ -36,6 +39,9 @@ impl Api {
             Err(fault) if fault.is_not_sent() => Sent::NotSent,
             Err(_) => Sent::Lost,
         });
+        if let Err(CallFault::Read(ReadFault::Body(BodyFault::HttpStatus(status)))) = &answered {
+            egress.http_status(*status, None);
+        }
         let reply = answered.map_err(|fault| unavailable(fault.to_string()))?;
         if let Some(refusal) = classify(&reply.errors).refusal {
             metrics.kraken_error(name, refusal.row.unwrap_or("unknown"));

@@ -21,7 +21,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SERVER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SERVER};
 use reqwest::{Certificate, Client, Response, Url, redirect, retry};
 use rustls::crypto::CryptoProvider;
 use tidegate_core::{Endpoint, Verb};
@@ -300,6 +300,11 @@ impl Head {
     /// HTTP status.
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
+    }
+
+    /// What the edge in front of Kraken says of when to come again, in seconds, if it does.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        self.response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
     }
 
     /// Reads the body up to the client's limit and opens the envelope.

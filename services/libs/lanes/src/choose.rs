@@ -18,12 +18,15 @@ pub struct Candidate {
     pub ready: bool,
     /// How long a call would wait there, in milliseconds.
     pub predicted_wait_ms: u64,
+    /// Whether it is to serve only where no other lane does: its key is kept for emergencies or in quarantine, or its address
+    /// has trouble. Of an emergency key the caller makes a candidate for cancels alone.
+    pub last_resort: bool,
+    /// Whether the call would have to wait there for another that may hang, where it must not (a cancel).
+    pub busy: bool,
     /// What the configuration calls it, for callers who ask for a kind of key.
     pub tags: Vec<String>,
     /// Whether it is owned by the chooser's own process.
     pub local: bool,
-    /// Whether it serves only where no other lane does: a break-glass key. The caller leaves it out of all but cancels.
-    pub last_resort: bool,
 }
 
 /// Why no key serves a call.
@@ -57,8 +60,8 @@ pub enum ChooseError {
 
 /// Ranks the lanes that may serve a call, best first; never empty.
 ///
-/// Account and tag first, then permissions, then: ready, not kept for emergencies, least privileged (so that a key that may do more is not
-/// exposed to calls that need less), least predicted wait, local, label.
+/// Account and tag first, then permissions, then: ready, no last resort, not busy, least privileged (so that a key that may do
+/// more is not exposed to calls that need less), least predicted wait, local, label.
 pub fn choose<'a>(
     needs: Needs,
     account: &AccountName,
@@ -88,7 +91,7 @@ pub fn choose<'a>(
         return Err(ChooseError::NotReady { labels });
     }
     found.sort_by_key(|c| {
-        (c.last_resort, c.permissions.len(), c.predicted_wait_ms, Reverse(c.local), c.label.clone())
+        (c.last_resort, c.busy, c.permissions.len(), c.predicted_wait_ms, Reverse(c.local), c.label.clone())
     });
     Ok(found)
 }
@@ -173,9 +176,10 @@ mod tests {
             permissions: PermissionSet::of(permissions),
             ready: true,
             predicted_wait_ms: 0,
+            last_resort: false,
+            busy: false,
             tags: Vec::new(),
             local: false,
-            last_resort: false,
         }
     }
 
@@ -193,10 +197,12 @@ mod tests {
         let b = Candidate { predicted_wait_ms: 3, ..candidate("b", &[P::QueryFunds]) };
         let c = Candidate { predicted_wait_ms: 3, local: true, ..candidate("c", &[P::QueryFunds]) };
         let d = Candidate { predicted_wait_ms: 3, local: true, ..candidate("d", &[P::QueryFunds]) };
+        let least = Candidate { last_resort: true, ..candidate("e", &[P::QueryFunds]) };
+        let busy = Candidate { busy: true, ..candidate("b2", &[P::QueryFunds]) };
         let down = Candidate { ready: false, ..candidate("down", &[P::QueryFunds]) };
         let foreign = Candidate { account: "sub".parse().expect("a label"), ..candidate("x", &P::ALL) };
-        let pool = [foreign, d, all.clone(), down, b, a, c];
-        assert_eq!(labels("Balance", None, &pool), ["c", "d", "b", "a", "all"]);
+        let pool = [least, busy, foreign, d, all.clone(), down, b, a, c];
+        assert_eq!(labels("Balance", None, &pool), ["c", "d", "b", "a", "all", "b2", "e"]);
         let spare = Candidate { last_resort: true, ..candidate("spare", &[P::CloseTrades]) };
         let trade = candidate("trade", &[P::ModifyTrades, P::CloseTrades]);
         assert_eq!(labels("CancelOrder", None, &[spare.clone(), trade.clone()]), ["trade", "spare"]);

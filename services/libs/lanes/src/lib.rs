@@ -11,6 +11,7 @@
 //! trait with I/O behind it; [`MemoryStore`] runs [`apply`] itself, [`RedisStore`] runs scripts that mirror it, and
 //! a test holds the two together.
 
+mod breaker;
 mod budget;
 mod choose;
 mod grant;
@@ -22,6 +23,7 @@ mod placement;
 mod queue;
 mod store;
 
+pub use breaker::{Breaker, FAILURES_MAX, Held, LOCKOUT_US, Traffic, Trouble};
 pub use budget::{Admission, RestCounter, Tier};
 pub use choose::{Candidate, ChooseError, choose};
 pub use grant::{
@@ -32,7 +34,9 @@ pub use grant::{
 pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
-    End, GrantRefused, Lane, LaneConfig, LaneState, LaneView, RENEW_EVERY_US, Step, SubmitRefusal, Want,
+    CANCEL_EVERY_US, End, FENCE_AGAIN_MAX_US, FENCE_AGAIN_US, Findings, GrantRefused, KeyUse, LOOK_AGAIN_US,
+    Lane, LaneConfig, LaneState, LaneView, NOTED_FOR_US, NonceVerdict, RECHECK_SOON_US, RENEW_EVERY_US, Step,
+    SubmitRefusal, Want,
 };
 pub use nonce::{NonceError, NonceSource};
 pub use placement::propose;

@@ -66,6 +66,15 @@ impl NonceSource {
         self.hi_us = self.hi_us.max(hi_us);
     }
 
+    /// Lets the next nonce lie at `floor_us` (microseconds since 1970) or above, inside the range as it is or will be. Returns
+    /// the lowest such nonce; `None`, and nothing is changed, if it is too far from the clock.
+    pub fn raise(&mut self, floor_us: u64, wall: UnixUs) -> Option<Nonce> {
+        let first = self.first(floor_us);
+        self.plausible(first, wall).ok()?;
+        self.last = self.last.max(Some(Nonce(first.0.saturating_sub(1))));
+        Some(first)
+    }
+
     /// The range, microseconds since 1970, the end exclusive; `None` without one.
     pub const fn range_us(&self) -> Option<(u64, u64)> {
         if self.hi_us == 0 { None } else { Some((self.lo_us, self.hi_us)) }

@@ -14,6 +14,8 @@ pub struct TicketId(pub u64);
 impl TicketId {
     /// The verification call, which the lane makes on its own account.
     pub const VERIFICATION: Self = Self(0);
+    /// The verification that is repeated while the lane is open.
+    pub const RECHECK: Self = Self(u64::MAX);
 }
 
 impl fmt::Display for TicketId {
@@ -130,6 +132,11 @@ impl PriorityQueue {
     /// Takes everything out, first to last.
     pub fn take_all(&mut self) -> Vec<Ticket> {
         self.classes.iter_mut().flat_map(|class| class.drain(..)).collect()
+    }
+
+    /// Takes out everything that is less urgent than this class, first to last.
+    pub fn take_below(&mut self, priority: Priority) -> Vec<Ticket> {
+        self.classes[priority as usize + 1..].iter_mut().flat_map(|class| class.drain(..)).collect()
     }
 
     /// The earliest deadline of all that wait.

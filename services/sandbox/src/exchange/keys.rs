@@ -99,6 +99,19 @@ impl fmt::Debug for SandboxKey {
     }
 }
 
+/// Other settings for a key while the exchange runs: what is not named stays as it is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeyChange {
+    /// The public half.
+    key: String,
+    permission_tokens: Option<Vec<String>>,
+    nonce_window: Option<u64>,
+    /// Unix seconds; 0 is never.
+    valid_until: Option<u64>,
+    ip_allowlist: Option<Vec<String>>,
+}
+
 /// A key that cannot be used. The text names the key's label.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -114,6 +127,9 @@ pub enum KeyError {
     /// An entry of the address list is neither an address nor a network.
     #[error("key {0}: {1:?} is neither an address nor a network")]
     Address(String, String),
+    /// Nobody has such a key.
+    #[error("no key {0:?}")]
+    Unknown(String),
     /// Another key has the same public half.
     #[error("key {0}: another key has the same api_key")]
     Twice(String),
@@ -199,16 +215,37 @@ impl KeyRing {
         }
         let secret = STANDARD.decode(&key.secret).map_err(|_| KeyError::Secret(label()))?;
         let signer = Signer::new(&secret).ok_or_else(|| KeyError::Secret(label()))?;
-        if let Some(token) = key.permission_tokens.iter().find(|token| !PERMISSIONS.contains(&token.as_str()))
-        {
-            return Err(KeyError::Permission(label(), token.clone()));
-        }
-        let network =
-            |text: &String| Network::parse(text).ok_or_else(|| KeyError::Address(label(), text.clone()));
-        let allowlist = key.ip_allowlist.iter().map(network).collect::<Result<_, _>>()?;
+        let allowlist = judge(&key.label, &key.permission_tokens, &key.ip_allowlist)?;
         self.by_api_key.insert(key.api_key.as_str().into(), self.states.len());
         let (nonce, counter) = (NonceState::new(key.nonce_window), Counter::default());
         self.states.push(KeyState { key, signer, account, nonce, counter, last_used_us: None, allowlist });
+        Ok(())
+    }
+
+    /// Changes settings of keys, all or none.
+    pub(crate) fn change(&mut self, changes: &[KeyChange]) -> Result<(), KeyError> {
+        let mut judged = Vec::new();
+        for change in changes {
+            let index = self.find(&change.key).ok_or_else(|| KeyError::Unknown(change.key.clone()))?;
+            let mut key = self.get(index).key.clone();
+            if let Some(tokens) = &change.permission_tokens {
+                key.permission_tokens.clone_from(tokens);
+            }
+            if let Some(list) = &change.ip_allowlist {
+                key.ip_allowlist.clone_from(list);
+            }
+            if let Some(until_s) = change.valid_until {
+                key.valid_until = (until_s > 0).then_some(until_s);
+            }
+            key.nonce_window = change.nonce_window.unwrap_or(key.nonce_window);
+            let allowlist = judge(&key.label, &key.permission_tokens, &key.ip_allowlist)?;
+            judged.push((index, key, allowlist));
+        }
+        for (index, key, allowlist) in judged {
+            let state = self.get_mut(index);
+            state.nonce.set_window(key.nonce_window);
+            (state.key, state.allowlist) = (key, allowlist);
+        }
         Ok(())
     }
 
@@ -224,6 +261,16 @@ impl KeyRing {
     pub(crate) fn get_mut(&mut self, index: usize) -> &mut KeyState {
         &mut self.states[index]
     }
+}
+
+/// The networks of a list, if they and the permissions exist.
+fn judge(label: &str, tokens: &[String], list: &[String]) -> Result<Vec<Network>, KeyError> {
+    if let Some(token) = tokens.iter().find(|token| !PERMISSIONS.contains(&token.as_str())) {
+        return Err(KeyError::Permission(label.to_owned(), token.clone()));
+    }
+    let network =
+        |text: &String| Network::parse(text).ok_or_else(|| KeyError::Address(label.to_owned(), text.clone()));
+    list.iter().map(network).collect()
 }
 
 /// An address with the number of leading bits that count.

@@ -36,7 +36,7 @@ mod tape;
 pub use counter::Tier;
 pub use endpoints::{EndpointRow, table};
 pub use faults::{Fault, FaultSpec, True};
-pub use keys::{KeyError, Otp, SandboxKey, account_iban, keys, parse_keys};
+pub use keys::{KeyChange, KeyError, Otp, SandboxKey, account_iban, keys, parse_keys};
 pub use lockout::Lockout;
 pub use reply::{Delivery, Reply};
 pub use request::{Admitted, Arrived, Pauses, Request, Ticket};
@@ -316,6 +316,7 @@ impl Exchange {
         let change: Change = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let switches = self.switches.changed(&change)?;
         self.faults.check_room(change.faults.len(), change.clear_faults)?;
+        self.keys.change(&change.keys).map_err(|error| error.to_string())?;
         self.switches = switches;
         if change.clear_faults {
             self.faults.clear();

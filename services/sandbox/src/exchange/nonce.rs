@@ -23,6 +23,14 @@ impl NonceState {
         Self { window, highest: None, used: BTreeSet::new() }
     }
 
+    /// Sets another window. What was used inside a narrower one is not known any more, so it counts as unused.
+    pub(crate) fn set_window(&mut self, window: u64) {
+        self.window = window;
+        if window == 0 {
+            self.used.clear();
+        }
+    }
+
     /// The highest nonce accepted so far.
     pub(crate) fn highest(&self) -> Option<u64> {
         self.highest

@@ -130,10 +130,17 @@ async fn a_read_is_good_or_refused_with_our_mark_and_sent_once() {
     before = reads().await;
     account.get_balance(v1::GetBalanceRequest::default()).await.expect("a balance at the second try");
     assert_eq!(reads().await - before, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_is_signed_twice_at_the_most() {
+    let (house, _process, gateway) = house().await;
+    let mut account = AccountServiceClient::new(gateway);
+    let reads = || async { house.pages.requests("Balance").await.expect("a log").len() };
     for _ in 0..2 {
         fault(&house.pages, "Balance", "error", "EAPI:Invalid nonce").await;
     }
-    before = reads().await;
+    let before = reads().await;
     let status = expect_marked("two", account.get_balance(v1::GetBalanceRequest::default()).await);
     assert_eq!(reads().await - before, 2, "at most one more try");
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");

@@ -15,7 +15,12 @@ impl Lane {
             return Err(SubmitRefusal::Draining);
         }
         let leased = now < self.lease_until || (self.is_adrift(now) && ticket.priority == Priority::Cancel);
-        if !matches!(self.state, LaneState::Verifying | LaneState::Open) || !leased {
+        let takes = match self.state {
+            LaneState::Verifying | LaneState::Open => true,
+            LaneState::Quarantined { .. } => ticket.priority == Priority::Cancel,
+            LaneState::Idle | LaneState::Refused { .. } => false,
+        };
+        if !takes || !leased {
             return Err(SubmitRefusal::NotOpen);
         }
         let milli = ticket.points_milli();
@@ -51,6 +56,7 @@ impl Lane {
             lease_left_ms: self.lease_until.ms_since(now),
             permissions: self.config.permissions,
             in_flight: self.flights.len(),
+            cancels_wait: self.flights.blocks_cancels(),
             queue_len: self.queue.len(),
             predicted_wait_ms: ms_up(wait_us),
             points_level_milli: self.counter.level_milli(now),

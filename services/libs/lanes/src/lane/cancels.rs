@@ -9,7 +9,7 @@
 use tidegate_core::{MonoUs, UnixUs};
 
 use super::{Admission, Lane, LaneState, Step};
-use crate::queue::{Priority, Ticket, TicketId};
+use crate::queue::{Priority, TicketId};
 
 impl Lane {
     /// The store did not answer a request for the grant. From the end of the lease on, cancels go on without it.
@@ -19,20 +19,21 @@ impl Lane {
 
     /// Whether cancels, and nothing else, are sent: the lease has ended and the store is away.
     pub fn is_adrift(&self, now: MonoUs) -> bool {
-        self.adrift && self.state == LaneState::Open && !self.draining && now >= self.lease_until
+        self.adrift && self.takes_cancels_now() && !self.draining && now >= self.lease_until
     }
 
-    /// Kraken refused a nonce that was drawn without a lease: somebody else has the key. What waits is handed back.
-    /// `None` if the lane is not adrift, so that the refusal means something else.
-    #[must_use = "the calls that were handed back still wait for an answer"]
-    pub fn superseded(&mut self, now: MonoUs) -> Option<Vec<Ticket>> {
-        self.is_adrift(now).then(|| self.grant_lost())
+    /// Whether the state is one in which a cancel may leave, if the key is ours.
+    const fn takes_cancels_now(&self) -> bool {
+        matches!(self.state, LaneState::Open | LaneState::Quarantined { .. })
     }
 
     /// The next cancel without a lease; everything else waits for the store.
     pub(super) fn next_adrift(&mut self, now: MonoUs, wall: UnixUs) -> Step {
         let first = self.queue.iter().next().filter(|ticket| ticket.priority == Priority::Cancel).copied();
         let Some(ticket) = first.filter(|_| self.is_adrift(now)) else { return Step::NeedsGrant };
+        if self.is_cancel_early(now) {
+            return Step::NeedsGrant;
+        }
         let affordable = self.counter.admit(now, ticket.points_milli(), false) == Admission::Now;
         let room = self.nonces.peek_lowest(wall).is_ok_and(|nonce| self.flights.has_room(nonce));
         if !affordable || !room {
@@ -41,6 +42,7 @@ impl Lane {
         match self.launch(ticket.id, ticket.priority, ticket.points_milli(), now, wall) {
             Ok(nonce) => {
                 self.queue.remove(ticket.id);
+                self.slow_down(now);
                 Step::Send { ticket, nonce }
             }
             Err(step) => step,
@@ -50,7 +52,8 @@ impl Lane {
     /// Whether the first that waits is a cancel that would leave now, were it not for a call in flight.
     pub(super) fn is_cancel_blocked(&self, now: MonoUs, wall: UnixUs) -> bool {
         let first = self.queue.iter().next().filter(|ticket| ticket.priority == Priority::Cancel);
-        self.state == LaneState::Open
+        self.takes_cancels_now()
+            && !self.is_cancel_early(now)
             && (now < self.lease_until || self.adrift)
             && first.is_some_and(|t| self.counter.admit(now, t.points_milli(), false) == Admission::Now)
             && self.nonces.peek(wall).is_ok_and(|nonce| !self.flights.has_room(nonce))
@@ -59,6 +62,7 @@ impl Lane {
     /// Gives a call in flight up. It may still reach Kraken, so its points stay held.
     pub(super) fn abandon(&mut self, ticket: TicketId, now: MonoUs) {
         let Some(flight) = self.flights.end(ticket) else { return };
+        self.flights.landed(&flight, true);
         if flight.points_milli > 0 {
             self.flights.linger(&flight, now);
         }

@@ -3,6 +3,8 @@
 //! *Invariant:* with window 0 there is at most one. With window `w` there may be several while the newest nonce is
 //! less than `w - margin` above the oldest in flight, because Kraken takes a nonce that is late by less than `w`.
 
+use std::collections::VecDeque;
+
 use tidegate_core::{MonoUs, Nonce};
 
 use crate::queue::{Priority, TicketId};
@@ -15,6 +17,9 @@ const ABANDON_US: u64 = 5_000_000;
 const ABANDON_FOR_CANCEL_US: u64 = 1_000_000;
 /// What a call is taken to last before one has been seen.
 const FIRST_GUESS_US: u64 = 50_000;
+
+/// Calls that are remembered after their flight: what a lane sends within a second at the most, several times over.
+const PAST_MAX: usize = 4_096;
 
 /// One call in flight.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +60,17 @@ struct Lingering {
     until: MonoUs,
 }
 
+/// A call that is no longer in flight and may still be answered, or whose answer is still to be judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Past {
+    ticket: TicketId,
+    pub nonce: Nonce,
+    pub epoch: u64,
+    pub adrift: bool,
+    /// Whether the lane went on without an answer.
+    pub abandoned: bool,
+}
+
 /// All calls in flight, by rising nonce.
 #[derive(Clone, Debug)]
 pub(super) struct Flights {
@@ -62,13 +78,22 @@ pub(super) struct Flights {
     len_max: usize,
     flights: Vec<Flight>,
     lingering: Vec<Lingering>,
+    /// The newest last.
+    past: VecDeque<Past>,
     average_us: u64,
 }
 
 impl Flights {
     pub(super) fn new(window: u64, len_max: usize) -> Self {
         let len_max = if window == 0 { 1 } else { len_max.max(1) };
-        Self { window, len_max, flights: Vec::new(), lingering: Vec::new(), average_us: FIRST_GUESS_US }
+        Self {
+            window,
+            len_max,
+            flights: Vec::new(),
+            lingering: Vec::new(),
+            past: VecDeque::new(),
+            average_us: FIRST_GUESS_US,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -87,6 +112,15 @@ impl Flights {
         self.flights.len() < self.len_max && nonce.0.saturating_sub(oldest.nonce.0) < span
     }
 
+    /// Whether a cancel would find the way blocked: a read in flight is given up for it at once, anything else is not.
+    pub(super) fn blocks_cancels(&self) -> bool {
+        let waits = |flight: &Flight| flight.abandon_at(true).is_none_or(|at| at > flight.sent_at);
+        match self.window {
+            0 => self.flights.iter().any(waits),
+            _ => self.flights.len() >= self.len_max,
+        }
+    }
+
     pub(super) fn start(&mut self, flight: Flight) {
         self.flights.push(flight);
     }
@@ -98,6 +132,20 @@ impl Flights {
     pub(super) fn end(&mut self, ticket: TicketId) -> Option<Flight> {
         let at = self.flights.iter().position(|flight| flight.ticket == ticket)?;
         Some(self.flights.remove(at))
+    }
+
+    /// Remembers a call that is no longer in flight, for as long as its answer may still be looked at.
+    pub(super) fn landed(&mut self, flight: &Flight, abandoned: bool) {
+        if self.past.len() >= PAST_MAX {
+            self.past.pop_front();
+        }
+        let Flight { ticket, nonce, epoch, adrift, .. } = *flight;
+        self.past.push_back(Past { ticket, nonce, epoch, adrift, abandoned });
+    }
+
+    /// The newest call of this name that is no longer in flight.
+    pub(super) fn past(&self, ticket: TicketId) -> Option<Past> {
+        self.past.iter().rev().find(|past| past.ticket == ticket).copied()
     }
 
     /// Learns from an answered call how long calls take: an eighth of the way to the newest.
@@ -207,5 +255,108 @@ mod tests {
         assert!((7_900..=8_100).contains(&flights.wait_us(1)), "{}", flights.wait_us(1));
         flights.start(flight(1, 1));
         assert_eq!(flights.wait_us(2), 3 * flights.wait_us(0));
+    }
+}
+
+#[cfg(test)]
+mod window_tests {
+    use proptest::prelude::*;
+    use tidegate_core::NonceUnit;
+
+    use super::*;
+
+    const NOW_US: u64 = 1_795_000_000_000_000;
+
+    const fn ticks_per_ms(unit: NonceUnit) -> u64 {
+        match unit {
+            NonceUnit::Ms => 1,
+            NonceUnit::Us => 1_000,
+            NonceUnit::Ns => 1_000_000,
+        }
+    }
+
+    fn flight(nonce: u64) -> Flight {
+        Flight {
+            ticket: TicketId(nonce),
+            nonce: Nonce(nonce),
+            epoch: 1,
+            points_milli: 0,
+            sent_at: MonoUs(0),
+            priority: Priority::Read,
+            adrift: false,
+        }
+    }
+
+    fn units() -> impl Strategy<Value = NonceUnit> {
+        prop::sample::select(vec![NonceUnit::Ms, NonceUnit::Us, NonceUnit::Ns])
+    }
+
+    /// Windows of some ticks and of some time, and those with which arithmetic could go wrong.
+    fn windows() -> impl Strategy<Value = u64> {
+        prop_oneof![0_u64..30, 30_u64..100_000, Just(10_000_000_000), Just(u64::MAX - 1), Just(u64::MAX)]
+    }
+
+    proptest! {
+        /// Whatever is in flight together may arrive in any order, and Kraken takes all of it: also where the window's edge is
+        /// outside, and where an answer comes back in any order.
+        #[test]
+        fn what_is_in_flight_together_may_arrive_in_any_order(
+            unit in units(),
+            window in windows(),
+            steps in prop::collection::vec((0_u64..40_000, any::<prop::sample::Index>(), 0_u8..3), 1..200),
+        ) {
+            let mut flights = Flights::new(window, 256);
+            let (mut nonce, mut highest, mut on_the_way) = (unit.from_us(tidegate_core::UnixUs(NOW_US)).0, 0, Vec::new());
+            for (gap, which, kind) in steps {
+                if kind < 2 {
+                    let next = nonce + 1 + gap * ticks_per_ms(unit) / 1_000;
+                    if flights.has_room(Nonce(next)) {
+                        nonce = next;
+                        flights.start(flight(nonce));
+                        on_the_way.push(nonce);
+                    }
+                } else if !on_the_way.is_empty() {
+                    let n: u64 = on_the_way.swap_remove(which.index(on_the_way.len()));
+                    // The stricter reading: a nonce that is late by the whole window is refused, and one by less is taken.
+                    let taken = if window == 0 { n > highest } else { n > highest || highest - n < window };
+                    prop_assert!(taken, "{} after {} with window {}", n, highest, window);
+                    highest = highest.max(n);
+                    flights.end(TicketId(n));
+                }
+                prop_assert!(window > 0 || on_the_way.len() <= 1);
+            }
+        }
+
+        /// The margin is a tenth of the window, at least a tick, in whatever unit the key counts.
+        #[test]
+        fn the_edge_is_where_the_margin_says(unit in units(), ms in 1_u64..100_000, base in 1_u64..1_000_000) {
+            let window = ms * ticks_per_ms(unit);
+            let mut flights = Flights::new(window, 256);
+            flights.start(flight(base));
+            let margin = (window / 10).max(1);
+            let last = (base + window - margin).saturating_sub(1);
+            prop_assert!(last <= base || flights.has_room(Nonce(last)));
+            prop_assert!(!flights.has_room(Nonce(last + 1)));
+            // As time: nine tenths of what the window covers, to a tick.
+            let span_us = unit.ticks_to_us_ceil(window - margin);
+            prop_assert!(span_us <= ms * 1_000 - ms * 100 + unit.ticks_to_us_ceil(1));
+        }
+    }
+
+    #[test]
+    fn a_thousand_calls_a_second_find_room_at_fifty_milliseconds() {
+        for unit in [NonceUnit::Ms, NonceUnit::Us, NonceUnit::Ns] {
+            let mut flights = Flights::new(10_000 * ticks_per_ms(unit), 256);
+            // One call each millisecond for ten seconds; each ends after 50.
+            for ms in 0..10_000 {
+                let nonce = unit.from_us(tidegate_core::UnixUs(NOW_US + ms * 1_000)).0;
+                if ms >= 50 {
+                    flights.end(TicketId(unit.from_us(tidegate_core::UnixUs(NOW_US + (ms - 50) * 1_000)).0));
+                }
+                assert!(flights.has_room(Nonce(nonce)), "at {ms} ms in {unit}");
+                flights.start(flight(nonce));
+            }
+            assert_eq!(flights.len(), 50);
+        }
     }
 }

@@ -11,13 +11,27 @@
 mod admit;
 mod cancels;
 mod flight;
+mod foreign;
+mod recheck;
+#[cfg(test)]
+mod recheck_tests;
 #[cfg(test)]
 mod tests;
+mod trouble;
+#[cfg(test)]
+mod trouble_tests;
 mod types;
 
 use tidegate_core::{MonoUs, UnixUs};
 
 use self::flight::{Flight, Flights};
+pub use self::foreign::KeyUse;
+use self::recheck::Looks;
+pub use self::recheck::{LOOK_AGAIN_US, RECHECK_SOON_US};
+pub use self::trouble::{
+    CANCEL_EVERY_US, FENCE_AGAIN_MAX_US, FENCE_AGAIN_US, Findings, NOTED_FOR_US, NonceVerdict,
+};
+use self::trouble::{Pauses, Suspicion};
 pub use self::types::{
     End, GrantRefused, LaneConfig, LaneState, LaneView, RENEW_EVERY_US, Step, SubmitRefusal, Want,
 };
@@ -60,6 +74,15 @@ pub struct Lane {
     /// Whether the store does not answer: cancels go on without a lease.
     adrift: bool,
     trouble: Option<NonceError>,
+    /// Whether Kraken accepted a fence of this epoch.
+    fenced: bool,
+    /// The wall clock at the newest draw.
+    drawn_at: Option<UnixUs>,
+    /// The wall clock at the draw before the repeated verification, if all draws since were of one epoch.
+    idle_since: Option<UnixUs>,
+    suspicion: Suspicion,
+    pauses: Pauses,
+    looks: Looks,
 }
 
 impl Lane {
@@ -82,6 +105,12 @@ impl Lane {
             cancel_blocked: false,
             adrift: false,
             trouble: None,
+            fenced: false,
+            drawn_at: None,
+            idle_since: None,
+            suspicion: Suspicion::default(),
+            pauses: Pauses::default(),
+            looks: Looks::of(&config.label),
             config,
         }
     }
@@ -173,9 +202,11 @@ impl Lane {
                 _ => self.grant_lost(),
             });
         };
+        let mut handed_back = Vec::new();
         if self.epoch == Some(epoch) {
             self.nonces.extend(hi_us);
             self.counter.ceiling_written();
+            handed_back = self.ours_after_all(sent_at, now);
         } else if first_of_epoch && epoch > self.epoch_seen {
             self.nonces.start(lo_us, hi_us, wall).map_err(GrantRefused)?;
             // Nobody between our last epoch and this one: what we know of the counter is better than the record.
@@ -188,7 +219,11 @@ impl Lane {
             // A hand-over that was under way ended with the epoch that it was to give back.
             self.draining = false;
             (self.verify_at, self.verify_pause_us) = (now, VERIFY_AGAIN_US);
-            if !matches!(self.state, LaneState::Refused { .. }) {
+            self.fenced = false;
+            self.drawn_at = None;
+            self.suspicion.superseded();
+            if !self.state.is_closed() {
+                self.suspicion.fenced();
                 self.state = LaneState::Verifying;
             }
         } else {
@@ -197,7 +232,7 @@ impl Lane {
         }
         let ttl_us = expires_us.saturating_sub(store_now_us);
         self.lease_until = self.lease_until.max(sent_at.plus_us(ttl_us - ttl_us / 10));
-        Ok(Vec::new())
+        Ok(handed_back)
     }
 
     /// The key is somebody else's. What waits is handed back unsent; what is in flight stays so until it ends.
@@ -207,19 +242,33 @@ impl Lane {
         self.queue.take_all()
     }
 
-    /// Kraken accepted the verification of this epoch and what it says of the key agrees with the configuration.
-    /// `false` if the epoch is over.
+    /// Kraken accepted the verification of this epoch and what it says of the key agrees with the configuration: that opens the
+    /// lane, also one that was refused or quarantined. `false` if the epoch is over, or the lane open already.
     pub fn verified(&mut self, epoch: u64) -> bool {
-        let current = self.epoch == Some(epoch) && self.state == LaneState::Verifying;
+        let waits = match self.state {
+            LaneState::Verifying | LaneState::Quarantined { .. } => true,
+            LaneState::Refused { .. } => self.looks.is_looking(),
+            LaneState::Idle | LaneState::Open => false,
+        };
+        let current = self.epoch == Some(epoch) && waits;
         if current {
+            if matches!(self.state, LaneState::Quarantined { .. }) {
+                self.end_quarantine();
+            }
+            self.fenced = true;
+            self.suspicion.fenced();
+            self.looks.opened();
             self.state = LaneState::Open;
         }
         current
     }
 
-    /// The key must not be used: it is bad, or disagrees with its configuration. What waits is handed back.
+    /// The key must not be used: it is bad, or disagrees with its configuration. What waits is handed back. It is not looked
+    /// at again ([`Self::refuse_until`] does that).
     #[must_use = "the calls that were handed back still wait for an answer"]
     pub fn refuse(&mut self, reason: impl Into<String>) -> Vec<Ticket> {
+        self.looks.never();
+        self.fenced = false;
         self.state = LaneState::Refused { reason: reason.into() };
         self.queue.take_all()
     }
@@ -241,12 +290,17 @@ impl Lane {
             return Step::Abandon(ticket);
         }
         match self.state {
-            LaneState::Refused { .. } => Step::Idle,
+            LaneState::Refused { .. } => self.next_look(now, wall),
+            LaneState::Quarantined { .. } if self.epoch.is_none() && self.draining => Step::Idle,
+            LaneState::Quarantined { .. } if now < self.lease_until => self.next_in_quarantine(now, wall),
+            LaneState::Quarantined { .. } if self.adrift => self.next_adrift(now, wall),
+            LaneState::Quarantined { .. } => Step::NeedsGrant,
             LaneState::Idle if self.draining => Step::Idle,
             LaneState::Idle => Step::NeedsGrant,
             LaneState::Open if now >= self.lease_until && self.adrift => self.next_adrift(now, wall),
             LaneState::Verifying | LaneState::Open if now >= self.lease_until => Step::NeedsGrant,
             LaneState::Verifying => self.next_verification(now, wall),
+            LaneState::Open if self.suspicion.is_open() => self.next_while_unsure(now, wall),
             LaneState::Open => self.next_call(now, wall),
         }
     }
@@ -254,10 +308,9 @@ impl Lane {
     /// Whether this call may still be written: its epoch is held and the lease has not ended. To be asked directly
     /// before the socket write, because a process may have slept since [`Self::next`].
     pub fn lease_ok(&self, ticket: TicketId, now: MonoUs) -> bool {
-        let usable = matches!(self.state, LaneState::Verifying | LaneState::Open);
         let flight = self.flights.find(ticket).filter(|flight| self.epoch == Some(flight.epoch));
         let leased = |flight: &Flight| now < self.lease_until || (self.adrift && flight.adrift);
-        usable && flight.is_some_and(leased)
+        flight.is_some_and(|flight| leased(flight) && self.may_write(flight))
     }
 
     /// A call in flight ended. `false` if it had been abandoned, or had ended before.
@@ -270,6 +323,9 @@ impl Lane {
             }
             return false;
         };
+        if end != End::NotSent {
+            self.flights.landed(&flight, end == End::Unknown);
+        }
         match end {
             End::Answered => {
                 self.flights.learn(now.us_since(flight.sent_at));
@@ -339,12 +395,29 @@ impl Lane {
         }
         let epoch = self.epoch_seen;
         match self.launch(TicketId::VERIFICATION, Priority::Cancel, VERIFICATION_MILLI, now, wall) {
-            Ok(nonce) => Step::Verify { nonce, epoch },
+            Ok(nonce) => {
+                self.looks.fence_left = now;
+                Step::Verify { nonce, epoch }
+            }
             Err(step) => step,
         }
     }
 
+    /// Whether a call that is in flight, but not written yet, may still be written as things stand with the key.
+    fn may_write(&self, flight: &Flight) -> bool {
+        match self.state {
+            LaneState::Idle => false,
+            LaneState::Refused { .. } => flight.ticket == TicketId::VERIFICATION,
+            LaneState::Quarantined { .. } => flight.priority == Priority::Cancel,
+            LaneState::Verifying => true,
+            LaneState::Open => !self.suspicion.is_open() || flight.priority == Priority::Cancel,
+        }
+    }
+
     fn next_call(&mut self, now: MonoUs, wall: UnixUs) -> Step {
+        if let Some(step) = self.next_recheck(now, wall) {
+            return step;
+        }
         if self.queue.is_empty() {
             return Step::Idle;
         }
@@ -394,6 +467,8 @@ impl Lane {
         let drawn = if leased { self.nonces.draw(wall) } else { self.nonces.draw_lowest(wall) };
         let nonce = drawn.map_err(|error| self.no_nonce(error))?;
         self.trouble = None;
+        self.idle_since = self.drawn_at.filter(|_| ticket == TicketId::RECHECK);
+        self.drawn_at = Some(wall);
         self.floor_us = self.floor_us.max(self.nonces.last_us() + 1);
         self.counter.begin(points_milli);
         let epoch = self.epoch_seen;
@@ -433,7 +508,9 @@ impl Lane {
         self.lease_until = MonoUs(0);
         self.nonces.stop();
         self.trouble = None;
-        if !matches!(self.state, LaneState::Refused { .. }) {
+        self.fenced = false;
+        self.suspicion.superseded();
+        if !self.state.is_closed() {
             self.state = LaneState::Idle;
         }
     }

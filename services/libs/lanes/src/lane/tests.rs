@@ -242,7 +242,6 @@ fn without_a_store_cancels_go_on_and_nothing_else() {
     let Step::Send { nonce: last, .. } = lane.next(T, WALL) else { panic!("leased") };
     lane.ended(TicketId(1), T, End::Answered);
     assert_eq!(lane.submit(over, ticket(2, Priority::Cancel, 0, late)), Err(SubmitRefusal::NotOpen));
-    assert!(lane.superseded(over).is_none(), "the store was not asked yet");
     // Whether the store is away is known only by asking it.
     lane.store_gone();
     assert!(lane.is_adrift(over) && lane.snapshot(over).takes_cancels() && !lane.snapshot(over).is_ready());
@@ -261,7 +260,11 @@ fn without_a_store_cancels_go_on_and_nothing_else() {
     assert_eq!(lane.next(now, WALL), Step::NeedsGrant, "and the store is asked on");
     // Refused: the key is somebody else's. Silent at once.
     lane.submit(now, ticket(20, Priority::Cancel, 0, late)).expect("adrift");
-    assert_eq!(lane.superseded(now).expect("adrift").len(), 1);
+    let verdict = lane.nonce_refused(TicketId(13), now);
+    assert!(
+        matches!(&verdict, NonceVerdict::Superseded { handed_back } if handed_back.len() == 1),
+        "{verdict:?}"
+    );
     assert!(lane.epoch().is_none() && !lane.is_adrift(now));
     assert_eq!(lane.submit(now, ticket(21, Priority::Cancel, 0, late)), Err(SubmitRefusal::NotOpen));
 }

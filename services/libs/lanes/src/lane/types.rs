@@ -42,6 +42,19 @@ pub enum LaneState {
         /// Why, in words for an operator.
         reason: String,
     },
+    /// Something uses the key behind our back, or its settings were changed: nothing leaves but, once in
+    /// [`crate::CANCEL_EVERY_US`], a cancel. Ends when Kraken accepts a new fence.
+    Quarantined {
+        /// Why, in words for an operator.
+        reason: String,
+    },
+}
+
+impl LaneState {
+    /// Whether the key is closed to ordinary calls, whoever owns it.
+    pub(super) const fn is_closed(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Quarantined { .. })
+    }
 }
 
 /// What the lane wants next. See [`crate::Lane::next`].
@@ -52,6 +65,14 @@ pub enum Step {
         /// The nonce.
         nonce: Nonce,
         /// The epoch to name in [`crate::Lane::verified`].
+        epoch: u64,
+    },
+    /// Ask again what the key is, with this nonce, in line with other calls: `GetApiKeyInfo`, under the ticket
+    /// [`crate::TicketId::RECHECK`].
+    Recheck {
+        /// The nonce.
+        nonce: Nonce,
+        /// The epoch to name in [`crate::Lane::rechecked`].
         epoch: u64,
     },
     /// Send this call with this nonce. It is in flight from now on.
@@ -144,6 +165,8 @@ pub struct LaneView {
     pub permissions: PermissionSet,
     /// Calls in flight.
     pub in_flight: usize,
+    /// Whether a cancel would have to wait for a call in flight, which may hang.
+    pub cancels_wait: bool,
     /// Calls that wait.
     pub queue_len: usize,
     /// How long a read of one point would wait, in milliseconds.
@@ -159,7 +182,13 @@ pub struct LaneView {
 impl LaneView {
     /// Whether the lane would take a cancel now.
     pub fn takes_cancels(&self) -> bool {
-        self.is_ready() || (self.adrift && self.trouble.is_none())
+        let slowly = self.is_quarantined() && self.lease_left_ms > 0 && !self.draining;
+        self.is_ready() || ((self.adrift || slowly) && self.trouble.is_none())
+    }
+
+    /// Whether the lane is in quarantine: of use for a cancel only where no other lane takes it.
+    pub const fn is_quarantined(&self) -> bool {
+        matches!(self.state, LaneState::Quarantined { .. })
     }
 
     /// Whether the lane would take any call now.

@@ -20,7 +20,7 @@ fn nonces_rise_nothing_is_lost_and_no_refusal_is_unexplained() {
     let skews = prop::array::uniform2(0_u64..1_000_000);
     let steps = prop::collection::vec((0_u8..30, any::<u32>()), 50..500);
     let (served, takeovers, superseded) = (Cell::new(0), Cell::new(0), Cell::new(0));
-    let given_up = Cell::new(0);
+    let (given_up, explained) = (Cell::new(0), Cell::new(0));
     let run =
         TestRunner::new(config(3_000)).run(&(units, windows_ms, skews, steps), |(unit, ms, skews, steps)| {
             let per_ms = match unit {
@@ -36,6 +36,7 @@ fn nonces_rise_nothing_is_lost_and_no_refusal_is_unexplained() {
             takeovers.set(takeovers.get() + world.takeovers);
             superseded.set(superseded.get() + world.superseded);
             given_up.set(given_up.get() + world.given_up);
+            explained.set(explained.get() + world.explained);
             Ok(())
         });
     if let Err(error) = run {
@@ -45,6 +46,7 @@ fn nonces_rise_nothing_is_lost_and_no_refusal_is_unexplained() {
     let seen = (served.get(), takeovers.get(), superseded.get());
     assert!(seen.0 > 20_000 && seen.1 > 5_000 && seen.2 > 300, "{seen:?}");
     assert!(given_up.get() > 100, "{given_up:?}");
+    assert!(explained.get() > 100, "{explained:?}");
 }
 
 #[test]

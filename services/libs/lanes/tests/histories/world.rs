@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use tidegate_core::{MonoUs, Nonce, NonceUnit, OwnerId, PermissionSet, UnixUs};
 use tidegate_lanes::{
     End, Fingerprint, Generation, GrantIds, GrantKey, GrantRecord, GrantRequest, Lane, LaneConfig, LaneState,
-    Priority, Release, Step, StoreNow, Ticket, TicketId, Tier, Want, apply, apply_release,
+    NonceVerdict, Priority, Release, Step, StoreNow, Ticket, TicketId, Tier, Want, apply, apply_release,
 };
 
 const WALL: u64 = 1_795_000_000_000_000;
@@ -55,6 +55,8 @@ pub(crate) struct World {
     pub(crate) served: u64,
     pub(crate) takeovers: u64,
     pub(crate) superseded: u64,
+    /// Refusals that a lane was told of and explained.
+    pub(crate) explained: u64,
     pub(crate) given_up: u64,
 }
 
@@ -102,6 +104,7 @@ impl World {
             served: 0,
             takeovers: 0,
             superseded: 0,
+            explained: 0,
             given_up: 0,
         }
     }
@@ -177,6 +180,7 @@ impl World {
                     self.write(who, ticket.id, nonce, ticket.points_milli(), pause_us);
                 }
                 Step::Verify { nonce, .. } => self.write(who, TicketId::VERIFICATION, nonce, 1_000, pause_us),
+                Step::Recheck { nonce, .. } => self.write(who, TicketId::RECHECK, nonce, 1_000, pause_us),
                 Step::Expired(ticket) => {
                     assert!(ticket.deadline < MonoUs(self.now));
                     self.finish(ticket.id);
@@ -296,15 +300,33 @@ impl World {
         let Some(at) = owner.sent.iter().position(|p| p.nonce == packet.nonce) else {
             if packet.ticket != TicketId::VERIFICATION {
                 assert!(!owner.lane.ended(packet.ticket, MonoUs(self.now), End::Answered), "given up before");
+                self.judge(packet, accepted);
             }
             return;
         };
         owner.sent.remove(at);
         assert!(owner.lane.ended(packet.ticket, MonoUs(self.now), End::Answered));
+        self.judge(packet, accepted);
+        let Some(owner) = self.owners.iter_mut().find(|o| o.life == packet.life) else { return };
         if packet.ticket == TicketId::VERIFICATION && accepted {
             owner.lane.verified(packet.epoch);
         }
         self.served += 1;
+    }
+
+    /// Nobody but us uses the key here, so the lane must find an explanation for every nonce that is refused.
+    fn judge(&mut self, packet: Packet, accepted: bool) {
+        let Some(who) = self.owners.iter().position(|o| o.life == packet.life).filter(|_| !accepted) else {
+            return;
+        };
+        let verdict = self.owners[who].lane.nonce_refused(packet.ticket, MonoUs(self.now));
+        if verdict == NonceVerdict::Noted {
+            // It asks the store, whose answer explains it.
+            self.hold(who, false, 0);
+        }
+        let findings = self.owners[who].lane.take_findings().unwrap_or_default();
+        assert_eq!(findings.unexplained, 0, "nobody else uses the key: {verdict:?} for {packet:?}");
+        self.explained += 1;
     }
 
     pub(crate) fn abandon(&mut self, who: usize, which: u32) {

@@ -41,7 +41,10 @@ struct Instruments {
     store_duration: Histogram<f64>,
     store_up: Gauge<u64>,
     ready: Gauge<u64>,
+    egress_failures: Counter<u64>,
+    egress_held: Gauge<u64>,
     lane_open: Gauge<u64>,
+    lane_quarantined: Gauge<u64>,
     key_expiry: Gauge<u64>,
     lane_owned: Gauge<u64>,
     lane_in_flight: Gauge<u64>,
@@ -99,7 +102,19 @@ impl Metrics {
             store_duration: latency("tidegate_store_duration", "Time that the store takes to answer."),
             store_up: gauge("tidegate_store_up", "1 when the last request to the store was answered."),
             ready: gauge("tidegate_ready", "1 while the process is ready for work."),
+            egress_failures: counter(
+                "tidegate_egress_failures",
+                "Calls that Kraken did not authenticate and nothing of ours explains.",
+            ),
+            egress_held: gauge(
+                "tidegate_egress_held",
+                "1 while calls by this address are held back, by cause.",
+            ),
             lane_open: gauge("tidegate_lane_open", "1 where this process sends calls of the lane."),
+            lane_quarantined: gauge(
+                "tidegate_lane_quarantined",
+                "1 where the key is out of use but for a few cancels.",
+            ),
             key_expiry: meter
                 .u64_gauge("tidegate_key_expiry_timestamp")
                 .with_unit("s")
@@ -145,14 +160,21 @@ impl Metrics {
         self.0.kraken_requests.add(1, &[KeyValue::new("result", sent.as_str())]);
     }
 
-    /// Counts a nonce that Kraken refused.
-    pub fn nonce_refused(&self, lane: &str, cause: NonceCause) {
-        self.add_nonces_refused(1, lane, cause);
-    }
-
-    fn add_nonces_refused(&self, count: u64, lane: &str, cause: NonceCause) {
+    /// Counts nonces that Kraken refused.
+    pub fn nonces_refused(&self, count: u64, lane: &str, cause: NonceCause) {
         let labels = [KeyValue::new("lane", lane.to_owned()), KeyValue::new("cause", cause.as_str())];
         self.0.nonces_refused.add(count, &labels);
+    }
+
+    /// Counts calls that Kraken did not authenticate, by the name of the address they came from.
+    pub fn egress_failures(&self, count: u64, egress: &str) {
+        self.0.egress_failures.add(count, &[KeyValue::new("egress", egress.to_owned())]);
+    }
+
+    /// Shows whether calls by an address are held back for this cause.
+    pub fn egress_held(&self, egress: &str, cause: &'static str, held: bool) {
+        let labels = [KeyValue::new("egress", egress.to_owned()), KeyValue::new("cause", cause)];
+        self.0.egress_held.record(u64::from(held), &labels);
     }
 
     /// Counts a call that a lane went on without.
@@ -184,7 +206,7 @@ impl Metrics {
     ) {
         for label in labels {
             for cause in NonceCause::ALL {
-                self.add_nonces_refused(0, label, cause);
+                self.nonces_refused(0, label, cause);
             }
         }
         // A process has one set of lanes; a second reader would be a defect that shows as missing lanes.
@@ -196,6 +218,7 @@ impl Metrics {
         let this = &self.0;
         this.lane_owned.record(u64::from(reading.owned), &lane);
         this.lane_open.record(u64::from(reading.open), &lane);
+        this.lane_quarantined.record(u64::from(reading.quarantined), &lane);
         this.lane_in_flight.record(reading.in_flight, &lane);
         this.lane_queue.record(reading.queue, &lane);
         this.lane_rest_points.record(points(reading.rest_points_milli), &lane);
@@ -253,6 +276,7 @@ mod tests {
             lane: "sandbox-read".into(),
             owned: true,
             open: false,
+            quarantined: true,
             in_flight: 1,
             queue: 7,
             rest_points_milli: 12_345,
@@ -261,7 +285,7 @@ mod tests {
         };
         let never = LaneReading { lane: "sandbox-trade".into(), expires_s: None, ..reading.clone() };
         metrics.watch_lanes(["sandbox-read", "sandbox-trade"], move || vec![reading.clone(), never.clone()]);
-        metrics.nonce_refused("sandbox-trade", NonceCause::Unexplained);
+        metrics.nonces_refused(1, "sandbox-trade", NonceCause::Unexplained);
         let text = metrics.render().expect("text");
         for line in [
             r#"tidegate_calls_total{kind="OK",method="GetBalance"} 1"#,
@@ -284,6 +308,7 @@ mod tests {
             r#"tidegate_key_expiry_timestamp_seconds{lane="sandbox-read"} 1795000000"#,
             r#"tidegate_lane_owned{lane="sandbox-read"} 1"#,
             r#"tidegate_lane_open{lane="sandbox-read"} 0"#,
+            r#"tidegate_lane_quarantined{lane="sandbox-read"} 1"#,
             r#"tidegate_lane_in_flight{lane="sandbox-read"} 1"#,
             r#"tidegate_lane_queue{lane="sandbox-read"} 7"#,
             r#"tidegate_lane_rest_points{lane="sandbox-read"} 12.345"#,

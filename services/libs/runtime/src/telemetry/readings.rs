@@ -97,17 +97,20 @@ pub enum NonceCause {
     Unexplained,
     /// The lane had gone on without the call, and a later one arrived first.
     Abandoned,
+    /// Another process has taken the key since.
+    Superseded,
 }
 
 impl NonceCause {
     /// All causes.
-    pub const ALL: [Self; 2] = [Self::Unexplained, Self::Abandoned];
+    pub const ALL: [Self; 3] = [Self::Unexplained, Self::Abandoned, Self::Superseded];
 
     /// The label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unexplained => "unexplained",
             Self::Abandoned => "abandoned",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -121,6 +124,8 @@ pub struct LaneReading {
     pub owned: bool,
     /// Whether calls are sent: owned, its key verified, and a nonce to be had.
     pub open: bool,
+    /// Whether the key is in quarantine.
+    pub quarantined: bool,
     /// Requests that were sent and have no answer yet.
     pub in_flight: u64,
     /// Calls that wait.

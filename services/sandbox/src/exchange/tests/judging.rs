@@ -151,3 +151,30 @@ fn requests_under_way_are_in_the_log_and_counted() {
         (&json!({"EAPI:Invalid nonce": 1}), &json!((NOW_US + 1).to_string()))
     );
 }
+
+#[test]
+fn settings_of_keys_change_while_the_exchange_runs_all_or_none() {
+    let mut floor = floor();
+    floor.result("sandbox-read", "Balance", "");
+    let change = json!({ "keys": [
+        { "key": "sandbox-read", "permission_tokens": ["query-ledger"], "nonce_window": 1_000 },
+        { "key": "sandbox-read-2", "valid_until": 1 },
+    ]});
+    floor.exchange.change(change.to_string().as_bytes()).unwrap();
+    assert_eq!(floor.refusal("sandbox-read", "Balance", ""), "EGeneral:Permission denied");
+    assert_eq!(floor.refusal("sandbox-read-2", "Balance", ""), "EAPI:Invalid key");
+    let late = form("sandbox-read", "GetApiKeyInfo", floor.nonce - 900, "");
+    let info = floor.send(late)["result"].clone();
+    assert_eq!((&info["nonceWindow"], &info["permissions"]), (&json!(1_000), &json!(["query-ledger"])));
+    let back = json!({ "keys": [{ "key": "sandbox-read-2", "valid_until": 0 }] });
+    floor.exchange.change(back.to_string().as_bytes()).unwrap();
+    floor.result("sandbox-read-2", "Balance", "");
+    for wrong in [
+        json!({ "keys": [{ "key": "sandbox-read", "nonce_window": 0 }, { "key": "nobody" }] }),
+        json!({ "keys": [{ "key": "sandbox-read", "nonce_window": 0, "permission_tokens": ["fly"] }] }),
+        json!({ "keys": [{ "key": "sandbox-read", "nonce_window": 0, "ip_allowlist": ["home"] }] }),
+    ] {
+        assert!(floor.exchange.change(wrong.to_string().as_bytes()).is_err(), "{wrong}");
+    }
+    assert_eq!(floor.result("sandbox-read", "GetApiKeyInfo", "")["nonceWindow"], json!(1_000));
+}

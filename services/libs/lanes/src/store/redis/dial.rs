@@ -7,6 +7,8 @@ use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ErrorKind, IntoConnectionInfo,
     RedisConnectionInfo, RedisError, RedisResult, TlsCertificates,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::config::{RedisAddr, RedisLogin, RedisTls};
 use crate::store::StoreError;
@@ -47,11 +49,14 @@ impl Dialer {
         }
         let dialer = Self { login: info, tls, timeout: Duration::from_millis(timeout_ms.max(1)) };
         // Certificates that are no such thing are found now, not at the first connection.
-        dialer.client(&RedisAddr { host: "127.0.0.1".to_owned(), port: 6379 }).map_err(|_| {
+        let ca = dialer.tls.as_ref().and_then(|tls| tls.root_cert.as_deref());
+        let ca_fits = ca.is_none_or(|pem| matches!(CertificateDer::pem_slice_iter(pem).next(), Some(Ok(_))));
+        let probe = dialer.client(&RedisAddr { host: "127.0.0.1".to_owned(), port: 6379 });
+        if !ca_fits || probe.is_err() {
             let reason =
                 "the certificates for TLS cannot be used: they must be PEM, with the key of the certificate";
-            StoreError::BadAddress { reason: reason.to_owned() }
-        })?;
+            return Err(StoreError::BadAddress { reason: reason.to_owned() });
+        }
         Ok(dialer)
     }
 

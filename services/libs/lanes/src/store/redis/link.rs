@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind};
+use redis::{ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::Instant;
 
+use super::call::Call;
 use super::config::RedisAddr;
 use super::dial::{Dialer, plain};
 use super::place::{Place, is_replaced};
@@ -105,25 +106,18 @@ impl Link {
         self.server(key).await.map(|_| ())
     }
 
-    /// Asks the server of a key. A script that it does not know is loaded first.
-    pub(super) async fn ask<T: FromRedisValue>(
-        &self,
-        key: &str,
-        pipe: &Pipeline,
-        script: Option<&Script>,
-    ) -> Result<T, StoreError> {
+    /// Asks the server of a key. A script that it does not know is sent whole.
+    pub(super) async fn ask<T: FromRedisValue>(&self, key: &str, call: Call<'_>) -> Result<T, StoreError> {
         let mut hops = 0;
         loop {
             let server = self.server(key).await?;
             let mut connection = server.connection.clone();
-            let mut asked = pipe.query_async::<T>(&mut connection).await.map_err(plain);
-            if let (Err(error), Some(script)) = (&asked, script)
+            let mut asked = call.commands(false).query_async::<T>(&mut connection).await.map_err(plain);
+            if let Err(error) = &asked
+                && call.has_script()
                 && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
             {
-                asked = match script.load_async(&mut connection).await {
-                    Ok(_) => pipe.query_async::<T>(&mut connection).await.map_err(plain),
-                    Err(error) => Err(plain(error)),
-                };
+                asked = call.commands(true).query_async::<T>(&mut connection).await.map_err(plain);
             }
             let error = match asked {
                 Ok(answer) => return Ok(answer),
@@ -303,7 +297,7 @@ impl Link {
             if inspects {
                 inspected_at = Instant::now();
             }
-            for slot in self.open_slots() {
+            for (key, slot) in self.known_slots() {
                 let Some(mut open) = slot.lock().await.open.clone() else { continue };
                 let left = if is_replaced(&said, &open.addr) {
                     true
@@ -312,16 +306,19 @@ impl Link {
                 } else {
                     false
                 };
-                let mut kept = slot.lock().await;
-                if left && kept.open.as_ref().is_some_and(|now| now.id == open.id) {
-                    kept.open = None;
+                if !left {
+                    continue;
                 }
+                self.leave(&key, open.id, &Verdict::Leave).await;
+                // Whoever listens follows to where the next one is. That there is none shows in requests.
+                let _ = self.server(&key).await;
             }
         }
     }
 
-    fn open_slots(&self) -> Vec<Slot> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
+    fn known_slots(&self) -> Vec<(String, Slot)> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.iter().map(|(key, slot)| (key.clone(), Arc::clone(slot))).collect()
     }
 
     async fn is_unfit(&self, open: &mut Server) -> bool {
@@ -330,12 +327,8 @@ impl Link {
                 self.stands(StoreStanding::Fit { addr: open.addr.to_string(), findings });
                 false
             }
-            Err(error) if error.is_refusal() => {
-                self.stands(StoreStanding::Refused { error });
-                true
-            }
-            // Requests find out by themselves.
-            Err(_) => false,
+            // It is left first; that it is refused is said by the attempt to come back.
+            Err(error) => error.is_refusal(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Grants in Redis: each request is one script, so one round trip and one atomic step.
 
+mod call;
 mod config;
 mod dial;
 mod link;
@@ -13,11 +14,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Script;
 use tidegate_core::AccountName;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
+use self::call::{Call, Lua};
 pub use self::config::{RedisAddr, RedisConfig, RedisLogin, RedisPlace, RedisTls};
 use self::dial::Dialer;
 use self::link::{Checks, Link};
@@ -37,9 +38,9 @@ const INSPECT_EVERY: Duration = Duration::from_secs(10);
 /// It finds its server by itself, again and again; while there is none, each request fails within a few times the timeout.
 pub struct RedisStore {
     link: Arc<Link>,
-    grant: Script,
-    release: Script,
-    init: Script,
+    grant: Lua,
+    release: Lua,
+    init: Lua,
     prefix: String,
     facts: StoreFacts,
     name: String,
@@ -136,9 +137,9 @@ impl RedisStore {
         Ok(Self {
             name: link.name(),
             link,
-            grant: Script::new(include_str!("../../../scripts/grant-4.lua")),
-            release: Script::new(include_str!("../../../scripts/release-4.lua")),
-            init: Script::new(include_str!("../../../scripts/init-1.lua")),
+            grant: Lua::new(include_str!("../../../scripts/grant-4.lua")),
+            release: Lua::new(include_str!("../../../scripts/release-4.lua")),
+            init: Lua::new(include_str!("../../../scripts/init-1.lua")),
             prefix,
             facts,
             timeout_ms,
@@ -179,11 +180,9 @@ impl RedisStore {
     /// When the store does not answer.
     pub async fn prepare(&self, domain: &AccountName, marker: &str) -> Result<Prepared, StoreError> {
         let key = keys::generation(&self.prefix, domain);
-        let mut script = self.init.key(&key);
-        script.arg(marker).arg(self.now_arg()).arg(self.replication_id_arg());
-        let mut pipe = redis::pipe();
-        pipe.invoke_script(&script);
-        let ((now, born),): ((String, String),) = self.link.ask(&key, &pipe, Some(&self.init)).await?;
+        let args = vec![marker.to_owned(), self.now_arg(), self.replication_id_arg()];
+        let call = self.init.call(vec![key.clone()], args);
+        let ((now, born),): ((String, String),) = self.link.ask(&key, call).await?;
         let born_us = reply::number(&born).map_err(|reason| self.unreadable(reason))?;
         Ok(if now == "1" { Prepared::Now } else { Prepared::Before { born_us } })
     }
@@ -196,7 +195,7 @@ impl RedisStore {
         let mut pipe = redis::pipe();
         pipe.cmd("HGETALL").arg(keys::grant(&self.prefix, key));
         let domain = keys::generation(&self.prefix, &key.domain);
-        let (kept,): (HashMap<String, String>,) = self.link.ask(&domain, &pipe, None).await?;
+        let (kept,): (HashMap<String, String>,) = self.link.ask(&domain, Call::of(pipe)).await?;
         if kept.is_empty() {
             return Ok(None);
         }
@@ -211,44 +210,44 @@ impl RedisStore {
             Intent::Look => ("look", 0),
         };
         let domain = keys::generation(&self.prefix, &ids.key.domain);
-        let mut script = self.grant.prepare_invoke();
-        script
-            .key(keys::grant(&self.prefix, &ids.key))
-            .key(keys::members(&self.prefix, &ids.key.domain, &ids.pool))
-            .key(&domain)
-            .arg(intent)
-            .arg(epoch)
-            .arg(ids.owner.as_str())
-            .arg(&ids.advertise)
-            .arg(terms.unit.as_str())
-            .arg(terms.window_us)
-            .arg(terms.floor_us)
-            .arg(terms.ttl_us)
-            .arg(terms.reserve_us)
-            .arg(terms.counter_ceiling_milli)
-            .arg(terms.counter_decay_milli_per_s)
-            .arg(terms.caller_now_us)
-            .arg(terms.epoch_seen)
-            .arg(terms.recovery_floor_us.unwrap_or(0))
-            .arg(terms.held.map_or(0, |held| held.lo_us))
-            .arg(terms.held.map_or(0, |held| held.hi_us))
-            .arg(SKEW_MAX_US)
-            .arg(LEAD_CAP_US)
-            .arg(RECOVERY_US)
-            .arg(joined(&ids.mounts))
-            .arg(terms.known_generation.as_deref().unwrap_or_default())
-            .arg(self.now_arg())
-            .arg(self.replication_id_arg());
-        let mut pipe = redis::pipe();
-        pipe.invoke_script(&script);
+        let names = vec![
+            keys::grant(&self.prefix, &ids.key),
+            keys::members(&self.prefix, &ids.key.domain, &ids.pool),
+            domain.clone(),
+        ];
+        let args = vec![
+            intent.to_owned(),
+            epoch.to_string(),
+            ids.owner.to_string(),
+            ids.advertise.clone(),
+            terms.unit.to_string(),
+            terms.window_us.to_string(),
+            terms.floor_us.to_string(),
+            terms.ttl_us.to_string(),
+            terms.reserve_us.to_string(),
+            terms.counter_ceiling_milli.to_string(),
+            terms.counter_decay_milli_per_s.to_string(),
+            terms.caller_now_us.to_string(),
+            terms.epoch_seen.to_string(),
+            terms.recovery_floor_us.unwrap_or(0).to_string(),
+            terms.held.map_or(0, |held| held.lo_us).to_string(),
+            terms.held.map_or(0, |held| held.hi_us).to_string(),
+            SKEW_MAX_US.to_string(),
+            LEAD_CAP_US.to_string(),
+            RECOVERY_US.to_string(),
+            joined(&ids.mounts),
+            terms.known_generation.clone().unwrap_or_default(),
+            self.now_arg(),
+            self.replication_id_arg(),
+        ];
+        let call = self.grant.call(names, args);
         let reply: ScriptReply = if self.wait_replicas == 0 {
-            let (reply,) = self.link.ask(&domain, &pipe, Some(&self.grant)).await?;
+            let (reply,) = self.link.ask(&domain, call).await?;
             reply
         } else {
             // In one pipeline, so that the wait speaks of this very write. Half the time is the wait's, half the rest's.
-            pipe.cmd("WAIT").arg(self.wait_replicas).arg((self.timeout_ms / 2).max(1));
-            let (reply, acknowledged): (ScriptReply, u64) =
-                self.link.ask(&domain, &pipe, Some(&self.grant)).await?;
+            let call = call.wait(self.wait_replicas, (self.timeout_ms / 2).max(1));
+            let (reply, acknowledged): (ScriptReply, u64) = self.link.ask(&domain, call).await?;
             if acknowledged < u64::from(self.wait_replicas) {
                 let (addr, wanted) = (self.name.clone(), self.wait_replicas);
                 return Err(StoreError::NotReplicated { addr, acknowledged, wanted });
@@ -261,31 +260,31 @@ impl RedisStore {
     async fn release_now(&self, release: &Release) -> Result<(), StoreError> {
         let ids = &release.ids;
         let domain = keys::generation(&self.prefix, &ids.key.domain);
-        let mut script = self.release.prepare_invoke();
-        script
-            .key(keys::grant(&self.prefix, &ids.key))
-            .key(keys::members(&self.prefix, &ids.key.domain, &ids.pool))
-            .key(&domain)
-            .arg(ids.owner.as_str())
-            .arg(release.released.epoch)
-            .arg(release.released.last_us)
-            .arg(release.released.counter_milli)
-            .arg(u8::from(release.leave))
-            .arg(self.now_arg())
-            .arg(self.replication_id_arg())
-            .arg(keys::released(&self.prefix))
-            .arg(ids.key.fingerprint.as_str());
-        let mut pipe = redis::pipe();
-        pipe.invoke_script(&script);
-        let (_owned,): (u64,) = self.link.ask(&domain, &pipe, Some(&self.release)).await?;
+        let names = vec![
+            keys::grant(&self.prefix, &ids.key),
+            keys::members(&self.prefix, &ids.key.domain, &ids.pool),
+            domain.clone(),
+        ];
+        let args = vec![
+            ids.owner.to_string(),
+            release.released.epoch.to_string(),
+            release.released.last_us.to_string(),
+            release.released.counter_milli.to_string(),
+            u8::from(release.leave).to_string(),
+            self.now_arg(),
+            self.replication_id_arg(),
+            keys::released(&self.prefix),
+            ids.key.fingerprint.to_string(),
+        ];
+        let (_owned,): (u64,) = self.link.ask(&domain, self.release.call(names, args)).await?;
         Ok(())
     }
 
     /// What the scripts take: zero is the server's own time.
-    fn now_arg(&self) -> u64 {
+    fn now_arg(&self) -> String {
         match &self.facts {
-            StoreFacts::Server => 0,
-            StoreFacts::Given(facts) => facts.now_us(),
+            StoreFacts::Server => "0".to_owned(),
+            StoreFacts::Given(facts) => facts.now_us().to_string(),
         }
     }
 
@@ -319,7 +318,7 @@ impl GrantStore for RedisStore {
         Box::pin(async {
             let mut pipe = redis::pipe();
             pipe.cmd("PING");
-            let (_pong,): (String,) = self.link.ask(&keys::deployment(&self.prefix), &pipe, None).await?;
+            let (_pong,): (String,) = self.link.ask(&keys::deployment(&self.prefix), Call::of(pipe)).await?;
             Ok(())
         })
     }
