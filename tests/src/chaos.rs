@@ -171,8 +171,10 @@ impl Store {
         match self {
             Self::Pair(pair) => format!("[store]\nredis_url = \"{}\"\n", pair.url()),
             Self::Sentinels(watched) => {
+                // The old primary goes on for ten seconds until the sentinels tell it that it is none. Whoever was stopped
+                // meanwhile may still be connected to it; that its replica has left it is what shows it up.
                 let mut text = format!(
-                    "[store]\nsentinel_master = \"{}\"\n[store.sentinels]\n",
+                    "[store]\nwait_replicas = 1\nsentinel_master = \"{}\"\n[store.sentinels]\n",
                     RedisSentinels::PRIMARY_NAME
                 );
                 for (at, url) in watched.sentinel_urls().iter().enumerate() {
