@@ -3,6 +3,7 @@
 //! A judge reads only the sandbox's log and what the client was told, never a log of tidegate's own.
 
 mod abandonment;
+mod acts;
 mod cancels;
 mod chaos;
 mod keys;

@@ -15,6 +15,7 @@ mod breaker;
 mod budget;
 mod choose;
 mod grant;
+mod intent;
 mod keeper;
 mod keys;
 mod lane;
@@ -31,6 +32,10 @@ pub use grant::{
     GrantRequest, GrantTerms, HeldRange, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, Released,
     SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, apply, apply_release,
 };
+pub use intent::{
+    AppliedClaim, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, KEPT_US, OUTCOME_BYTES_MAX,
+    OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Withdraw, apply_claim, apply_settle, apply_withdraw,
+};
 pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
@@ -42,6 +47,7 @@ pub use nonce::{NonceError, NonceSource};
 pub use placement::propose;
 pub use queue::{Priority, PriorityQueue, Ticket, TicketId};
 pub use store::{
-    GivenFacts, GrantAnswer, GrantStore, MemoryStore, Prepared, RedisAddr, RedisConfig, RedisLogin,
-    RedisPlace, RedisStore, RedisTls, StoreError, StoreFacts, StoreFuture, StoreProfile, StoreStanding,
+    GivenFacts, GrantAnswer, GrantStore, IntentStore, MemoryStore, Prepared, RedisAddr, RedisConfig,
+    RedisLogin, RedisPlace, RedisStore, RedisTls, Store, StoreError, StoreFacts, StoreFuture, StoreProfile,
+    StoreStanding,
 };
