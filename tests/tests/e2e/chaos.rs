@@ -16,7 +16,7 @@ async fn whatever_goes_wrong_no_nonce_is_used_twice_and_every_refusal_is_explain
     };
     let figures = chaos::run(StoreKind::Pair, faults).await.expect("chaos that ends");
     assert_eq!(figures.failures(), Vec::<String>::new(), "{}{}", figures.line(), reasons(&figures.told));
-    assert!(figures.told.answered > 200, "{}{}", figures.line(), reasons(&figures.told));
+    assert!(figures.told.answered > 100, "{}{}", figures.line(), reasons(&figures.told));
 }
 
 #[tokio::test(flavor = "multi_thread")]
