@@ -4,6 +4,8 @@
 
 mod abandonment;
 mod acts;
+mod cancels;
+mod chaos;
 mod keys;
 mod late_store;
 mod outcomes;
@@ -14,4 +16,6 @@ mod shared_keys;
 mod store_moods;
 mod store_trouble;
 mod strangers;
+mod takeover;
+mod throughput;
 mod windows;
