@@ -35,9 +35,9 @@ sim: ## the lanes under SEEDS=N random histories with faults, from FROM=N; the s
 	cargo build --profile sim -p tidegate-sim
 	exec "$(TARGET_DIR)/sim/tidegate-sim" --seeds $(SEEDS) --from $(FROM)
 
-drills: setup ## the long proofs in full; writes docs/PROOFS.md
-	cargo build -p tidegate -p tidegate-tests
-	exec "$(TARGET_DIR)/debug/tidegate-drills"
+drills: setup ## the long proofs in full, DRILLS="chaos takeover" for some; writes docs/PROOFS.md
+	cargo build --profile bench-bin -p tidegate -p tidegate-tests
+	exec "$(TARGET_DIR)/bench-bin/tidegate-drills" $(DRILLS)
 
 fmt: ## format the Rust sources
 	cargo fmt --all

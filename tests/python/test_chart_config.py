@@ -110,6 +110,27 @@ def test_roles_are_started_with_the_file_that_is_mounted() -> None:
             {"redis_url_file": "/run/secrets/tidegate-redis/url", "profile": "trial", "wait_replicas": 1},
         ),
         (
+            {
+                "sentinels": {"a": "s-0:26379", "b": "s-1:26379"},
+                "sentinelMaster": "desk",
+                "user": "tidegate",
+                "existingSecret": "s",
+                "existingSecretCaKey": "ca.crt",
+                "existingSecretSentinelKey": "sentinel-password",
+                "tls": True,
+            },
+            {
+                "sentinels": {"a": "s-0:26379", "b": "s-1:26379"},
+                "sentinel_master": "desk",
+                "user": "tidegate",
+                "password_file": "/run/secrets/tidegate-redis/url",
+                "sentinel_password_file": "/run/secrets/tidegate-redis/sentinel",
+                "ca_file": "/run/secrets/tidegate-redis/ca.pem",
+                "tls": True,
+            },
+        ),
+        ({"cluster": {"a": "redis-0:6390"}}, {"cluster": {"a": "redis-0:6390"}, "tls": False}),
+        (
             {"builtin": {"enabled": True}, "prefix": "p"},
             {"redis_url": f"redis://{REDIS}:6379/0", "prefix": "p", "profile": "trial"},
         ),
@@ -120,6 +141,29 @@ def test_each_way_to_redis(redis: Doc, store: Doc) -> None:
     usual = {"prefix": "tidegate", "profile": "strict", "wait_replicas": 0}
     assert tomllib.loads(charts.config_of(docs, READ))["store"] == usual | store
     assert "store" not in tomllib.loads(charts.config_of(docs, GATEWAY))
+
+
+BREAK_GLASS = {
+    "redis": {"url": "", "sentinels": {"a": "s-0:26379"}, "sentinelMaster": "desk"},
+    "executors": {
+        "night": {
+            "existingSecret": "keys-night",
+            "keys": {"desk-night": {"account": "main", "permissions": ["close-trades"], "breakGlass": True}},
+        }
+    },
+}
+
+
+def test_a_break_glass_key_is_one_process_s_own(tmp_path: Path) -> None:
+    check(docs := render(set_values=merged(REAL, BREAK_GLASS)), tmp_path)
+    night = READ.replace("read", "night")
+    config = tomllib.loads(charts.config_of(docs, night))
+    assert config["keys"]["desk-night"]["break_glass"] == config["executor"]["name"] == "night"
+    deployments = of_kind(docs, "Deployment")
+    assert deployments[night]["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployments[night]["spec"]["replicas"] == 1
+    assert deployments[READ]["spec"]["strategy"]["type"] == "RollingUpdate"
+    assert "name" not in tomllib.loads(charts.config_of(docs, READ))["executor"]
 
 
 def sandbox_keys() -> dict[str, Doc]:

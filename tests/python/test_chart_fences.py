@@ -55,6 +55,14 @@ def test_the_fences_of_real_keys() -> None:
         assert not charts.reaches(docs, pod, KRAKEN, 53, "UDP") and not charts.reaches(docs, pod, NAME_SERVER, 443)
 
 
+def test_executors_reach_sentinels_and_whom_they_name() -> None:
+    redis = {"url": "", "sentinels": {"a": "s-0:26379", "b": "s-1:26380"}, "sentinelMaster": "desk"}
+    docs = render(set_values=merged(REAL, {"redis": redis}))
+    read = Place.of(docs, READ)
+    for port, reached in ((26379, True), (26380, True), (6379, True), (6380, False)):
+        assert charts.reaches(docs, read, A_REDIS, port) == reached, port
+
+
 def test_each_side_holds_without_the_other() -> None:
     docs = render([SANDBOX_VALUES])
     gateway, read, trade, sandbox, redis = (Place.of(docs, name) for name in (GATEWAY, READ, TRADE, SANDBOX, REDIS))

@@ -39,6 +39,8 @@ WRONG = [
     ({"executors": {"read": {"keys": {"k": KEY | {"window": -1}}}}}, "executors.read.keys.k.window"),
     ({"executors": {"read": {"keys": {"k": KEY | {"file": "f"}}}}}, "executors.read.keys.k: Additional property file"),
     ({"redis": {"url": "redis://user:password@redis.example"}}, "redis.url"),
+    ({"redis": {"sentinels": {"a": "redis://s:26379"}}}, "redis.sentinels.a"),
+    ({"redis": {"cluster": {"A": "r:6379"}}}, "redis.cluster: Property name of \"A\""),
     ({"redis": {"networkPolicy": {"to": [{"pod": {}}]}}}, "redis.networkPolicy.to.0: Additional property pod"),
     ({"kraken": {"restUrl": "api.kraken.com"}}, "kraken.restUrl"),
     ({"kraken": {"networkPolicy": {"cidrs": ["everywhere"]}}}, "kraken.networkPolicy.cidrs.0"),
@@ -75,6 +77,29 @@ FORBIDDEN = {
     "two of redis": (
         merged(REAL, {"redis": {"existingSecret": "s"}}),
         ["redis: redis.url and redis.existingSecret are all given"],
+    ),
+    "sentinels without a name": (
+        merged(REAL, {"redis": {"url": "", "sentinels": {"a": "s:26379"}, "user": "u"}}),
+        ["redis.sentinelMaster: is missing", "redis.user: u needs a password; set redis.existingSecret"],
+    ),
+    "a cluster and a server": (
+        merged(REAL, {"redis": {"cluster": {"a": "r:6379"}, "existingSecretCaKey": "ca"}}),
+        [
+            "redis: redis.url and redis.cluster are all given",
+            "redis.existingSecret: is missing; entries of it are named",
+            "redis.existingSecretCaKey: is for TLS; set redis.tls to true",
+        ],
+    ),
+    "a server with a cluster's settings": (
+        merged(REAL, {"redis": {"sentinelMaster": "m", "tls": True}}),
+        ["redis.sentinelMaster: and redis.existingSecretSentinelKey are for redis.sentinels", "redis.user: and redis.tls"],
+    ),
+    "a break-glass key that is none": (
+        merged(REAL, {"executors": {"read": {"replicas": 2, "keys": {"desk-read": {"breakGlass": True}}}}}),
+        [
+            "executors.read.keys.desk-read.breakGlass: such a key may cancel and do nothing else",
+            "executors.read.replicas: must be 1, because desk-read is a break-glass key",
+        ],
     ),
     "two exchanges": (
         merged(REAL, {"sandbox": {"enabled": True}, "kraken": {"restUrl": "https://k.example"}}),

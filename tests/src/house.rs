@@ -83,6 +83,12 @@ impl House {
         Ok(())
     }
 
+    /// Lets the directory stay when the house is gone, for whoever looks into a failure, and says where it is.
+    pub fn keep(&mut self) -> std::path::PathBuf {
+        self.dir.disable_cleanup(true);
+        self.dir.path().to_owned()
+    }
+
     /// The directory of this house.
     pub fn dir(&self) -> &Path {
         self.dir.path()

@@ -4,16 +4,23 @@
 //! directory; when a test panics, the end of each file is printed. Nothing here sleeps for a fixed time: it waits
 //! for conditions, at most as long as [`PATIENCE`].
 
+pub mod callers;
+pub mod cancels;
+pub mod chaos;
 pub mod fault_proxy;
+pub mod fleet;
 pub mod house;
 pub mod judge;
 pub mod load;
 pub mod process;
+pub mod readers;
 pub mod redis;
 pub mod rolling;
 pub mod sandbox;
 pub mod service;
 pub mod stranger;
+pub mod takeover;
+pub mod throughput;
 
 /// The name under which tests that need nothing but one Redis know it.
 pub use redis as redis_server;

@@ -90,6 +90,9 @@ impl Process {
     }
 
     /// The address of a listener, once it is bound.
+    ///
+    /// # Errors
+    /// When it is not within [`PATIENCE`], and at once when the process ends before.
     pub async fn listening(&self, listener: &str) -> anyhow::Result<SocketAddr> {
         let mut addrs = self.addrs.clone();
         let bound = addrs.wait_for(|known| known.contains_key(listener));

@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
-use anyhow::bail;
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
+
+/// Entries of the log that are asked for at once.
+const PAGE: usize = 5_000;
 
 /// A client of the sandbox's own pages.
 #[derive(Clone, Debug)]
@@ -28,12 +31,53 @@ impl SandboxPages {
         self.get("stats").await
     }
 
-    /// Every request that the exchange got, oldest first.
+    /// Every request that the exchange got, oldest first. Read in pages, because it answers nobody else meanwhile.
+    ///
+    /// # Errors
+    /// When it has forgotten some: then the log proves nothing.
     pub async fn log(&self) -> anyhow::Result<Vec<Value>> {
-        let page = self.get("log?since=0&limit=1000000").await?;
-        match page.get("entries").unwrap_or(&page) {
-            Value::Array(entries) => Ok(entries.clone()),
-            other => bail!("the log is not a list: {other}"),
+        self.log_since(0).await
+    }
+
+    /// The number of the latest request.
+    ///
+    /// # Errors
+    /// When the page cannot be read.
+    pub async fn last_seq(&self) -> anyhow::Result<u64> {
+        self.get("log?limit=0").await?["last_seq"].as_u64().context("a sequence number")
+    }
+
+    /// Every request with a higher number.
+    ///
+    /// # Errors
+    /// As [`Self::log`].
+    pub async fn log_since(&self, mut since: u64) -> anyhow::Result<Vec<Value>> {
+        let mut log = Vec::new();
+        loop {
+            let mut page = self.get(&format!("log?since={since}&limit={PAGE}")).await?;
+            ensure!(page["dropped"] == 0, "the sandbox's log is full: {} were dropped", page["dropped"]);
+            let Value::Array(entries) = page["entries"].take() else {
+                bail!("the log is not a list: {page}")
+            };
+            let Some(last) = entries.last() else { return Ok(log) };
+            since = last["seq"].as_u64().context("a sequence number")?;
+            log.extend(entries);
+        }
+    }
+
+    /// The log, once every request in it is judged. What hangs for longer than [`crate::PATIENCE`] stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::log`].
+    pub async fn settled_log(&self) -> anyhow::Result<Vec<Value>> {
+        let deadline = tokio::time::Instant::now() + crate::PATIENCE;
+        loop {
+            let log = self.log().await?;
+            let all_judged = log.iter().all(|entry| !entry["verdict"].is_null());
+            if all_judged || tokio::time::Instant::now() >= deadline {
+                return Ok(log);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
     }
 

@@ -22,13 +22,34 @@ gateway.service.port: {{ int64 .Values.gateway.service.port }} cannot be transla
 {{- define "tidegate.mistakes.redis" -}}
 {{- $ways := list -}}
 {{- if .Values.redis.url }}{{ $ways = append $ways "redis.url" }}{{ end -}}
-{{- if .Values.redis.existingSecret }}{{ $ways = append $ways "redis.existingSecret" }}{{ end -}}
+{{- $named := or .Values.redis.sentinels .Values.redis.cluster -}}
+{{- if and .Values.redis.existingSecret (not $named) }}{{ $ways = append $ways "redis.existingSecret" }}{{ end -}}
+{{- if .Values.redis.sentinels }}{{ $ways = append $ways "redis.sentinels" }}{{ end -}}
+{{- if .Values.redis.cluster }}{{ $ways = append $ways "redis.cluster" }}{{ end -}}
 {{- if .Values.redis.builtin.enabled }}{{ $ways = append $ways "redis.builtin.enabled" }}{{ end -}}
 {{- if and .Values.executors (not $ways) }}
-redis: executors share their keys through Redis, and there is none; set redis.url (an address without password), redis.existingSecret (a Secret with the URL) or redis.builtin.enabled (one for trials)
+redis: executors share their keys through Redis, and there is none; set redis.url (an address without password), redis.existingSecret (a Secret with the URL), redis.sentinels, redis.cluster or redis.builtin.enabled (one for trials)
 {{- end }}
 {{- if gt (len $ways) 1 }}
 redis: {{ join " and " $ways }} are all given; keep one of them
+{{- end }}
+{{- if and .Values.redis.sentinels (not .Values.redis.sentinelMaster) }}
+redis.sentinelMaster: is missing; it is the name under which the sentinels know the primary
+{{- end }}
+{{- if and (not .Values.redis.sentinels) (or .Values.redis.sentinelMaster .Values.redis.existingSecretSentinelKey) }}
+redis.sentinelMaster: and redis.existingSecretSentinelKey are for redis.sentinels, and there are none
+{{- end }}
+{{- if and (not $named) (or .Values.redis.user .Values.redis.tls) }}
+redis.user: and redis.tls are for redis.sentinels and redis.cluster; a URL says both itself
+{{- end }}
+{{- if and .Values.redis.user (not .Values.redis.existingSecret) }}
+redis.user: {{ .Values.redis.user }} needs a password; set redis.existingSecret
+{{- end }}
+{{- if and (not .Values.redis.existingSecret) (or .Values.redis.existingSecretCaKey .Values.redis.existingSecretSentinelKey) }}
+redis.existingSecret: is missing; entries of it are named
+{{- end }}
+{{- if and $named .Values.redis.existingSecretCaKey (not .Values.redis.tls) }}
+redis.existingSecretCaKey: is for TLS; set redis.tls to true
 {{- end }}
 {{- end -}}
 
@@ -73,6 +94,14 @@ executors.{{ $pool }}.existingSecret: {{ . }} is the Secret of pool {{ get $secr
 {{- end }}
 {{- if and $key.window (has "modify-trades" $key.permissions) (not $key.allowPlacingWithWindow) }}
 {{ $at }}.window: a window on a key that places orders weakens Kraken's guard against duplicates; must be 0, or set allowPlacingWithWindow to true
+{{- end }}
+{{- if $key.breakGlass }}
+{{- if or (ne (join " " $key.permissions) "close-trades") $key.window }}
+{{ $at }}.breakGlass: such a key may cancel and do nothing else; permissions must be [close-trades] and window 0
+{{- end }}
+{{- if ne (int64 (dig "replicas" $root.Values.executorDefaults.replicas $spec)) 1 }}
+executors.{{ $pool }}.replicas: must be 1, because {{ $label }} is a break-glass key, which one process alone may use
+{{- end }}
 {{- end }}
 {{- if hasKey $labels $label }}
 {{ $at }}: this label is in pool {{ get $labels $label }}, too; a key belongs to one pool

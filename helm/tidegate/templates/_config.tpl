@@ -92,13 +92,34 @@ listen = "0.0.0.0:50052"
 # Gateways alone reach this port: a NetworkPolicy fences it.
 allow_unauthenticated_off_loopback = true
 pool = {{ toJson .pool }}
+{{- if include "tidegate.hasBreakGlass" .spec }}
+# One replica, stopped before its successor starts: this name is never borne by two.
+name = {{ toJson .pool }}
+{{- end }}
 queue_len_max = {{ int64 .spec.queueLenMax }}
 
 [store]
+{{- if or $values.redis.sentinels $values.redis.cluster }}
+{{- with $values.redis.sentinelMaster }}
+sentinel_master = {{ toJson . }}
+{{- end }}
+{{- with $values.redis.user }}
+user = {{ toJson . }}
+{{- end }}
 {{- if $values.redis.existingSecret }}
+password_file = "/run/secrets/tidegate-redis/url"
+{{- end }}
+{{- if $values.redis.existingSecretSentinelKey }}
+sentinel_password_file = "/run/secrets/tidegate-redis/sentinel"
+{{- end }}
+tls = {{ $values.redis.tls }}
+{{- else if $values.redis.existingSecret }}
 redis_url_file = "/run/secrets/tidegate-redis/url"
 {{- else }}
 redis_url = {{ include "tidegate.redisUrl" .root | toJson }}
+{{- end }}
+{{- if $values.redis.existingSecretCaKey }}
+ca_file = "/run/secrets/tidegate-redis/ca.pem"
 {{- end }}
 prefix = {{ toJson $values.redis.prefix }}
 {{- if $values.redis.builtin.enabled }}
@@ -108,6 +129,15 @@ profile = "trial"
 profile = {{ toJson $values.redis.profile }}
 {{- end }}
 wait_replicas = {{ int64 $values.redis.waitReplicas }}
+{{- range $way := list "sentinels" "cluster" }}
+{{- with get $values.redis $way }}
+
+[store.{{ $way }}]
+{{- range $label, $address := . }}
+{{ $label }} = {{ toJson $address }}
+{{- end }}
+{{- end }}
+{{- end }}
 
 [kraken]
 {{- if $values.sandbox.enabled }}
@@ -140,7 +170,15 @@ tags = {{ toJson . }}
 {{- if $key.allowPlacingWithWindow }}
 allow_placing_with_window = true
 {{- end }}
+{{- if $key.breakGlass }}
+break_glass = {{ toJson $.pool }}
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Takes the spec of a pool: whether it has a key for emergencies. Empty: no. */}}
+{{- define "tidegate.hasBreakGlass" -}}
+{{- range $_, $key := .keys }}{{ if $key.breakGlass }}yes{{ end }}{{ end -}}
 {{- end -}}
 
 {{- define "tidegate.config.sandbox" -}}

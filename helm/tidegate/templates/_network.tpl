@@ -40,9 +40,16 @@
   ports:
     - {port: 6379, protocol: TCP}
 {{- else -}}
-{{- $default := ternary 6379 (int64 $redis.networkPolicy.port) (empty $redis.existingSecret) -}}
+{{- $byUrl := and (empty $redis.existingSecret) (empty $redis.sentinels) (empty $redis.cluster) -}}
+{{- $default := ternary 6379 (int64 $redis.networkPolicy.port) $byUrl -}}
 - ports:
-    - {port: {{ include "tidegate.port" (dict "url" $redis.url "default" $default) }}, protocol: TCP}
+    {{- $ports := list (include "tidegate.port" (dict "url" $redis.url "default" $default)) }}
+    {{- range $address := concat (values $redis.sentinels) (values $redis.cluster) }}
+    {{- $ports = append $ports (splitList ":" $address | last) }}
+    {{- end }}
+    {{- range $port := $ports | uniq | sortAlpha }}
+    - {port: {{ $port }}, protocol: TCP}
+    {{- end }}
   {{- with $redis.networkPolicy.to }}
   to:
     {{- toYaml . | nindent 4 }}

@@ -59,6 +59,30 @@ pub(crate) enum Outcome {
     Unresolved(v1::Unresolved),
 }
 
+/// Kraken's last word on an act.
+pub(crate) enum Last {
+    /// It did it.
+    Done { result: Box<RawValue>, warnings: Vec<String> },
+    /// It refused, which proves that nothing was executed.
+    Refused(Error),
+}
+
+/// What is known of an act when its caller must be told.
+pub(crate) enum Word {
+    /// No byte was written.
+    Unsent(Error),
+    /// All that there is to know.
+    Last(Last),
+    /// It may have been executed.
+    Open(v1::Unresolved),
+}
+
+/// A call that went on without its caller, to be listened for.
+pub(crate) struct Late(Queued);
+
+/// For how long a late answer is listened for: no call of ours lives longer.
+const LATE_MAX: Duration = Duration::from_secs(60);
+
 /// The lanes of this process.
 #[derive(Debug)]
 pub(crate) struct Lanes {
@@ -88,6 +112,38 @@ impl Lanes {
         match self.once(&call).await {
             Ok(Landed::Unsent(_)) | Err(_) if !call.harmless => judge(&call, landed),
             second => judge(&call, second?),
+        }
+    }
+
+    /// Runs an act, once. What is known of it in its caller's time; and, if Kraken has not answered by then, what is still
+    /// to be listened for.
+    pub(crate) async fn act(&self, call: &Call<'_>) -> (Word, Option<Late>) {
+        let queued = match self.pass(call).await {
+            Ok(placed) => self.queue(call, placed),
+            Err(error) => Err(error),
+        };
+        let mut queued = match queued {
+            Ok(queued) => queued,
+            Err(error) => return (Word::Unsent(error), None),
+        };
+        match wait(call, &mut queued).await {
+            Err(error) => (Word::Unsent(error), None),
+            Ok(landed) => {
+                let late =
+                    matches!(landed, Landed::Unclear { reason: NO_ANSWER, .. }).then_some(Late(queued));
+                (word(call, landed), late)
+            }
+        }
+    }
+
+    /// The last word on an act that was given late, if it comes.
+    pub(crate) async fn late(&self, call: &Call<'_>, late: Option<Late>) -> Option<Last> {
+        let Late(mut queued) = late?;
+        match word(call, queued.landed(Instant::now() + LATE_MAX).await?) {
+            Word::Last(last) => Some(last),
+            // It had left its lane and was stopped before the first byte after all.
+            Word::Unsent(error) => Some(Last::Refused(error)),
+            Word::Open(_) => None,
         }
     }
 
@@ -173,10 +229,26 @@ async fn wait(call: &Call<'_>, queued: &mut Queued) -> Result<Landed, Error> {
             Err(Error::new(ErrorKind::Late, text))
         }
         None => Ok(Landed::Unclear {
-            reason: "NO_ANSWER_IN_TIME",
+            reason: NO_ANSWER,
             text: "Kraken has not answered yet".to_owned(),
             not_after: queued.not_after(),
         }),
+    }
+}
+
+/// Time was up before Kraken had answered.
+const NO_ANSWER: &str = "NO_ANSWER_IN_TIME";
+
+/// What a landed act came to.
+fn word(call: &Call<'_>, landed: Landed) -> Word {
+    if let Landed::Unsent(error) = landed {
+        return Word::Unsent(error);
+    }
+    match judge(call, landed) {
+        Ok(Outcome::Done { result, warnings }) => Word::Last(Last::Done { result, warnings }),
+        Ok(Outcome::Unresolved(open)) => Word::Open(open),
+        // Of what was written, only a refusal that is a proof is an error.
+        Err(error) => Word::Last(Last::Refused(error)),
     }
 }
 

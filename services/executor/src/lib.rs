@@ -7,6 +7,7 @@
 //! *Invariant:* secrets live in this crate's keys and nowhere else; and no [`tidegate_core::Error`] leaves for a
 //! mutating call unless it is proved that nothing was executed.
 
+mod acts;
 mod caller;
 mod check;
 mod convert;
@@ -17,6 +18,8 @@ mod flight;
 mod keep;
 mod key;
 mod lane_cell;
+mod outcome;
+mod resolve;
 mod services;
 mod strict;
 mod verify;
@@ -25,9 +28,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tidegate_core::{AccountName, Clock, OwnerId, Permission, PermissionSet, PoolName};
+use tidegate_core::{AccountName, CallerName, Clock, OwnerId, Permission, PermissionSet, PoolName};
 use tidegate_kraken::RestClient;
-use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig, MemoryStore};
+use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig, MemoryStore, Store};
 use tidegate_proto::v1::account_service_server::AccountServiceServer;
 use tidegate_proto::v1::market_data_service_server::MarketDataServiceServer;
 use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
@@ -42,10 +45,12 @@ use tonic::service::Routes;
 
 pub use key::{Key, Otp};
 
+use acts::Acts;
 use egress::Egress;
 use execute::Lanes;
 use keep::Keep;
 use lane_cell::{LaneCell, Shared};
+use resolve::Resolver;
 use services::Api;
 use strict::Strict;
 
@@ -60,6 +65,8 @@ pub struct Settings {
     pub deployment: String,
     /// This process.
     pub owner: OwnerId,
+    /// As whom the process itself asks Kraken about orders.
+    pub caller: CallerName,
     /// Where gateways of other processes reach its API, `host:port`; empty if nowhere.
     pub advertise: String,
     /// Name of the address by which this process reaches Kraken.
@@ -79,8 +86,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Keys.
     pub keys: Vec<Key>,
-    /// Where grants live.
-    pub store: Arc<dyn GrantStore>,
+    /// Where grants and intents live.
+    pub store: Arc<dyn Store>,
     /// The way to Kraken.
     pub rest: RestClient,
     /// Time.
@@ -150,8 +157,7 @@ pub fn start(parts: Parts) -> Executor {
                 siblings.get(&group).cloned().unwrap_or_default()
             },
         };
-        let store = if key.break_glass { &own } else { &store };
-        let store = Arc::clone(store);
+        let store: Arc<dyn GrantStore> = if key.break_glass { own.clone() } else { store.clone() };
         let cell = Arc::new(LaneCell::new(key, lane, Arc::clone(&shared)));
         let (known, seen) = watch::channel(Vec::new());
         members.push(seen);
@@ -174,10 +180,21 @@ pub fn start(parts: Parts) -> Executor {
             .map(|lanes| lanes.cells.iter().map(|cell| cell.reading()).collect())
             .unwrap_or_default()
     });
+    let domains = lanes.cells.iter().map(|cell| {
+        let Key { account, grant_key, .. } = &cell.key;
+        (account.clone(), grant_key.domain.clone())
+    });
+    let acts = Arc::new(Acts {
+        domains: domains.collect(),
+        lanes: Arc::clone(&lanes),
+        store,
+        owner: settings.owner.clone(),
+    });
+    tokio::spawn(Resolver { acts: Arc::clone(&acts), caller: settings.caller }.run());
     let handed_over = CancellationToken::new();
     let directory =
         directory::publish(Arc::clone(&lanes), settings.owner, members, changed, ready, handed_over.clone());
-    let api = Api { lanes, rest, deployment: settings.deployment.into(), directory };
+    let api = Api { lanes, acts, rest, deployment: settings.deployment.into(), directory };
     let routes = Routes::new(MarketDataServiceServer::new(api.clone()))
         .add_service(AccountServiceServer::new(api.clone()))
         .add_service(TradingServiceServer::new(api.clone()))

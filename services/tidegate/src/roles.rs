@@ -25,6 +25,9 @@ const SANDBOX: ListenerName = ListenerName { role: "sandbox", what: "rest", sett
 const SANDBOX_TLS: ListenerName =
     ListenerName { role: "sandbox", what: "rest-tls", setting: "sandbox.tls_listen" };
 
+/// As whom an executor asks Kraken about orders whose fate is not known.
+const RESOLVER: &str = "tidegate-resolver";
+
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -181,6 +184,7 @@ impl House {
             settings: tidegate_executor::Settings {
                 deployment: config.deployment.name.to_string(),
                 owner: OwnerId::fresh(),
+                caller: RESOLVER.parse().map_err(|error| format!("{RESOLVER}: {error}"))?,
                 advertise,
                 egress: config.kraken.egress.to_string(),
                 queue_len_max: config.executor.queue_len_max,

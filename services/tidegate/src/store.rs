@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tidegate_core::{AccountName, Clock, OwnerId};
 use tidegate_lanes::{
-    GrantStore, MemoryStore, Prepared, RedisAddr, RedisConfig, RedisLogin, RedisPlace, RedisStore, RedisTls,
+    MemoryStore, Prepared, RedisAddr, RedisConfig, RedisLogin, RedisPlace, RedisStore, RedisTls, Store,
     StoreFacts, StoreProfile, StoreStanding,
 };
 use tidegate_runtime::config::{HostPort, Label, StoreConfig};
@@ -22,7 +22,7 @@ pub(crate) async fn connect(
     config: &Config,
     clock: &Arc<dyn Clock>,
     health: &Health,
-) -> Result<Arc<dyn GrantStore>, String> {
+) -> Result<Arc<dyn Store>, String> {
     let Some(wanted) = redis(config)? else {
         return Ok(Arc::new(MemoryStore::new(Arc::clone(clock))));
     };

@@ -160,6 +160,29 @@ impl RedisSentinels {
         store.restart(keep).await?;
         Ok(store)
     }
+
+    /// Waits until a server that has returned follows the primary, holds what it holds, and may be promoted again.
+    pub async fn follows_again(&mut self, port: u16) -> anyhow::Result<()> {
+        let store = self.at(port)?;
+        until("the old primary to follow", async || {
+            Ok(store.info("role").await? == "slave" && store.info("master_link_status").await? == "up")
+        })
+        .await?;
+        store.config_set("replica-priority", "100").await?;
+        // The line would come back with the next restart.
+        store.launch.lines.retain(|line| !line.starts_with("replica-priority"));
+        let name = Self::PRIMARY_NAME;
+        for sentinel in &self.sentinels {
+            until("a sentinel to know the replica again", async || {
+                let said = sentinel.command(&["SENTINEL", "REPLICAS", name]).await?;
+                Ok(value(&said, "flags") == Some("slave")
+                    && value(&said, "master-link-status") == Some("ok")
+                    && value(&said, "slave-priority") == Some("100"))
+            })
+            .await?;
+        }
+        Ok(())
+    }
 }
 
 /// A value of a list that has names and values in turn, a line each.

@@ -3,6 +3,9 @@
 //! A judge reads only the sandbox's log and what the client was told, never a log of tidegate's own.
 
 mod abandonment;
+mod acts;
+mod cancels;
+mod chaos;
 mod keys;
 mod late_store;
 mod outcomes;
@@ -13,4 +16,6 @@ mod shared_keys;
 mod store_moods;
 mod store_trouble;
 mod strangers;
+mod takeover;
+mod throughput;
 mod windows;

@@ -16,6 +16,7 @@ use tidegate_proto::v1;
 use tidegate_runtime::status::to_status;
 use tonic::{Request, Status};
 
+use crate::acts::Acts;
 use crate::caller::CallInfo;
 use crate::execute::{Call, Lanes};
 
@@ -23,6 +24,7 @@ use crate::execute::{Call, Lanes};
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     pub lanes: Arc<Lanes>,
+    pub acts: Arc<Acts>,
     pub rest: RestClient,
     pub deployment: Arc<str>,
     pub directory: tokio::sync::watch::Receiver<v1::WatchLanesResponse>,

@@ -3,7 +3,7 @@
 //! Whatever Kraken answers is a reply. Where its answer cannot be understood although the call was taken, the reply is
 //! "unresolved" and never a Status: a Status would promise that nothing was executed.
 
-use tidegate_core::{ClOrdId, Error, UnixUs, derive_cl_ord_id};
+use tidegate_core::{ClOrdId, Endpoint, Error, UnixUs, derive_cl_ord_id};
 use tidegate_kraken::Params;
 use tidegate_kraken::wire::{self, OrderAdded, OrdersCancelled};
 use tidegate_proto::v1;
@@ -14,11 +14,13 @@ use tidegate_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Api, known, opened, status};
+use super::{Api, known, opened, shaped, status};
+use crate::acts::Act;
 use crate::caller::CallInfo;
 use crate::convert::request as params;
 use crate::execute::{Call, Outcome, unresolved};
 use crate::lane_cell::NotAfter;
+use crate::outcome;
 
 /// How long Kraken may take to execute an order whose caller named no deadline.
 const NOT_AFTER_MS: u64 = 5_000;
@@ -34,35 +36,37 @@ impl Api {
             );
             return Err(Error::invalid_field("cl_ord_id", text));
         }
-        let mut params = params::add_order(&message)?;
+        let params = params::add_order(&message)?;
         let not_after = deadline(message.deadline.as_ref())?;
-        params.text("cl_ord_id", derived.as_str());
         let endpoint = known("AddOrder")?;
-        let call = Call {
-            not_after,
-            harmless: message.validate,
-            cl_ord_id: derived.to_string(),
-            ..Call::mutating(info, endpoint, params)
-        };
+        if message.validate {
+            return self.validate(info, endpoint, params, not_after, &derived).await;
+        }
+        let act = Act { info: info.clone(), endpoint, params, not_after, request_id, cl_ord_id: derived };
+        self.acts.run(act).await
+    }
+
+    /// Lets Kraken check an order. Nothing is placed, so nothing is claimed.
+    async fn validate(
+        &self,
+        info: &CallInfo,
+        endpoint: &'static Endpoint,
+        mut params: Params,
+        not_after: NotAfter,
+        derived: &ClOrdId,
+    ) -> Result<AddOrderResponse, Error> {
+        params.text("cl_ord_id", derived.as_str());
+        let call = Call { not_after, harmless: true, ..Call::mutating(info, endpoint, params) };
         let (result, warnings) = match self.lanes.run(call).await? {
             Outcome::Done { result, warnings } => (result, warnings),
-            Outcome::Unresolved(unresolved) => return Ok(unresolved_order(unresolved)),
+            Outcome::Unresolved(unresolved) => return Ok(outcome::open(unresolved)),
         };
-        let added = match wire::read::<OrderAdded>(Some(&result)) {
-            Ok(added) if message.validate || !added.txid.is_empty() => added,
-            read => {
-                let what =
-                    read.map_or_else(|shape| shape.to_string(), |_| "there is no txid in it".to_owned());
-                let text = format!("Kraken took the order but its answer cannot be read: {what}");
-                return Ok(unresolved_order(unresolved(info, derived.as_str(), "UNREADABLE_ANSWER", text)));
-            }
-        };
+        let added: OrderAdded = shaped(endpoint, Some(&result))?;
         let accepted = add_order_response::Accepted {
-            order_ids: added.txid,
-            cl_ord_id: if message.validate { String::new() } else { derived.to_string() },
             description: added.order.unwrap_or_default(),
-            validated_only: message.validate,
+            validated_only: true,
             extra: added.extra.into_iter().collect(),
+            ..add_order_response::Accepted::default()
         };
         Ok(AddOrderResponse { outcome: Some(add_order_response::Outcome::Accepted(accepted)), warnings })
     }
@@ -86,11 +90,6 @@ impl Api {
             }
         })
     }
-}
-
-fn unresolved_order(unresolved: v1::Unresolved) -> AddOrderResponse {
-    let outcome = Some(add_order_response::Outcome::Unresolved(unresolved));
-    AddOrderResponse { outcome, warnings: Vec::new() }
 }
 
 /// The caller's deadline for Kraken's engine, or ours.

@@ -4,6 +4,7 @@
 //! that another crate can hold, compare and print, and a value that could be nonsense cannot be built.
 
 mod clock;
+mod content;
 mod endpoint;
 mod endpoints;
 mod error;
@@ -14,6 +15,7 @@ mod nonce;
 mod permission;
 
 pub use clock::{Clock, ManualClock, MonoUs, UnixUs};
+pub use content::Content;
 pub use endpoint::{Effect, Encoding, Endpoint, Needs, Verb};
 pub use endpoints::{ENDPOINTS, endpoint};
 pub use error::{Error, ErrorKind, FieldViolation};

@@ -5,6 +5,8 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use tidegate_core::{AccountName, PoolName};
 
+use crate::intent::IntentKey;
+
 /// What stands for an API key in the store, in placement and in logs: the first 16 bytes of a SHA-256 over it, in hex.
 ///
 /// The store never learns the key, and two configurations that give one key two labels still share one grant.
@@ -53,6 +55,16 @@ fn tag(prefix: &str, domain: &AccountName) -> String {
 /// The grant record of a key.
 pub(crate) fn grant(prefix: &str, key: &GrantKey) -> String {
     format!("{}:grant:{}", tag(prefix, &key.domain), key.fingerprint)
+}
+
+/// The record of an intent.
+pub(crate) fn intent(prefix: &str, key: &IntentKey) -> String {
+    format!("{}:intent:{}", tag(prefix, &key.domain), key.id)
+}
+
+/// The intents of an account whose outcome is not known, by the time of their claim.
+pub(crate) fn open_intents(prefix: &str, domain: &AccountName, account: &AccountName) -> String {
+    format!("{}:open:{account}", tag(prefix, domain))
 }
 
 /// Which deployment owns the prefix.

@@ -16,6 +16,7 @@ mod budget;
 mod choose;
 mod grant;
 mod guards;
+mod intent;
 mod keeper;
 mod keys;
 mod lane;
@@ -34,6 +35,10 @@ pub use grant::{
 };
 #[cfg(feature = "mutants")]
 pub use guards::{Guard, without};
+pub use intent::{
+    AppliedClaim, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, KEPT_US, OUTCOME_BYTES_MAX,
+    OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Withdraw, apply_claim, apply_settle, apply_withdraw,
+};
 pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
@@ -45,6 +50,7 @@ pub use nonce::{NonceError, NonceSource};
 pub use placement::propose;
 pub use queue::{Priority, PriorityQueue, Ticket, TicketId};
 pub use store::{
-    GivenFacts, GrantAnswer, GrantStore, MemoryStore, Prepared, RedisAddr, RedisConfig, RedisLogin,
-    RedisPlace, RedisStore, RedisTls, StoreError, StoreFacts, StoreFuture, StoreProfile, StoreStanding,
+    GivenFacts, GrantAnswer, GrantStore, IntentStore, MemoryStore, Prepared, RedisAddr, RedisConfig,
+    RedisLogin, RedisPlace, RedisStore, RedisTls, Store, StoreError, StoreFacts, StoreFuture, StoreProfile,
+    StoreStanding,
 };

@@ -1,28 +1,21 @@
-//! Callers that go away in the middle of an order: what was asked for is done, once, and its fate is written down.
+//! Callers that go away in the middle of an order: what was asked for is done, once, and told to whoever asks again.
 
 use std::time::Duration;
 
 use prost::Message;
 use tidegate_proto::v1;
-use tidegate_tests::eventually;
 use tidegate_tests::house::{House, Plan, channel};
 use tidegate_tests::process::Process;
 
-use super::wire::{ADD_ORDER, Pending, Wire};
+use super::wire::{ADD_ORDER, Answer, Pending, Wire};
 use super::{arrived, executed_once, expect_accepted, fault, handle_of, one_process, queued, requests_of};
 use tidegate_tests::load::resting_order;
 
-/// Waits until the process says what became of an order whose caller had gone.
+/// Asks again, as a caller does that has lost its connection: it is told what became of the order.
 async fn fate_is_told(process: &Process, order: &v1::AddOrderRequest) {
-    let id = order.context.as_ref().expect("a context").request_id.clone();
-    eventually("the process to say what became of the order", || async {
-        let log = process.log();
-        let line =
-            log.lines().find(|line| line.contains(&id) && line.contains("a mutating call has landed"))?;
-        assert!(line.contains("accepted") && line.contains("listening=false"), "{line}");
-        Some(())
-    })
-    .await;
+    let wire = Wire::connect(process.addr("gateway/grpc")).await;
+    let answer: Answer<v1::AddOrderResponse> = wire.call(ADD_ORDER, order, None).await;
+    expect_accepted(answer.outcome.expect("the order, which was accepted"));
 }
 
 async fn leaves_in_flight(leave: impl FnOnce(Wire, Pending)) {

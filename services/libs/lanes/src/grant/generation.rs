@@ -40,6 +40,19 @@ pub struct Generation {
     pub fresh: bool,
 }
 
+impl Generation {
+    /// The generation that begins now, if a part has changed or the marker is missing. `by` makes its marker unique.
+    pub(crate) fn begun(known: Option<&Self>, by: &str, now: StoreNow<'_>) -> Option<Self> {
+        let same = |g: &&Self| g.replication_id == now.replication_id || !on(Guard::Generation);
+        known.filter(same).is_none().then(|| Self {
+            marker: format!("{by}-{}", now.us),
+            replication_id: now.replication_id.to_owned(),
+            born_us: now.us,
+            fresh: false,
+        })
+    }
+}
+
 /// The store at the moment of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreNow<'a> {

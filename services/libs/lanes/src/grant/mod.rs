@@ -72,13 +72,7 @@ pub fn apply(
     if fits.iter().any(|n| *n > STORE_INT_MAX) || now_us + terms.ttl_us > STORE_INT_MAX {
         return Err(GrantError);
     }
-    let same = |g: &&Generation| g.replication_id == now.replication_id || !on(Guard::Generation);
-    let begun = generation.filter(same).is_none().then(|| Generation {
-        marker: format!("{}-{now_us}", ids.owner.as_str()),
-        replication_id: now.replication_id.to_owned(),
-        born_us: now_us,
-        fresh: false,
-    });
+    let begun = Generation::begun(generation, ids.owner.as_str(), now);
     let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
     let current = record.filter(|r| r.generation == generation.marker || !on(Guard::Generation));
     let decided = decide(generation, record, current, request, now_us);

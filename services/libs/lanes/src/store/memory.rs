@@ -1,13 +1,17 @@
 //! Grants in this process's memory: the embedded default, and the reference for the scripts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
 use tokio::sync::broadcast;
 
-use super::{GivenFacts, GrantAnswer, GrantStore, NOTICES_MAX, StoreError, StoreFuture};
+use super::{GivenFacts, GrantAnswer, GrantStore, IntentStore, NOTICES_MAX, StoreError, StoreFuture};
 use crate::grant::{Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, apply, apply_release};
+use crate::intent::{
+    Claim, ClaimReply, IntentKey, IntentRecord, KEPT_US, OpenIntents, Settle, Settled, Withdraw, apply_claim,
+    apply_settle, apply_withdraw,
+};
 use crate::keys::{Fingerprint, GrantKey};
 
 /// A store for one process. It forgets with the process, so it must not be used where two processes share a key.
@@ -24,6 +28,9 @@ struct Kept {
     /// Of each domain that was ever asked for; `None` once it was forgotten.
     generations: HashMap<AccountName, Option<Generation>>,
     members: HashMap<(AccountName, PoolName), BTreeMap<OwnerId, Member>>,
+    intents: HashMap<IntentKey, IntentRecord>,
+    /// Keys of intents by the time of their claim, so that old ones are forgotten.
+    claimed: BTreeSet<(u64, IntentKey)>,
 }
 
 impl Kept {
@@ -38,6 +45,19 @@ impl Kept {
             })
         };
         self.generations.entry(domain.clone()).or_insert_with(prepared).clone()
+    }
+}
+
+impl Kept {
+    fn write_intent(&mut self, key: &IntentKey, record: IntentRecord, now_us: u64) {
+        self.claimed.insert((record.claimed_us, key.clone()));
+        self.intents.insert(key.clone(), record);
+        while let Some((claimed_us, old)) =
+            self.claimed.first().filter(|(at, _)| at + KEPT_US <= now_us).cloned()
+        {
+            self.claimed.remove(&(claimed_us, old.clone()));
+            self.intents.retain(|key, known| *key != old || known.claimed_us != claimed_us);
+        }
     }
 }
 
@@ -57,6 +77,8 @@ impl MemoryStore {
         let mut kept = self.kept();
         kept.records.retain(|key, _| key.domain != *domain);
         kept.members.retain(|(of, _), _| of != domain);
+        kept.intents.retain(|key, _| key.domain != *domain);
+        kept.claimed.retain(|(_, key)| key.domain != *domain);
         kept.generations.insert(domain.clone(), None);
     }
 
@@ -119,6 +141,98 @@ impl MemoryStore {
             let _ = self.notices.send(ids.key.fingerprint.clone());
         }
         Ok(())
+    }
+}
+
+impl MemoryStore {
+    fn claim_now(&self, claim: &Claim) -> Result<ClaimReply, StoreError> {
+        let mut kept = self.kept();
+        let (now_us, replication_id) = (self.facts.now_us(), self.facts.replication_id());
+        let generation = kept.generation(&claim.key.domain, &self.facts);
+        let now = StoreNow { us: now_us, replication_id: &replication_id };
+        let applied = apply_claim(generation.as_ref(), kept.intents.get(&claim.key), claim, now)
+            .map_err(|_| StoreError::TooLarge)?;
+        if let Some(generation) = applied.generation {
+            kept.generations.insert(claim.key.domain.clone(), Some(generation));
+        }
+        if let Some(record) = applied.record {
+            kept.write_intent(&claim.key, record, now_us);
+        }
+        Ok(applied.reply)
+    }
+
+    fn settle_now(&self, settle: &Settle) -> Result<Settled, StoreError> {
+        let mut kept = self.kept();
+        let key = &settle.claim.key;
+        let (now_us, replication_id) = (self.facts.now_us(), self.facts.replication_id());
+        let generation = kept.generation(&key.domain, &self.facts);
+        let now = StoreNow { us: now_us, replication_id: &replication_id };
+        let (settled, record) = apply_settle(generation.as_ref(), kept.intents.get(key), settle, now)
+            .map_err(|_| StoreError::TooLarge)?;
+        if let Some(record) = record {
+            kept.write_intent(key, record, now_us);
+        }
+        Ok(settled)
+    }
+
+    fn open_now(&self, domain: &AccountName, account: &AccountName, at_most: usize) -> OpenIntents {
+        let mut kept = self.kept();
+        let now_us = self.facts.now_us();
+        let generation = kept.generation(domain, &self.facts);
+        let of_account = |key: &IntentKey, known: &IntentRecord| {
+            key.domain == *domain && known.account == account.as_str() && !known.state.is_final()
+        };
+        let mut intents: Vec<_> = kept
+            .intents
+            .iter()
+            .filter(|(key, known)| of_account(key, known) && known.claimed_us + KEPT_US > now_us)
+            .map(|(key, known)| (key.id.clone(), known.clone()))
+            .collect();
+        intents.sort_by(|a, b| (a.1.claimed_us, &a.0).cmp(&(b.1.claimed_us, &b.0)));
+        intents.truncate(at_most);
+        OpenIntents {
+            generation: generation.map_or_else(String::new, |g| g.marker),
+            store_now_us: now_us,
+            intents,
+        }
+    }
+}
+
+impl IntentStore for MemoryStore {
+    fn claim<'a>(&'a self, claim: &'a Claim) -> StoreFuture<'a, ClaimReply> {
+        Box::pin(async move { self.claim_now(claim) })
+    }
+
+    fn settle<'a>(&'a self, settle: &'a Settle) -> StoreFuture<'a, Settled> {
+        Box::pin(async move { self.settle_now(settle) })
+    }
+
+    fn withdraw<'a>(&'a self, withdraw: &'a Withdraw) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut kept = self.kept();
+            let gone = apply_withdraw(kept.intents.get(&withdraw.key), withdraw, self.facts.now_us());
+            if gone && let Some(record) = kept.intents.remove(&withdraw.key) {
+                kept.claimed.remove(&(record.claimed_us, withdraw.key.clone()));
+            }
+            Ok(gone)
+        })
+    }
+
+    fn intent<'a>(&'a self, key: &'a IntentKey) -> StoreFuture<'a, Option<IntentRecord>> {
+        Box::pin(async move {
+            let now_us = self.facts.now_us();
+            let known = self.kept().intents.get(key).cloned();
+            Ok(known.filter(|known| known.claimed_us + KEPT_US > now_us))
+        })
+    }
+
+    fn open_intents<'a>(
+        &'a self,
+        domain: &'a AccountName,
+        account: &'a AccountName,
+        at_most: usize,
+    ) -> StoreFuture<'a, OpenIntents> {
+        Box::pin(async move { Ok(self.open_now(domain, account, at_most)) })
     }
 }
 

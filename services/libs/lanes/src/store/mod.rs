@@ -8,7 +8,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tidegate_core::Clock;
+use tidegate_core::{AccountName, Clock};
 use tokio::sync::broadcast;
 
 pub use self::inspect::StoreProfile;
@@ -16,6 +16,7 @@ pub use self::memory::MemoryStore;
 pub use self::redis::{Prepared, RedisAddr, RedisConfig, RedisLogin, RedisPlace, RedisStore, RedisTls};
 
 use crate::grant::{GrantReply, GrantRequest, Member, Release, Sight};
+use crate::intent::{Claim, ClaimReply, IntentKey, IntentRecord, OpenIntents, Settle, Settled, Withdraw};
 use crate::keys::Fingerprint;
 
 /// How many releases a listener may lag behind before it misses some.
@@ -123,6 +124,36 @@ impl StoreError {
         )
     }
 }
+
+/// Keeps intents. Each request is one atomic step.
+///
+/// An error means that the step may or may not have been made; asking again is always safe.
+pub trait IntentStore: Send + Sync + fmt::Debug {
+    /// Claims an id, or tells what is known of it.
+    fn claim<'a>(&'a self, claim: &'a Claim) -> StoreFuture<'a, ClaimReply>;
+
+    /// Writes an outcome.
+    fn settle<'a>(&'a self, settle: &'a Settle) -> StoreFuture<'a, Settled>;
+
+    /// Takes a claim back under which nothing was written to Kraken. `false` if it was not there, or not the caller's.
+    fn withdraw<'a>(&'a self, withdraw: &'a Withdraw) -> StoreFuture<'a, bool>;
+
+    /// What is known of an intent.
+    fn intent<'a>(&'a self, key: &'a IntentKey) -> StoreFuture<'a, Option<IntentRecord>>;
+
+    /// The intents of an account whose outcome is not known, the oldest claims first, at most so many.
+    fn open_intents<'a>(
+        &'a self,
+        domain: &'a AccountName,
+        account: &'a AccountName,
+        at_most: usize,
+    ) -> StoreFuture<'a, OpenIntents>;
+}
+
+/// Keeps grants and intents.
+pub trait Store: GrantStore + IntentStore {}
+
+impl<T: GrantStore + IntentStore> Store for T {}
 
 /// Why the store gave no answer. The text fits one line and holds no password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 mod call;
 mod config;
 mod dial;
+mod intents;
 mod link;
 mod notices;
 mod place;
@@ -41,6 +42,8 @@ pub struct RedisStore {
     grant: Lua,
     release: Lua,
     init: Lua,
+    intent: Lua,
+    open: Lua,
     prefix: String,
     facts: StoreFacts,
     name: String,
@@ -140,6 +143,8 @@ impl RedisStore {
             grant: Lua::new(include_str!("../../../scripts/grant-4.lua")),
             release: Lua::new(include_str!("../../../scripts/release-4.lua")),
             init: Lua::new(include_str!("../../../scripts/init-1.lua")),
+            intent: Lua::new(include_str!("../../../scripts/intent-1.lua")),
+            open: Lua::new(include_str!("../../../scripts/open-1.lua")),
             prefix,
             facts,
             timeout_ms,
@@ -240,21 +245,28 @@ impl RedisStore {
             self.now_arg(),
             self.replication_id_arg(),
         ];
-        let call = self.grant.call(names, args);
-        let reply: ScriptReply = if self.wait_replicas == 0 {
-            let (reply,) = self.link.ask(&domain, call).await?;
-            reply
-        } else {
-            // In one pipeline, so that the wait speaks of this very write. Half the time is the wait's, half the rest's.
-            let call = call.wait(self.wait_replicas, (self.timeout_ms / 2).max(1));
-            let (reply, acknowledged): (ScriptReply, u64) = self.link.ask(&domain, call).await?;
-            if acknowledged < u64::from(self.wait_replicas) {
-                let (addr, wanted) = (self.name.clone(), self.wait_replicas);
-                return Err(StoreError::NotReplicated { addr, acknowledged, wanted });
-            }
-            reply
-        };
+        let reply: ScriptReply = self.ask_replicated(&domain, self.grant.call(names, args)).await?;
         reply::read(&reply).map_err(|reason| self.unreadable(reason))
+    }
+
+    /// Runs a script whose effect counts only when enough replicas have it.
+    async fn ask_replicated<T: redis::FromRedisValue>(
+        &self,
+        domain: &str,
+        call: Call<'_>,
+    ) -> Result<T, StoreError> {
+        if self.wait_replicas == 0 {
+            let (reply,) = self.link.ask(domain, call).await?;
+            return Ok(reply);
+        }
+        // In one pipeline, so that the wait speaks of this very write. Half the time is the wait's, half the rest's.
+        let call = call.wait(self.wait_replicas, (self.timeout_ms / 2).max(1));
+        let (reply, acknowledged): (T, u64) = self.link.ask(domain, call).await?;
+        if acknowledged < u64::from(self.wait_replicas) {
+            let (addr, wanted) = (self.name.clone(), self.wait_replicas);
+            return Err(StoreError::NotReplicated { addr, acknowledged, wanted });
+        }
+        Ok(reply)
     }
 
     async fn release_now(&self, release: &Release) -> Result<(), StoreError> {

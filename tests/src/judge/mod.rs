@@ -1,5 +1,9 @@
 //! What a test believes: the sandbox's log, and the mark on a Status.
 
+mod nonces;
+
+pub use nonces::{Nonces, nonces};
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -46,4 +50,13 @@ pub fn fact(status: &Status, name: &str) -> Option<String> {
 pub fn executed_orders(log: &[Value]) -> Vec<String> {
     let placed = log.iter().filter(|e| e["endpoint"] == "AddOrder" && e["executed"] == true);
     placed.map(|e| e["cl_ord_id"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// How often the exchange's engine executed each order, by client order id.
+pub fn executions(log: &[Value]) -> BTreeMap<String, usize> {
+    let mut times = BTreeMap::new();
+    for handle in executed_orders(log) {
+        *times.entry(handle).or_default() += 1;
+    }
+    times
 }

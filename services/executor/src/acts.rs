@@ -1,0 +1,268 @@
+//! Acts: calls that change something, from the claim of their request id to the last word on them.
+//!
+//! *The idea.* An act runs in a task of its own that does not end with its caller. It claims the request id in the store,
+//! goes through a lane, and writes what came of it before anybody is told. A request id that is known sends nothing: its
+//! caller is told what is known, word for word, or waits for it. What was certainly not written is taken back, so that the
+//! same id may be tried again; from the first attempt to write on, a claim ends with Kraken's answer, with a late one, or with
+//! the verdict of the resolver (`resolve`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_core::{AccountName, ClOrdId, Content, Endpoint, Error, ErrorKind, OwnerId, RequestId, UnixUs};
+use tidegate_kraken::Params;
+use tidegate_lanes::{
+    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, IntentStore, Settle, Settled, StoreError,
+    Withdraw,
+};
+use tidegate_proto::v1;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::{Instrument, Span, error, info, warn};
+
+use crate::caller::CallInfo;
+use crate::execute::{Call, Lanes, Word, timestamp, unresolved};
+use crate::lane_cell::NotAfter;
+use crate::outcome;
+
+/// Between two looks at an intent that somebody else sends.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Between two attempts to write an outcome.
+const WRITE_AGAIN: Duration = Duration::from_millis(500);
+/// How often an outcome is written again; what is not written then, the resolver finds at Kraken.
+const WRITES_MAX: u32 = 120;
+
+/// What the acts of a process share.
+#[derive(Debug)]
+pub(crate) struct Acts {
+    pub lanes: Arc<Lanes>,
+    pub store: Arc<dyn IntentStore>,
+    pub owner: OwnerId,
+    /// Account to domain, of all accounts that have keys here.
+    pub domains: BTreeMap<AccountName, AccountName>,
+}
+
+/// A placement that is to be made.
+pub(crate) struct Act {
+    pub info: CallInfo,
+    pub endpoint: &'static Endpoint,
+    pub params: Params,
+    pub not_after: NotAfter,
+    pub request_id: RequestId,
+    /// The id under which Kraken knows the order; also the intent's.
+    pub cl_ord_id: ClOrdId,
+}
+
+/// What the caller is told: that Kraken did it, that it is not known yet, or (as an error) that it did not.
+pub(crate) type Told = Result<v1::AddOrderResponse, Error>;
+
+impl Acts {
+    /// Runs an act and returns what can be said of it in its caller's time.
+    pub(crate) async fn run(self: &Arc<Self>, act: Act) -> Told {
+        let (tell, told) = oneshot::channel();
+        let acts = Arc::clone(self);
+        let span = Span::current();
+        // On the drain's tracker: neither a vanished caller nor a stopping process cuts it in half.
+        self.lanes.shared.drain.spawn(async move { acts.conduct(act, tell).await }.instrument(span));
+        told.await.unwrap_or_else(|_| Err(Error::internal("an act ended without a word")))
+    }
+
+    async fn conduct(&self, act: Act, tell: oneshot::Sender<Told>) {
+        let claim = match self.claim_of(&act) {
+            Ok(claim) => claim,
+            Err(error) => return told(tell, Err(error)),
+        };
+        match self.store.claim(&claim).await {
+            Ok(ClaimReply::Claimed { .. }) => self.send(act, claim, tell).await,
+            Ok(ClaimReply::Known(known)) => told(tell, self.follow(&act, &claim, known).await),
+            Ok(ClaimReply::Unborn { .. }) => {
+                let text = "is more than 5 s ahead of the store's clock: it must be made when the act is";
+                told(tell, Err(Error::invalid_field("context.request_id", text)));
+            }
+            Ok(ClaimReply::TooOld { .. }) => {
+                let text = "is more than a day old: it must be made when the act is";
+                told(tell, Err(Error::invalid_field("context.request_id", text)));
+            }
+            Err(fault) => told(tell, Err(unclaimed(&fault))),
+        }
+    }
+
+    fn claim_of(&self, act: &Act) -> Result<Claim, Error> {
+        let domain = self.domains.get(&act.info.account).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::Moved, "this executor has no key of the account; nothing was sent")
+        })?;
+        let left_ms = act.info.answer_by.saturating_duration_since(Instant::now()).as_millis();
+        let left_ms = u64::try_from(left_ms).unwrap_or(u64::MAX);
+        let not_after = match act.not_after {
+            NotAfter::None => 0,
+            NotAfter::At(time) => time.0,
+            // It leaves its lane before its caller's time is up, or never.
+            NotAfter::FromHead { ms } => self.lanes.shared.clock.wall().plus_ms(left_ms.saturating_add(ms)).0,
+        };
+        let query = act.params.query();
+        let fields = query.split('&').filter_map(|pair| pair.split_once('='));
+        Ok(Claim {
+            key: IntentKey { domain, id: act.cl_ord_id.to_string() },
+            account: act.info.account.clone(),
+            endpoint: act.endpoint.name.to_owned(),
+            request_id: act.request_id.to_string(),
+            content: Content::of(fields).to_string(),
+            token: format!("{}-{}", self.owner, OwnerId::fresh()),
+            born_us: act.request_id.birth().0,
+            not_after_us: not_after,
+            findable: true,
+        })
+    }
+
+    /// Sends a claimed act, writes what came of it, and tells its caller.
+    async fn send(&self, act: Act, claim: Claim, tell: oneshot::Sender<Told>) {
+        let Act { info, endpoint, mut params, not_after, cl_ord_id, .. } = act;
+        params.text("cl_ord_id", cl_ord_id.as_str());
+        let call =
+            Call { not_after, cl_ord_id: cl_ord_id.to_string(), ..Call::mutating(&info, endpoint, params) };
+        let (word, late) = self.lanes.act(&call).await;
+        match word {
+            Word::Unsent(error) => {
+                self.take_back(&claim).await;
+                return told(tell, Err(error));
+            }
+            Word::Last(last) => {
+                let (state, bytes, answer) = outcome::of(&info, &cl_ord_id, last);
+                self.write(&claim, state, bytes).await;
+                return told(tell, answer);
+            }
+            Word::Open(open) => {
+                self.write(&claim, IntentState::Doubtful, Vec::new()).await;
+                told(tell, Ok(outcome::open(open)));
+            }
+        }
+        // A late answer is still the best proof there is.
+        if let Some(last) = self.lanes.late(&call, late).await {
+            let (state, bytes, _) = outcome::of(&info, &cl_ord_id, last);
+            if state.is_final() {
+                info!(cl_ord_id = %cl_ord_id, state = state.as_str(), "Kraken has answered after all");
+                self.write(&claim, state, bytes).await;
+            }
+        }
+    }
+
+    /// What is known of an id that somebody has claimed before, as soon as its fate is known, or when time is up.
+    async fn follow(&self, act: &Act, claim: &Claim, mut known: IntentRecord) -> Told {
+        let (asked, kept) = (Content::kept(&claim.content), Content::kept(&known.content));
+        let differences = kept.differences(&asked);
+        if !differences.is_empty() || known.endpoint != claim.endpoint {
+            let fields = differences.join(", ");
+            let text = format!(
+                "the request_id was used for another {}: {} differ; nothing was sent",
+                known.endpoint,
+                if fields.is_empty() { "the calls" } else { &fields }
+            );
+            return Err(Error::new(ErrorKind::Conflict, text).with_fact("fields", fields));
+        }
+        loop {
+            if known.state.is_final() {
+                return outcome::kept(&known);
+            }
+            if known.state == IntentState::NeedsOperator || Instant::now() + LOOK_EVERY >= act.info.answer_by
+            {
+                return Ok(outcome::open(self.open(act, &known)));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            match self.store.intent(&claim.key).await {
+                Ok(Some(newer)) => known = newer,
+                // It was taken back: nothing was sent, and the same id may be tried again.
+                Ok(None) => {
+                    let text =
+                        "the same request was taken back before it was sent; nothing was sent, repeat it";
+                    return Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(100));
+                }
+                Err(fault) => warn!(error = %fault, "an intent cannot be followed; asking again"),
+            }
+        }
+    }
+
+    fn open(&self, act: &Act, known: &IntentRecord) -> v1::Unresolved {
+        let (reason, text) = match known.state {
+            IntentState::Lost => (
+                "CLAIM_LOST",
+                "the store has lost its memory since this id was made; it is not sent again, and what became of it is \
+                 being looked up at Kraken",
+            ),
+            IntentState::NeedsOperator => {
+                ("NEEDS_OPERATOR", "what became of it cannot be found out without a person")
+            }
+            _ => ("IN_PROGRESS", "the same request was made before, and what became of it is not known yet"),
+        };
+        let mut open = unresolved(&act.info, act.cl_ord_id.as_str(), reason, text.to_owned());
+        open.not_after = (known.not_after_us > 0).then(|| timestamp(UnixUs(known.not_after_us)));
+        open
+    }
+
+    /// Writes an outcome, again and again if it must be. The caller is kept waiting for the first attempt only.
+    async fn write(&self, claim: &Claim, state: IntentState, outcome: Vec<u8>) {
+        let settle = Settle { claim: claim.clone(), state, outcome, generation: None };
+        let Err(fault) = self.try_write(&settle).await else { return };
+        warn!(
+            intent = claim.key.id, request_id = claim.request_id, state = state.as_str(), error = %fault,
+            "what became of an order cannot be written; trying again"
+        );
+        let store = Arc::clone(&self.store);
+        self.lanes.shared.drain.spawn(async move {
+            for _ in 0..WRITES_MAX {
+                tokio::time::sleep(WRITE_AGAIN).await;
+                if store.settle(&settle).await.is_ok() {
+                    return;
+                }
+            }
+            let Claim { key, request_id, .. } = &settle.claim;
+            error!(
+                intent = key.id,
+                request_id,
+                state = settle.state.as_str(),
+                "what became of an order was never written; whoever resolves will look for it at Kraken"
+            );
+        });
+    }
+
+    async fn try_write(&self, settle: &Settle) -> Result<(), StoreError> {
+        if let Settled::Kept(known) = self.store.settle(settle).await? {
+            let Claim { key, request_id, .. } = &settle.claim;
+            // A doubt beside somebody's proof is no news; two proofs that differ are.
+            if settle.state.is_final() && known.state != settle.state {
+                error!(
+                    intent = key.id,
+                    request_id,
+                    kept = known.state.as_str(),
+                    said = settle.state.as_str(),
+                    "two different outcomes of one order: the one that was written first stands"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing was written to Kraken: the same id may be tried again.
+    async fn take_back(&self, claim: &Claim) {
+        let withdraw =
+            Withdraw { key: claim.key.clone(), account: claim.account.clone(), token: claim.token.clone() };
+        if let Err(fault) = self.store.withdraw(&withdraw).await {
+            warn!(
+                intent = claim.key.id, request_id = claim.request_id, error = %fault,
+                "a claim under which nothing was sent cannot be taken back; it will be found absent"
+            );
+        }
+    }
+}
+
+fn told(tell: oneshot::Sender<Told>, answer: Told) {
+    if tell.send(answer).is_err() {
+        info!("the caller of an order had gone before it was told; what became of it is kept");
+    }
+}
+
+/// No order without a claim: it could not be told from the next one under the same id.
+fn unclaimed(fault: &StoreError) -> Error {
+    let text = "the store cannot be reached, so nothing is placed; nothing was sent";
+    Error::new(ErrorKind::Unavailable, text).with_log(fault.to_string()).retry_after_ms(1_000)
+}

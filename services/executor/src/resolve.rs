@@ -1,0 +1,220 @@
+//! The resolver: finds out at Kraken what became of orders whose fate is not known.
+//!
+//! *The idea.* Every order carries an id that follows from its request, so it can be looked for by anybody, in bulk: first among
+//! the open orders, then among the closed ones. One that is found was executed. One that is not found was never
+//! executed, but only if Kraken was asked after the last moment at which its engine could take it, and after a margin for what
+//! Kraken shows late; and only if nothing changed meanwhile: a verdict is written under the token and the generation of the
+//! store that were read *before* Kraken was asked (DESIGN section 6; model F1, F2).
+//!
+//! Of all processes that could, the one looks that owns the account's first usable key, so that one account is looked for
+//! once and no further agreement is needed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_core::{AccountName, CallerName, Error, Permission, PermissionSet, RequestId, endpoint};
+use tidegate_kraken::Params;
+use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders};
+use tidegate_lanes::{Claim, IntentKey, IntentRecord, IntentState, LaneState, OpenIntents, Settle, Settled};
+use tidegate_proto::v1::{self, add_order_response};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::acts::Acts;
+use crate::caller::CallInfo;
+use crate::execute::Call;
+use crate::outcome;
+
+/// Between two rounds while something is open.
+const EVERY: Duration = Duration::from_secs(1);
+/// As many intents are looked for in one round.
+const AT_MOST: usize = 500;
+/// Kraken's page of closed orders.
+const PAGE: usize = 50;
+/// More pages are not read in one round; then nothing is concluded from absence.
+const PAGES_MAX: usize = 40;
+/// An act that nobody has spoken of for so long after its time has lost its sender.
+const SENDER_GONE_US: u64 = 1_000_000;
+/// Kraken's clock, ours and the store's may differ: looked for from so long before.
+const BEFORE_US: u64 = 60_000_000;
+
+/// The task that resolves.
+pub(crate) struct Resolver {
+    pub acts: Arc<Acts>,
+    pub caller: CallerName,
+}
+
+/// An order as it was found.
+struct Found {
+    order_id: String,
+    description: String,
+}
+
+impl Resolver {
+    /// Looks until the process ends.
+    pub(crate) async fn run(self) {
+        let drain = self.acts.lanes.shared.drain.clone();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                () = drain.begun() => return,
+            }
+            for account in self.acts.domains.keys() {
+                if self.is_ours(account)
+                    && let Err(error) = self.round(account).await
+                {
+                    warn!(%account, %error, "orders whose fate is not known could not be looked for; trying again");
+                }
+            }
+        }
+    }
+
+    /// Whether this process owns the first key of the account that can look.
+    fn is_ours(&self, account: &AccountName) -> bool {
+        let needed = PermissionSet::of(&[Permission::QueryOpenTrades, Permission::QueryClosedTrades]);
+        let mut fit: Vec<_> = self.acts.lanes.cells.iter().collect();
+        fit.retain(|cell| cell.key.account == *account && cell.key.permissions.contains(needed));
+        fit.sort_by(|a, b| a.key.label.cmp(&b.key.label));
+        let used = |cell: &&&Arc<crate::lane_cell::LaneCell>| {
+            let view = cell.view();
+            view.state == LaneState::Open || (view.state == LaneState::Idle && !cell.lock().owner.is_empty())
+        };
+        fit.iter().find(used).is_some_and(|cell| cell.view().is_ready())
+    }
+
+    async fn round(&self, account: &AccountName) -> Result<(), Error> {
+        let Some(domain) = self.acts.domains.get(account) else { return Ok(()) };
+        let open = self.acts.store.open_intents(domain, account, AT_MOST).await;
+        let open = open.map_err(|fault| Error::internal(fault.to_string()))?;
+        let due: Vec<_> = open.intents.iter().filter(|(_, known)| is_due(known, open.store_now_us)).collect();
+        if due.is_empty() || open.generation.is_empty() {
+            return Ok(());
+        }
+        let since_us = due.iter().map(|(_, known)| since_us(known)).min().unwrap_or_default();
+        let (found, whole) = self.look(account, since_us).await?;
+        for (id, known) in due {
+            match found.get(id) {
+                Some(order) => self.conclude(domain, account, &open, id, known, Some(order)).await,
+                None if whole && known.absent_after_us > 0 && known.absent_after_us <= open.store_now_us => {
+                    self.conclude(domain, account, &open, id, known, None).await;
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// All orders of the account with an id of the client, open ones first: one that closes meanwhile is then among the closed.
+    /// Returns them, and whether that is all of them.
+    async fn look(
+        &self,
+        account: &AccountName,
+        since_us: u64,
+    ) -> Result<(HashMap<String, Found>, bool), Error> {
+        let mut found = HashMap::new();
+        let open: OpenOrders = self.read(account, "OpenOrders", Params::new()).await?;
+        note(&mut found, open.open);
+        for page in 0..PAGES_MAX {
+            let mut params = Params::new();
+            params.text("start", (since_us / 1_000_000).to_string());
+            params.text("ofs", (page * PAGE).to_string());
+            let closed: ClosedOrders = self.read(account, "ClosedOrders", params).await?;
+            let last = closed.closed.0.len() < PAGE;
+            note(&mut found, closed.closed);
+            if last {
+                return Ok((found, true));
+            }
+        }
+        Ok((found, false))
+    }
+
+    async fn read<T: wire::Wire>(
+        &self,
+        account: &AccountName,
+        name: &'static str,
+        params: Params,
+    ) -> Result<T, Error> {
+        let info = CallInfo {
+            caller: self.caller.clone(),
+            account: account.clone(),
+            request_id: None,
+            key_tag: String::new(),
+            answer_by: Instant::now() + Duration::from_secs(10),
+        };
+        let endpoint =
+            endpoint(name).ok_or_else(|| Error::internal(format!("no endpoint {name} in the table")))?;
+        let result = self.acts.lanes.read(Call::read(&info, endpoint, params)).await?;
+        wire::read(Some(&result)).map_err(|shape| Error::internal(format!("{name} cannot be read: {shape}")))
+    }
+
+    /// Writes a verdict, if the store and the claim are still what they were before Kraken was asked.
+    async fn conclude(
+        &self,
+        domain: &AccountName,
+        account: &AccountName,
+        open: &OpenIntents,
+        id: &str,
+        known: &IntentRecord,
+        order: Option<&Found>,
+    ) {
+        let (state, outcome) = match order {
+            Some(Found { order_id, description }) => {
+                let accepted = add_order_response::Accepted {
+                    order_ids: vec![order_id.clone()],
+                    cl_ord_id: id.to_owned(),
+                    description: description.clone(),
+                    ..add_order_response::Accepted::default()
+                };
+                let outcome = Some(add_order_response::Outcome::Accepted(accepted));
+                let reply = v1::AddOrderResponse { outcome, warnings: Vec::new() };
+                (IntentState::Executed, outcome::bytes(&reply))
+            }
+            None => (IntentState::Absent, outcome::refusal(&outcome::absent(&known.endpoint))),
+        };
+        let claim = Claim {
+            key: IntentKey { domain: domain.clone(), id: id.to_owned() },
+            account: account.clone(),
+            endpoint: known.endpoint.clone(),
+            request_id: known.request_id.clone(),
+            content: known.content.clone(),
+            token: known.token.clone(),
+            born_us: 0,
+            not_after_us: known.not_after_us,
+            findable: true,
+        };
+        let settle = Settle { claim, state, outcome, generation: Some(open.generation.clone()) };
+        match self.acts.store.settle(&settle).await {
+            Ok(Settled::Written) => {
+                info!(%account, intent = id, request_id = known.request_id, state = state.as_str(), "looked an order up at Kraken");
+            }
+            // Somebody knew better, or nothing is known any more: the next round sees it.
+            Ok(Settled::Kept(_) | Settled::Stale) => {}
+            Err(fault) => {
+                warn!(%account, intent = id, error = %fault, "a verdict cannot be written; looking again")
+            }
+        }
+    }
+}
+
+fn is_due(known: &IntentRecord, store_now_us: u64) -> bool {
+    match known.state {
+        IntentState::Doubtful | IntentState::Lost => true,
+        IntentState::Claimed => known.not_after_us > 0 && known.not_after_us + SENDER_GONE_US <= store_now_us,
+        _ => false,
+    }
+}
+
+/// From when on an order may have been placed.
+fn since_us(known: &IntentRecord) -> u64 {
+    let born = known.request_id.parse::<RequestId>().map_or(known.claimed_us, |id| id.birth().0);
+    born.min(known.claimed_us).saturating_sub(BEFORE_US)
+}
+
+fn note(found: &mut HashMap<String, Found>, orders: wire::OrdersById) {
+    for (order_id, order) in orders.0 {
+        if let Some(id) = order.cl_ord_id {
+            found.insert(id, Found { order_id, description: order.descr.order.unwrap_or_default() });
+        }
+    }
+}

@@ -1,0 +1,160 @@
+-- Claims an intent, writes its outcome, or takes a claim back. Mirrors src/intent/mod.rs; a test holds the two together.
+--
+-- KEYS[1]  hash, the record of one intent        KEYS[2]  sorted set, open intents of its account: id -> claimed_us
+-- KEYS[3]  hash, the generation of the domain: marker, replication_id, born_us, fresh (0 | 1)
+-- ARGV[1]  act: claim | settle | withdraw        ARGV[2]  id, the member of KEYS[2]
+-- ARGV[3]  token of the caller                   ARGV[4]  account
+-- ARGV[5]  endpoint                              ARGV[6]  request_id
+-- ARGV[7]  content                               ARGV[8]  born_us
+-- ARGV[9]  not_after_us, 0 for none              ARGV[10] findable: 0 | 1
+-- ARGV[11] state to settle                       ARGV[12] outcome
+-- ARGV[13] generation that a verdict rests on, empty for the sender itself
+-- ARGV[14] may_be_lost_us     ARGV[15] ahead_max_us     ARGV[16] age_max_us     ARGV[17] lost_deadline_us
+-- ARGV[18] margin_us          ARGV[19] kept_us          ARGV[20] outcome_bytes_max
+-- ARGV[21] time in microseconds, for tests and simulations only; 0 takes the server's own
+-- ARGV[22] replication id, for tests and simulations only; empty takes the server's own
+-- REPLY    { kind, now_us or marker ..., the fields of the record as names and values }
+--          claim:    { claimed, { marker, now_us }, {} } | { known, {}, record } | { unborn, { now_us }, {} } |
+--                    { too_old, { now_us }, {} }
+--          settle:   { written, {}, {} } | { kept, {}, record } | { stale, {}, {} }
+--          withdraw: { gone, {}, {} } | { kept, {}, {} }
+--          Numbers travel as decimal text. One that is not an integer below 2^53 is an error TOOLARGE, and nothing is
+--          written. A server that hides its replication id is an error NOREPLID.
+
+local MAX = 9007199254740991
+
+local function fits(n)
+  return n ~= nil and n >= 0 and n <= MAX and n == math.floor(n)
+end
+
+local function text(n)
+  return string.format('%.0f', n)
+end
+
+local numbers = {}
+for _, at in ipairs({ 8, 9, 14, 15, 16, 17, 18, 19, 20, 21 }) do
+  local n = tonumber(ARGV[at])
+  if not fits(n) then
+    return redis.error_reply('TOOLARGE a number of the intent does not fit below 2^53')
+  end
+  numbers[at] = n
+end
+local act, id, token, content = ARGV[1], ARGV[2], ARGV[3], ARGV[7]
+local born, not_after, findable = numbers[8], numbers[9], ARGV[10] == '1'
+local may_be_lost, ahead_max, age_max = numbers[14], numbers[15], numbers[16]
+local lost_deadline, margin, kept_us, outcome_max = numbers[17], numbers[18], numbers[19], numbers[20]
+local now = numbers[21]
+if now == 0 then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+local FINAL = { executed = true, refused = true, absent = true }
+local fields = redis.call('HGETALL', KEYS[1])
+local record = nil
+if #fields > 0 then
+  record = {}
+  for i = 1, #fields, 2 do
+    record[fields[i]] = fields[i + 1]
+  end
+end
+-- The store forgets by itself, but not to the microsecond.
+if record ~= nil and tonumber(record.claimed_us) + kept_us <= now then
+  record, fields = nil, {}
+end
+if act == 'withdraw' then
+  if record == nil or record.state ~= 'claimed' or record.token ~= token then
+    return { 'kept', {}, {} }
+  end
+  redis.call('DEL', KEYS[1])
+  redis.call('ZREM', KEYS[2], id)
+  return { 'gone', {}, {} }
+end
+
+local replication_id = ARGV[22]
+if replication_id == '' then
+  replication_id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  if not replication_id then
+    return redis.error_reply('NOREPLID the server hides its replication id')
+  end
+end
+local kept = redis.call('HMGET', KEYS[3], 'marker', 'replication_id', 'born_us', 'fresh')
+local marker, birth, fresh = kept[1], tonumber(kept[3]), kept[4] == '1'
+local is_current = kept[1] and kept[2] == replication_id
+
+local function write(state, by, generation, ends, absent, settled, outcome)
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'account', ARGV[4], 'endpoint', ARGV[5], 'request_id', ARGV[6], 'content', content,
+    'token', by, 'state', state, 'claimed_us', text(now), 'not_after_us', text(ends), 'absent_after_us', text(absent),
+    'settled_us', text(settled), 'outcome', outcome, 'generation', generation)
+  redis.call('PEXPIRE', KEYS[1], text(kept_us / 1000))
+  if FINAL[state] then
+    redis.call('ZREM', KEYS[2], id)
+  else
+    redis.call('ZADD', KEYS[2], text(now), id)
+  end
+end
+
+local absent_after = 0
+if findable and not_after > 0 then
+  absent_after = not_after + margin
+end
+
+if act == 'claim' then
+  if now > MAX - age_max - age_max or born > MAX - age_max or not_after > MAX - age_max then
+    return redis.error_reply('TOOLARGE a number of the intent does not fit below 2^53')
+  end
+  if not is_current then
+    marker, birth, fresh = token .. '-' .. text(now), now, false
+    redis.call('HSET', KEYS[3], 'marker', marker, 'replication_id', replication_id, 'born_us', text(birth), 'fresh', '0')
+  end
+  if record ~= nil then
+    if record.token == token and record.state == 'claimed' then
+      return { 'claimed', { marker, text(now) }, {} }
+    end
+    return { 'known', {}, fields }
+  end
+  if born > now + ahead_max then
+    return { 'unborn', { text(now) }, {} }
+  elseif born + age_max < now then
+    return { 'too_old', { text(now) }, {} }
+  end
+  if not fresh and born < birth + may_be_lost then
+    local ends = math.max(born, birth + may_be_lost) + lost_deadline
+    local absent = 0
+    if findable then
+      absent = ends + margin
+    end
+    write('lost', '', marker, ends, absent, 0, '')
+    return { 'known', {}, redis.call('HGETALL', KEYS[1]) }
+  end
+  write('claimed', token, marker, not_after, absent_after, 0, '')
+  return { 'claimed', { marker, text(now) }, {} }
+end
+
+local state, outcome = ARGV[11], ARGV[12]
+if #outcome > outcome_max then
+  return redis.error_reply('TOOLARGE an outcome is longer than it may be')
+end
+if ARGV[13] ~= '' and (not is_current or marker ~= ARGV[13] or record == nil) then
+  return { 'stale', {}, {} }
+end
+local settled = 0
+if FINAL[state] then
+  settled = now
+end
+if record == nil then
+  write(state, token, is_current and marker or '', not_after, absent_after, settled, outcome)
+  return { 'written', {}, {} }
+end
+local proof = state == 'executed' or state == 'refused'
+local may_say = record.token == token or state == 'executed' or (record.state == 'lost' and proof)
+local replaces = not FINAL[record.state] or (state == 'executed' and record.state ~= 'executed')
+if not may_say or not replaces or record.content ~= content then
+  return { 'kept', {}, fields }
+end
+redis.call('HSET', KEYS[1], 'state', state, 'outcome', outcome, 'settled_us', text(settled))
+if FINAL[state] then
+  redis.call('ZREM', KEYS[2], id)
+end
+return { 'written', {}, {} }

@@ -1,0 +1,144 @@
+//! What became of every act that a caller asked for: at most one execution per request id.
+//!
+//! *The idea.* Before a call that changes something is sent, its request id is *claimed* in the store, together with how it
+//! can be found at Kraken and until when Kraken's engine may execute it. Whoever claims an id that is known is told what
+//! is known of it and sends nothing. A claim is deleted only by whoever made it, and only while no byte was written; from then
+//! on it ends with what Kraken said, or with a *verdict* of whoever looked at Kraken. "Executed" may replace any other
+//! verdict, and nothing replaces it.
+//!
+//! A store may lose its memory ([`crate::Generation`]). An id that was born before the present generation may have had a claim
+//! that was lost: it is never sent, only looked up, and its absence counts only when every order that could still come has
+//! come (DESIGN section 6; model F1 to F5).
+//!
+//! [`apply_claim`], [`apply_settle`] and [`apply_withdraw`] are pure. The store in memory runs them; `scripts/intent-1.lua`
+//! mirrors them, and a test runs both on the same random histories.
+
+#[cfg(test)]
+mod tests;
+mod types;
+
+pub use self::types::{
+    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, KEPT_US, OUTCOME_BYTES_MAX, OpenIntents, Settle,
+    Settled, Withdraw,
+};
+use crate::grant::{Generation, GrantError, STORE_INT_MAX, StoreNow};
+
+/// Ids born this long after a generation can have no lost claim: 5 s that an id may be ahead, 1 s between clocks, and 9 s for
+/// which a primary that was replaced may go on answering (DESIGN section 6; model F5).
+pub(crate) const MAY_BE_LOST_US: u64 = 15_000_000;
+/// How far ahead of the store's clock an id may be born.
+pub(crate) const AHEAD_MAX_US: u64 = 5_000_000;
+/// The oldest id that is taken.
+pub(crate) const AGE_MAX_US: u64 = 24 * 60 * 60 * 1_000_000;
+/// The longest time for which an order of a lost claim may still be executed: Kraken's longest deadline.
+pub(crate) const LOST_DEADLINE_US: u64 = 60_000_000;
+/// After the last moment of an execution: until it shows in what Kraken answers, and for clocks that differ.
+pub const SETTLE_MARGIN_US: u64 = 30_000_000;
+
+/// What one claim did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedClaim {
+    /// The answer.
+    pub reply: ClaimReply,
+    /// The record to write, if it changes.
+    pub record: Option<IntentRecord>,
+    /// The generation to write, if one begins.
+    pub generation: Option<Generation>,
+}
+
+/// Decides one claim. Nothing is written for an id that is known.
+pub fn apply_claim(
+    generation: Option<&Generation>,
+    record: Option<&IntentRecord>,
+    claim: &Claim,
+    now: StoreNow<'_>,
+) -> Result<AppliedClaim, GrantError> {
+    let far = now.us.saturating_add(AGE_MAX_US);
+    if [now.us, far, claim.born_us, claim.not_after_us].iter().any(|n| *n > STORE_INT_MAX - AGE_MAX_US) {
+        return Err(GrantError);
+    }
+    let begun = Generation::begun(generation, &claim.token, now);
+    let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
+    let applied = |reply, record| Ok(AppliedClaim { reply, record, generation: begun.clone() });
+    if let Some(known) = live(record, now.us) {
+        if known.token == claim.token && known.state == IntentState::Claimed {
+            // The answer to this very claim was lost.
+            return applied(claimed(generation, now.us), None);
+        }
+        return applied(ClaimReply::Known(known.clone()), None);
+    }
+    if claim.born_us > now.us + AHEAD_MAX_US {
+        return applied(ClaimReply::Unborn { store_now_us: now.us }, None);
+    }
+    if claim.born_us + AGE_MAX_US < now.us {
+        return applied(ClaimReply::TooOld { store_now_us: now.us }, None);
+    }
+    let may_be_lost = !generation.fresh && claim.born_us < generation.born_us + MAY_BE_LOST_US;
+    let mut written = IntentRecord::of(claim, generation, now.us);
+    if may_be_lost {
+        let latest = claim.born_us.max(generation.born_us + MAY_BE_LOST_US);
+        written.state = IntentState::Lost;
+        written.token = String::new();
+        written.not_after_us = latest + LOST_DEADLINE_US;
+        written.absent_after_us = if claim.findable { written.not_after_us + SETTLE_MARGIN_US } else { 0 };
+        return applied(ClaimReply::Known(written.clone()), Some(written));
+    }
+    applied(claimed(generation, now.us), Some(written))
+}
+
+/// Decides what is written of an outcome: the record, or `None` with the reason.
+///
+/// An outcome of the sender itself whose claim the store has lost is written as a new record: so that whoever asks again is
+/// told, although nothing else is known.
+pub fn apply_settle(
+    generation: Option<&Generation>,
+    record: Option<&IntentRecord>,
+    settle: &Settle,
+    now: StoreNow<'_>,
+) -> Result<(Settled, Option<IntentRecord>), GrantError> {
+    if now.us > STORE_INT_MAX || settle.outcome.len() > OUTCOME_BYTES_MAX {
+        return Err(GrantError);
+    }
+    let current = generation.filter(|g| g.replication_id == now.replication_id);
+    let known = live(record, now.us);
+    if let Some(expected) = &settle.generation {
+        // A verdict is worth nothing if the store has lost its memory since whoever gives it looked.
+        if current.is_none_or(|g| g.marker != *expected) || known.is_none() {
+            return Ok((Settled::Stale, None));
+        }
+    }
+    let Some(known) = known else {
+        let marker = current.map_or_else(String::new, |g| g.marker.clone());
+        let mut written = IntentRecord::under(&settle.claim, marker, now.us);
+        written.settle(settle.state, &settle.outcome, now.us);
+        return Ok((Settled::Written, Some(written)));
+    };
+    let proof = matches!(settle.state, IntentState::Executed | IntentState::Refused);
+    let ours = known.token == settle.claim.token;
+    // Of a claim that was lost only the sender's proofs are news.
+    let may_say =
+        ours || settle.state == IntentState::Executed || (known.state == IntentState::Lost && proof);
+    let open = !known.state.is_final();
+    let replaces = open || (settle.state == IntentState::Executed && known.state != IntentState::Executed);
+    if !may_say || !replaces || known.content != settle.claim.content {
+        return Ok((Settled::Kept(Box::new(known.clone())), None));
+    }
+    let mut written = known.clone();
+    written.settle(settle.state, &settle.outcome, now.us);
+    Ok((Settled::Written, Some(written)))
+}
+
+/// Whether a claim may be deleted: by whoever made it, while nothing was written to Kraken under it.
+pub fn apply_withdraw(record: Option<&IntentRecord>, withdraw: &Withdraw, now_us: u64) -> bool {
+    live(record, now_us)
+        .is_some_and(|known| known.state == IntentState::Claimed && known.token == withdraw.token)
+}
+
+fn claimed(generation: &Generation, store_now_us: u64) -> ClaimReply {
+    ClaimReply::Claimed { generation: generation.marker.clone(), store_now_us }
+}
+
+/// A record that is not too old to count. The store forgets it by itself, but not to the microsecond.
+fn live(record: Option<&IntentRecord>, now_us: u64) -> Option<&IntentRecord> {
+    record.filter(|known| known.claimed_us + KEPT_US > now_us)
+}

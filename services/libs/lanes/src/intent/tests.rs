@@ -1,0 +1,178 @@
+use super::*;
+
+const T: u64 = 1_795_000_000_000_000;
+
+/// A store with one intent.
+struct Store {
+    generation: Option<Generation>,
+    record: Option<IntentRecord>,
+    server: &'static str,
+}
+
+impl Store {
+    fn prepared() -> Self {
+        let generation =
+            Generation { marker: "g".into(), replication_id: "r".into(), born_us: T - 1, fresh: true };
+        Self { generation: Some(generation), record: None, server: "r" }
+    }
+
+    fn claim(&mut self, claim: &Claim, now_us: u64) -> ClaimReply {
+        let now = StoreNow { us: now_us, replication_id: self.server };
+        let applied =
+            apply_claim(self.generation.as_ref(), self.record.as_ref(), claim, now).expect("small numbers");
+        self.record = applied.record.or(self.record.take());
+        self.generation = applied.generation.or(self.generation.take());
+        applied.reply
+    }
+
+    fn settle(&mut self, claim: &Claim, state: IntentState, verdict: Option<&str>, now_us: u64) -> Settled {
+        let settle = Settle {
+            claim: claim.clone(),
+            state,
+            outcome: state.as_str().into(),
+            generation: verdict.map(str::to_owned),
+        };
+        let now = StoreNow { us: now_us, replication_id: self.server };
+        let (settled, record) = apply_settle(self.generation.as_ref(), self.record.as_ref(), &settle, now)
+            .expect("small numbers");
+        self.record = record.or(self.record.take());
+        settled
+    }
+
+    fn marker(&self) -> String {
+        self.generation.as_ref().map_or_else(String::new, |g| g.marker.clone())
+    }
+
+    fn state(&self) -> IntentState {
+        self.record.as_ref().expect("a record").state
+    }
+}
+
+fn claim(token: &str, born_us: u64) -> Claim {
+    Claim {
+        key: IntentKey { domain: "main".parse().expect("a label"), id: "an-id".into() },
+        account: "main".parse().expect("a label"),
+        endpoint: "AddOrder".into(),
+        request_id: "a-request".into(),
+        content: "pair=1".into(),
+        token: token.into(),
+        born_us,
+        not_after_us: born_us + 10_000_000,
+        findable: true,
+    }
+}
+
+fn is_claimed(reply: &ClaimReply) -> bool {
+    matches!(reply, ClaimReply::Claimed { .. })
+}
+
+#[test]
+fn one_claims_and_all_others_are_told() {
+    let mut store = Store::prepared();
+    let (one, two) = (claim("one", T), claim("two", T));
+    assert!(is_claimed(&store.claim(&one, T)));
+    assert!(is_claimed(&store.claim(&one, T + 1)), "its answer was lost");
+    assert!(matches!(store.claim(&two, T + 2), ClaimReply::Known(r) if r.state == IntentState::Claimed));
+    assert_eq!(store.settle(&one, IntentState::Executed, None, T + 3), Settled::Written);
+    let ClaimReply::Known(known) = store.claim(&one, T + 4) else { panic!("its outcome is known") };
+    assert_eq!((known.state, known.outcome.as_slice()), (IntentState::Executed, b"executed".as_slice()));
+}
+
+#[test]
+fn ids_from_the_future_and_from_yesterday_are_refused() {
+    let mut store = Store::prepared();
+    assert!(matches!(store.claim(&claim("a", T + AHEAD_MAX_US + 1), T), ClaimReply::Unborn { .. }));
+    assert!(matches!(store.claim(&claim("a", T), T + AGE_MAX_US + 1), ClaimReply::TooOld { .. }));
+    assert_eq!(store.record, None);
+    assert!(is_claimed(&store.claim(&claim("a", T + AHEAD_MAX_US), T)));
+    // An outcome outlives the age at which its id is refused.
+    store.settle(&claim("a", T + AHEAD_MAX_US), IntentState::Refused, None, T);
+    assert!(matches!(store.claim(&claim("b", T + AHEAD_MAX_US), T + KEPT_US - 1), ClaimReply::Known(_)));
+    assert!(matches!(store.claim(&claim("b", T + AHEAD_MAX_US), T + KEPT_US), ClaimReply::TooOld { .. }));
+}
+
+#[test]
+fn an_id_that_may_have_lost_its_claim_is_never_sent() {
+    for loss in ["flush", "another server"] {
+        let mut store = Store::prepared();
+        assert!(is_claimed(&store.claim(&claim("a", T), T)));
+        let lost_at = T + 1_000_000;
+        if loss == "flush" {
+            (store.generation, store.record) = (None, None);
+        } else {
+            (store.record, store.server) = (None, "r2");
+        }
+        let ClaimReply::Known(lost) = store.claim(&claim("b", T), lost_at) else { panic!("{loss}: sent") };
+        assert_eq!((lost.state, lost.token.as_str()), (IntentState::Lost, ""), "{loss}");
+        let birth = lost_at + MAY_BE_LOST_US;
+        assert_eq!(lost.absent_after_us, birth + LOST_DEADLINE_US + SETTLE_MARGIN_US, "{loss}");
+        // Also when it is asked for again, long after.
+        let again = store.claim(&claim("c", T), lost_at + 3_600_000_000);
+        assert!(matches!(again, ClaimReply::Known(r) if r.state == IntentState::Lost), "{loss}");
+        // Ids that are young enough cannot have been claimed before.
+        store.record = None;
+        let young = claim("d", birth);
+        assert!(is_claimed(&store.claim(&young, birth)), "{loss}");
+    }
+}
+
+#[test]
+fn a_sender_whose_claim_was_lost_writes_its_outcome_all_the_same() {
+    let mut store = Store::prepared();
+    let (one, two) = (claim("one", T), claim("two", T));
+    store.claim(&one, T);
+    (store.generation, store.record) = (None, None);
+    assert_eq!(store.settle(&one, IntentState::Executed, None, T + 1), Settled::Written);
+    assert!(matches!(store.claim(&two, T + 2), ClaimReply::Known(r) if r.state == IntentState::Executed));
+    // And one that somebody else asked for meanwhile.
+    let mut store = Store::prepared();
+    store.claim(&one, T);
+    (store.generation, store.record) = (None, None);
+    store.claim(&two, T + 1);
+    assert!(matches!(store.settle(&one, IntentState::Doubtful, None, T + 2), Settled::Kept(_)), "no news");
+    assert_eq!(store.settle(&one, IntentState::Refused, None, T + 3), Settled::Written, "a proof");
+    assert_eq!(store.state(), IntentState::Refused);
+}
+
+#[test]
+fn executed_replaces_anything_and_nothing_replaces_it() {
+    let mut store = Store::prepared();
+    let one = claim("one", T);
+    store.claim(&one, T);
+    store.settle(&one, IntentState::Doubtful, None, T + 1);
+    let marker = store.marker();
+    assert_eq!(store.settle(&one, IntentState::Absent, Some(&marker), T + 2), Settled::Written);
+    assert!(matches!(store.settle(&one, IntentState::Doubtful, None, T + 3), Settled::Kept(_)));
+    assert!(matches!(store.settle(&one, IntentState::Refused, None, T + 3), Settled::Kept(_)));
+    assert_eq!(store.settle(&one, IntentState::Executed, None, T + 4), Settled::Written);
+    for state in [IntentState::Absent, IntentState::Refused, IntentState::NeedsOperator] {
+        assert!(matches!(store.settle(&one, state, Some(&marker), T + 5), Settled::Kept(_)));
+    }
+    let other = Claim { content: "pair=2".into(), ..claim("two", T) };
+    assert!(
+        matches!(store.settle(&other, IntentState::Executed, None, T + 6), Settled::Kept(_)),
+        "not that act"
+    );
+}
+
+#[test]
+fn a_verdict_of_an_older_generation_or_of_another_claim_counts_for_nothing() {
+    let mut store = Store::prepared();
+    let (one, two) = (claim("one", T), claim("two", T));
+    store.claim(&one, T);
+    let marker = store.marker();
+    // The claim is taken back and made anew while somebody looks.
+    let withdraw =
+        |token: &str| Withdraw { key: one.key.clone(), account: one.account.clone(), token: token.into() };
+    assert!(!apply_withdraw(store.record.as_ref(), &withdraw("two"), T + 1));
+    assert!(apply_withdraw(store.record.as_ref(), &withdraw("one"), T + 1));
+    store.record = None;
+    store.claim(&two, T + 1);
+    assert!(matches!(store.settle(&one, IntentState::Absent, Some(&marker), T + 2), Settled::Kept(_)));
+    // What is in doubt is not taken back any more.
+    store.settle(&two, IntentState::Doubtful, None, T + 3);
+    assert!(!apply_withdraw(store.record.as_ref(), &withdraw("two"), T + 1));
+    store.server = "r2";
+    assert_eq!(store.settle(&two, IntentState::Absent, Some(&marker), T + 4), Settled::Stale);
+    assert_eq!(store.state(), IntentState::Doubtful);
+}

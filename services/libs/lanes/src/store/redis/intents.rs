@@ -1,0 +1,213 @@
+//! Intents in Redis: what goes to the scripts, and what comes back.
+
+use std::collections::HashMap;
+
+use tidegate_core::AccountName;
+
+use super::call::Call;
+use super::{RedisStore, reply};
+use crate::intent::{
+    AGE_MAX_US, AHEAD_MAX_US, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, KEPT_US,
+    LOST_DEADLINE_US, MAY_BE_LOST_US, OUTCOME_BYTES_MAX, OpenIntents, SETTLE_MARGIN_US, Settle, Settled,
+    Withdraw,
+};
+use crate::keys;
+use crate::store::{IntentStore, StoreError, StoreFuture};
+
+/// A kind, its facts, and the fields of a record as names and values.
+type IntentReply = (String, Vec<String>, Vec<Vec<u8>>);
+/// Generation, time, and ids with their records.
+type OpenReply = (String, String, Vec<redis::Value>);
+
+/// What a claim script is told of the claim.
+fn of_claim(claim: &Claim) -> [String; 6] {
+    [
+        claim.endpoint.clone(),
+        claim.request_id.clone(),
+        claim.content.clone(),
+        claim.born_us.to_string(),
+        claim.not_after_us.to_string(),
+        u8::from(claim.findable).to_string(),
+    ]
+}
+
+impl RedisStore {
+    /// One act on one intent. It counts only when the replicas have it, like a grant.
+    async fn intent_now(
+        &self,
+        (key, account): (&IntentKey, &AccountName),
+        act: &str,
+        token: &str,
+        claim: [String; 6],
+        (state, outcome, generation): (&str, &[u8], &str),
+    ) -> Result<IntentReply, StoreError> {
+        let domain = keys::generation(&self.prefix, &key.domain);
+        let names = vec![
+            keys::intent(&self.prefix, key),
+            keys::open_intents(&self.prefix, &key.domain, account),
+            domain.clone(),
+        ];
+        let mut args: Vec<Vec<u8>> =
+            vec![act.into(), key.id.clone().into(), token.into(), account.as_str().into()];
+        args.extend(claim.map(String::into_bytes));
+        args.extend([state.into(), outcome.into(), generation.into()]);
+        let rules = [
+            MAY_BE_LOST_US,
+            AHEAD_MAX_US,
+            AGE_MAX_US,
+            LOST_DEADLINE_US,
+            SETTLE_MARGIN_US,
+            KEPT_US,
+            OUTCOME_BYTES_MAX as u64,
+        ];
+        args.extend(rules.map(|rule| rule.to_string().into_bytes()));
+        args.extend([self.now_arg().into_bytes(), self.replication_id_arg().into_bytes()]);
+        self.ask_replicated(&domain, self.intent.call(names, args)).await
+    }
+
+    async fn claim_now(&self, claim: &Claim) -> Result<ClaimReply, StoreError> {
+        let (key, nothing) = ((&claim.key, &claim.account), ("", b"".as_slice(), ""));
+        let (kind, facts, fields) =
+            self.intent_now(key, "claim", &claim.token, of_claim(claim), nothing).await?;
+        let number = |text: &String| reply::number(text).map_err(|reason| self.unreadable(reason));
+        match (kind.as_str(), facts.as_slice()) {
+            ("claimed", [generation, now]) => {
+                Ok(ClaimReply::Claimed { generation: generation.clone(), store_now_us: number(now)? })
+            }
+            ("known", []) => Ok(ClaimReply::Known(self.intent_record(&fields)?)),
+            ("unborn", [now]) => Ok(ClaimReply::Unborn { store_now_us: number(now)? }),
+            ("too_old", [now]) => Ok(ClaimReply::TooOld { store_now_us: number(now)? }),
+            _ => Err(self.unreadable(format!("{kind:?} to a claim"))),
+        }
+    }
+
+    async fn settle_now(&self, settle: &Settle) -> Result<Settled, StoreError> {
+        if settle.generation.as_deref() == Some("") {
+            // There was none when the verdict was prepared, and an empty text means something else to the script.
+            return Ok(Settled::Stale);
+        }
+        let claim = &settle.claim;
+        let outcome = (
+            settle.state.as_str(),
+            settle.outcome.as_slice(),
+            settle.generation.as_deref().unwrap_or_default(),
+        );
+        let key = (&claim.key, &claim.account);
+        let (kind, _, fields) =
+            self.intent_now(key, "settle", &claim.token, of_claim(claim), outcome).await?;
+        match kind.as_str() {
+            "written" => Ok(Settled::Written),
+            "kept" => Ok(Settled::Kept(Box::new(self.intent_record(&fields)?))),
+            "stale" => Ok(Settled::Stale),
+            _ => Err(self.unreadable(format!("{kind:?} to an outcome"))),
+        }
+    }
+
+    async fn withdraw_now(&self, withdraw: &Withdraw) -> Result<bool, StoreError> {
+        let Withdraw { key, account, token } = withdraw;
+        let claim = ["", "", "", "0", "0", "0"].map(str::to_owned);
+        let (kind, ..) = self.intent_now((key, account), "withdraw", token, claim, ("", b"", "")).await?;
+        Ok(kind == "gone")
+    }
+
+    async fn known_now(&self, key: &IntentKey) -> Result<Option<IntentRecord>, StoreError> {
+        let domain = keys::generation(&self.prefix, &key.domain);
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGETALL").arg(keys::intent(&self.prefix, key));
+        let (kept,): (HashMap<String, Vec<u8>>,) = self.link.ask(&domain, Call::of(pipe)).await?;
+        if kept.is_empty() { Ok(None) } else { self.read_record(&kept).map(Some) }
+    }
+
+    async fn open_now(
+        &self,
+        domain: &AccountName,
+        account: &AccountName,
+        at_most: usize,
+    ) -> Result<OpenIntents, StoreError> {
+        let generation = keys::generation(&self.prefix, domain);
+        let nameless = IntentKey { domain: domain.clone(), id: String::new() };
+        let names = vec![
+            keys::open_intents(&self.prefix, domain, account),
+            generation.clone(),
+            keys::intent(&self.prefix, &nameless),
+        ];
+        let args = vec![at_most.max(1).to_string(), KEPT_US.to_string(), self.now_arg()];
+        let ((marker, now, found),): (OpenReply,) =
+            self.link.ask(&generation, self.open.call(names, args)).await?;
+        let mut intents = Vec::with_capacity(found.len() / 2);
+        for pair in found.chunks(2) {
+            let [id, fields] = pair else {
+                return Err(self.unreadable("an intent without fields".to_owned()));
+            };
+            let read = |reason: redis::ParsingError| self.unreadable(reason.to_string());
+            let id: String = redis::from_redis_value_ref(id).map_err(read)?;
+            let fields: Vec<Vec<u8>> = redis::from_redis_value_ref(fields).map_err(read)?;
+            intents.push((id, self.intent_record(&fields)?));
+        }
+        let store_now_us = reply::number(&now).map_err(|reason| self.unreadable(reason))?;
+        Ok(OpenIntents { generation: marker, store_now_us, intents })
+    }
+
+    fn intent_record(&self, fields: &[Vec<u8>]) -> Result<IntentRecord, StoreError> {
+        let mut kept = HashMap::with_capacity(fields.len() / 2);
+        for pair in fields.chunks(2) {
+            if let [name, value] = pair {
+                kept.insert(String::from_utf8_lossy(name).into_owned(), value.clone());
+            }
+        }
+        self.read_record(&kept)
+    }
+
+    fn read_record(&self, kept: &HashMap<String, Vec<u8>>) -> Result<IntentRecord, StoreError> {
+        let bytes =
+            |name: &str| kept.get(name).ok_or_else(|| self.unreadable(format!("an intent without {name}")));
+        let text = |name: &str| {
+            String::from_utf8(bytes(name)?.clone())
+                .map_err(|_| self.unreadable(format!("an intent's {name} is no text")))
+        };
+        let number = |name: &str| reply::number(&text(name)?).map_err(|reason| self.unreadable(reason));
+        let state = text("state")?;
+        let unknown = || self.unreadable(format!("{state:?} is no state of an intent"));
+        Ok(IntentRecord {
+            account: text("account")?,
+            endpoint: text("endpoint")?,
+            request_id: text("request_id")?,
+            content: text("content")?,
+            token: text("token")?,
+            state: IntentState::named(&state).ok_or_else(unknown)?,
+            claimed_us: number("claimed_us")?,
+            not_after_us: number("not_after_us")?,
+            absent_after_us: number("absent_after_us")?,
+            settled_us: number("settled_us")?,
+            outcome: bytes("outcome")?.clone(),
+            generation: text("generation")?,
+        })
+    }
+}
+
+impl IntentStore for RedisStore {
+    fn claim<'a>(&'a self, claim: &'a Claim) -> StoreFuture<'a, ClaimReply> {
+        Box::pin(self.claim_now(claim))
+    }
+
+    fn settle<'a>(&'a self, settle: &'a Settle) -> StoreFuture<'a, Settled> {
+        Box::pin(self.settle_now(settle))
+    }
+
+    fn withdraw<'a>(&'a self, withdraw: &'a Withdraw) -> StoreFuture<'a, bool> {
+        Box::pin(self.withdraw_now(withdraw))
+    }
+
+    fn intent<'a>(&'a self, key: &'a IntentKey) -> StoreFuture<'a, Option<IntentRecord>> {
+        Box::pin(self.known_now(key))
+    }
+
+    fn open_intents<'a>(
+        &'a self,
+        domain: &'a AccountName,
+        account: &'a AccountName,
+        at_most: usize,
+    ) -> StoreFuture<'a, OpenIntents> {
+        Box::pin(self.open_now(domain, account, at_most))
+    }
+}

@@ -1,0 +1,200 @@
+//! Intents on a real Redis: the same random histories as in memory give the same answers and records.
+
+mod redis_server;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use redis_server::RedisServer;
+use tidegate_core::{ManualClock, UnixUs};
+use tidegate_lanes::{
+    Claim, ClaimReply, GivenFacts, IntentKey, IntentState, IntentStore, MemoryStore, Prepared, RedisConfig,
+    RedisPlace, RedisStore, RedisTls, Settle, Settled, StoreFacts, StoreProfile, Withdraw,
+};
+
+const T: u64 = 1_795_000_000_000_000;
+const STATES: [IntentState; 5] = [
+    IntentState::Doubtful,
+    IntentState::NeedsOperator,
+    IntentState::Executed,
+    IntentState::Refused,
+    IntentState::Absent,
+];
+
+#[derive(Clone, Debug)]
+enum Op {
+    Claim { which: Which, born_off: i64, not_after_s: u64, findable: bool },
+    Settle { which: Which, state: usize, len: usize, verdict: u8 },
+    Withdraw { which: Which },
+    Advance { us: u64 },
+    Replace { server: u8 },
+    Flush,
+}
+
+/// One of two ids, of two contents and of three claimants.
+type Which = (u8, u8, u8);
+
+fn op() -> impl Strategy<Value = Op> {
+    let which = (0_u8..2, prop_oneof![9 => Just(0_u8), 1 => Just(1_u8)], 0_u8..3);
+    let born = prop_oneof![6 => -2_000_000_i64..2_000_000, 1 => 4_000_000_i64..9_000_000, 1 => -90_000_000_000_i64..0];
+    let us = prop_oneof![8 => 0_u64..9_000_000, 1 => 0_u64..100_000_000_000, 1 => 200_000_000_000_u64..300_000_000_000];
+    let claim = (which.clone(), born, 0_u64..30, any::<bool>());
+    let settle = (which.clone(), 0..STATES.len(), 0_usize..40, 0_u8..4);
+    prop_oneof![
+        6 => claim.prop_map(|(which, born_off, not_after_s, findable)| Op::Claim { which, born_off, not_after_s, findable }),
+        8 => settle.prop_map(|(which, state, len, verdict)| Op::Settle { which, state, len, verdict }),
+        2 => which.prop_map(|which| Op::Withdraw { which }),
+        4 => us.prop_map(|us| Op::Advance { us }),
+        1 => (0_u8..3).prop_map(|server| Op::Replace { server }),
+        1 => Just(Op::Flush),
+    ]
+}
+
+/// The two stores, and what they stand on.
+struct Pair {
+    clock: Arc<ManualClock>,
+    facts: Arc<GivenFacts>,
+    memory: MemoryStore,
+    redis: RedisStore,
+    /// To take things away behind the store's back.
+    raw: redis::aio::MultiplexedConnection,
+}
+
+fn claim(domain: &str, (id, content, who): Which, born_us: u64, not_after_us: u64, findable: bool) -> Claim {
+    Claim {
+        key: IntentKey { domain: domain.parse().expect("a label"), id: format!("id{id}") },
+        account: "account".parse().expect("a label"),
+        endpoint: "AddOrder".into(),
+        request_id: "request".into(),
+        content: format!("pair={content}"),
+        token: format!("t{who}"),
+        born_us,
+        not_after_us,
+        findable,
+    }
+}
+
+async fn history(domain: &str, ops: &[Op], pair: &mut Pair, kinds: &mut BTreeMap<&'static str, u32>) {
+    let mut now = T;
+    pair.clock.set_wall(UnixUs(now));
+    pair.facts.replace_server("server0");
+    let name = domain.parse().expect("a label");
+    let account = "account".parse().expect("a label");
+    let (memory, redis) = (&pair.memory, &pair.redis);
+    assert_eq!(redis.prepare(&name, "prepared").await, Ok(Prepared::Now));
+    // The store in memory prepares a domain when it is first asked for it.
+    memory.open_intents(&name, &account, 1).await.expect("the memory");
+    let mut last: BTreeMap<u8, Claim> = BTreeMap::new();
+    for op in ops {
+        match *op {
+            Op::Advance { us } => now += us,
+            Op::Replace { server } => pair.facts.replace_server(&format!("server{server}")),
+            Op::Flush => {
+                memory.forget(&name);
+                let names = ["generation", "open:account", "intent:id0", "intent:id1"]
+                    .map(|name| format!("{{test:{domain}}}:{name}"));
+                let _: u64 = redis::cmd("DEL").arg(&names).query_async(&mut pair.raw).await.expect("deleted");
+            }
+            Op::Claim { which, born_off, not_after_s, findable } => {
+                let born_us = now.saturating_add_signed(born_off);
+                let not_after_us = if not_after_s == 0 { 0 } else { now + not_after_s * 1_000_000 };
+                let claim = claim(domain, which, born_us, not_after_us, findable);
+                let (here, there) = (memory.claim(&claim).await, redis.claim(&claim).await);
+                assert_eq!(here, there, "{claim:?}");
+                *kinds.entry(claimed(&here.expect("small numbers"))).or_default() += 1;
+                last.insert(which.0, claim);
+            }
+            Op::Settle { which, state, len, verdict } => {
+                let Some(known) = last.get(&which.0) else { continue };
+                let open = memory.open_intents(&name, &account, 9).await.expect("the memory");
+                let settle = Settle {
+                    claim: Claim {
+                        token: format!("t{}", which.2),
+                        content: format!("pair={}", which.1),
+                        ..known.clone()
+                    },
+                    state: STATES[state],
+                    outcome: vec![0xff; len],
+                    generation: [None, None, Some(open.generation), Some("another".to_owned())]
+                        [usize::from(verdict)]
+                    .clone(),
+                };
+                let (here, there) = (memory.settle(&settle).await, redis.settle(&settle).await);
+                assert_eq!(here, there, "{settle:?}");
+                *kinds.entry(settled(&here.expect("small numbers"))).or_default() += 1;
+            }
+            Op::Withdraw { which } => {
+                let key = IntentKey { domain: name.clone(), id: format!("id{}", which.0) };
+                let withdraw = Withdraw { key, account: account.clone(), token: format!("t{}", which.2) };
+                let (here, there) = (memory.withdraw(&withdraw).await, redis.withdraw(&withdraw).await);
+                assert_eq!(here, there, "{withdraw:?}");
+                *kinds.entry(if here == Ok(true) { "gone" } else { "not gone" }).or_default() += 1;
+            }
+        }
+        pair.clock.set_wall(UnixUs(now));
+        let (here, there) =
+            (memory.open_intents(&name, &account, 9).await, redis.open_intents(&name, &account, 9).await);
+        assert_eq!(here, there, "after {op:?}");
+    }
+}
+
+fn claimed(reply: &ClaimReply) -> &'static str {
+    match reply {
+        ClaimReply::Claimed { .. } => "claimed",
+        ClaimReply::Known(record) if record.state == IntentState::Lost => "lost",
+        ClaimReply::Known(_) => "known",
+        ClaimReply::Unborn { .. } => "unborn",
+        ClaimReply::TooOld { .. } => "too old",
+    }
+}
+
+fn settled(settled: &Settled) -> &'static str {
+    match settled {
+        Settled::Written => "written",
+        Settled::Kept(_) => "kept",
+        Settled::Stale => "stale",
+    }
+}
+
+#[test]
+fn five_thousand_random_histories_agree_with_the_memory_store() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let server = RedisServer::start(&[]);
+    let clock = Arc::new(ManualClock::at(UnixUs(T)));
+    let facts = Arc::new(GivenFacts::new(clock.clone(), "server0"));
+    let (redis, raw) = runtime.block_on(async {
+        let config = RedisConfig {
+            place: RedisPlace::Server { url: server.url(), tls: RedisTls::default() },
+            prefix: "test".to_owned(),
+            timeout_ms: 2_000,
+            facts: StoreFacts::Given(facts.clone()),
+            deployment: "desk".to_owned(),
+            profile: StoreProfile::Trial,
+            wait_replicas: 0,
+        };
+        let client = redis::Client::open(server.url()).expect("an address");
+        let raw = client.get_multiplexed_async_connection().await.expect("a server");
+        (RedisStore::connect(config).await.expect("a server"), raw)
+    });
+    let memory = MemoryStore::with(facts.clone());
+    let state = RefCell::new((Pair { clock, facts, memory, redis, raw }, 0_u32, BTreeMap::new()));
+    let mut runner = TestRunner::new(Config { cases: 5_000, failure_persistence: None, ..Config::default() });
+    let run = runner.run(&prop::collection::vec(op(), 1..20), |ops| {
+        let (pair, cases, kinds) = &mut *state.borrow_mut();
+        *cases += 1;
+        runtime.block_on(history(&format!("k{cases}"), &ops, pair, kinds));
+        Ok(())
+    });
+    if let Err(error) = run {
+        panic!("{error}");
+    }
+    let (_, _, kinds) = state.into_inner();
+    for kind in
+        ["claimed", "known", "lost", "unborn", "too old", "written", "kept", "stale", "gone", "not gone"]
+    {
+        assert!(kinds.get(kind).is_some_and(|seen| *seen >= 20), "{kind} was hardly seen: {kinds:?}");
+    }
+}
