@@ -109,10 +109,8 @@ impl Lanes {
         if !matches!(&landed, Landed::Answered(answered) if again && answered.is_bad_nonce()) {
             return judge(&call, landed);
         }
-        match self.once(&call).await {
-            Ok(Landed::Unsent(_)) | Err(_) if !call.harmless => judge(&call, landed),
-            second => judge(&call, second?),
-        }
+        let second = self.once(&call).await;
+        judge(&call, telling(call.harmless, landed, second)?)
     }
 
     /// Runs an act, once. What is known of it in its caller's time; and, if Kraken has not answered by then, what is still
@@ -252,6 +250,18 @@ fn word(call: &Call<'_>, landed: Landed) -> Word {
     }
 }
 
+/// Which of two copies of a call tells what became of it; the first was refused for its nonce.
+///
+/// That refusal proves nothing of a cancel: something may have delivered it twice, and one delivery may have done its work. Then
+/// the second copy finds nothing to cancel, is refused, and proves nothing either. Only its success does.
+fn telling(harmless: bool, first: Landed, second: Result<Landed, Error>) -> Result<Landed, Error> {
+    let proves = match &second {
+        Ok(Landed::Answered(answered)) => answered.refusal.is_none() && answered.result.is_some(),
+        Ok(Landed::Unsent(_) | Landed::Unclear { .. }) | Err(_) => false,
+    };
+    if harmless || proves { second } else { Ok(first) }
+}
+
 /// What a landed call means to its caller.
 fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
     let (reason, text, not_after) = match landed {
@@ -389,4 +399,34 @@ pub(crate) fn timestamp(time: UnixUs) -> Timestamp {
     let seconds = i64::try_from(time.0 / 1_000_000).unwrap_or(i64::MAX);
     let nanos = i32::try_from(time.0 % 1_000_000 * 1_000).unwrap_or_default();
     Timestamp { seconds, nanos }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_kraken::classify;
+
+    use super::*;
+
+    fn answered(error: Option<&str>) -> Landed {
+        let errors: Vec<String> = error.iter().map(ToString::to_string).collect();
+        let result = error.is_none().then(|| RawValue::from_string("{}".to_owned()).expect("JSON"));
+        let refusal = classify(&errors).refusal;
+        Landed::Answered(Answered { result, warnings: Vec::new(), refusal, not_after: None })
+    }
+
+    fn is_first(landed: &Result<Landed, Error>) -> bool {
+        matches!(landed, Ok(Landed::Answered(answered)) if answered.is_bad_nonce())
+    }
+
+    #[test]
+    fn a_second_copy_that_finds_nothing_to_cancel_proves_nothing() {
+        let first = || answered(Some("EAPI:Invalid nonce"));
+        let unsent = || Ok(Landed::Unsent(Error::internal("not sent")));
+        assert!(is_first(&telling(false, first(), Ok(answered(Some("EOrder:Unknown order"))))));
+        assert!(is_first(&telling(false, first(), unsent())));
+        assert!(is_first(&telling(false, first(), Err(Error::internal("no lane")))));
+        assert!(!is_first(&telling(false, first(), Ok(answered(None)))), "what it did is done");
+        assert!(!is_first(&telling(true, first(), Ok(answered(Some("EQuery:Unknown asset"))))));
+        assert!(!is_first(&telling(true, first(), unsent())), "a read changes nothing");
+    }
 }

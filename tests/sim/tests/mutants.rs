@@ -1,5 +1,7 @@
 //! Each guard of the protocol, taken away alone, is missed: some seed has a violation that it has not with the guard.
 
+#![allow(clippy::print_stdout, reason = "figures for whoever reads the run")]
+
 use tidegate_lanes::{Guard, without};
 use tidegate_sim::run;
 
