@@ -191,7 +191,7 @@ impl Resolver {
             // Somebody knew better, or nothing is known any more: the next round sees it.
             Ok(Settled::Kept(_) | Settled::Stale) => {}
             Err(fault) => {
-                warn!(%account, intent = id, error = %fault, "a verdict cannot be written; looking again")
+                warn!(%account, intent = id, error = %fault, "a verdict cannot be written; looking again");
             }
         }
     }
