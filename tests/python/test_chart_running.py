@@ -18,7 +18,7 @@ from redis_server import Redis
 from test_grpc_client import resting_buy
 from tidegate.v1 import account_pb2, account_pb2_grpc, operations_pb2, operations_pb2_grpc, trading_pb2
 from tidegate.v1 import trading_pb2_grpc
-from wired import Wired
+from wired import Wired, first_order_id
 
 ADMIN = 9464
 
@@ -76,8 +76,7 @@ def channel(cluster: Wired) -> Iterator[grpc.Channel]:
 
 def test_a_call_passes_the_gateway_and_both_pools_to_the_sandbox(channel: grpc.Channel) -> None:
     account, trading = account_pb2_grpc.AccountServiceStub(channel), trading_pb2_grpc.TradingServiceStub(channel)
-    placed = trading.AddOrder(resting_buy(), timeout=10)
-    [order_id] = placed.accepted.order_ids
+    order_id = first_order_id(trading, resting_buy)
 
     def open_orders() -> list[str]:
         return [o.order_id for o in account.GetOpenOrders(account_pb2.GetOpenOrdersRequest(), timeout=10).orders]

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import harness
+from tidegate.v1 import trading_pb2, trading_pb2_grpc
 
 LISTENERS = {"gateway": "grpc", "executor": "grpc", "admin": "http", "sandbox": "rest"}
 """Table of a configuration -> what its listener is called in the line that announces it."""
@@ -20,6 +21,25 @@ Resolve = Callable[[str, int], str]
 """From a name and a port to the address of whoever stands behind it."""
 
 _NAMED = re.compile(r'"((?:http|redis)://)?([a-z0-9][a-z0-9.-]*):(\d+)([^"]*)"')
+
+
+def first_order_id(trading: trading_pb2_grpc.TradingServiceStub, order: Callable[[], trading_pb2.AddOrderRequest]) -> str:
+    """Places an order on a cluster whose store nobody prepared, and returns its id at the exchange.
+
+    For 15 s such a store may be one that has lost its memory: orders whose ids are born then are not sent.
+    """
+    placed: list[str] = []
+
+    def is_placed() -> bool:
+        reply = trading.AddOrder(order(), timeout=5)
+        if reply.WhichOneof("outcome") == "unresolved":
+            assert reply.unresolved.reason == "CLAIM_LOST", reply
+        placed.extend(reply.accepted.order_ids)
+        return bool(placed)
+
+    harness.wait_until("an order to be placed", is_placed)
+    [order_id] = placed
+    return order_id
 
 
 class Wired:
