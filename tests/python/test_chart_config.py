@@ -138,7 +138,7 @@ def test_roles_are_started_with_the_file_that_is_mounted() -> None:
 )
 def test_each_way_to_redis(redis: Doc, store: Doc) -> None:
     docs = render(set_values=REAL | {"redis": redis})
-    usual = {"prefix": "tidegate", "profile": "strict", "wait_replicas": 0}
+    usual = {"prefix": "tidegate", "profile": "strict"}
     assert tomllib.loads(charts.config_of(docs, READ))["store"] == usual | store
     assert "store" not in tomllib.loads(charts.config_of(docs, GATEWAY))
 

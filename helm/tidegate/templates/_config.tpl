@@ -128,7 +128,9 @@ profile = "trial"
 {{- else }}
 profile = {{ toJson $values.redis.profile }}
 {{- end }}
+{{- if not (kindIs "invalid" $values.redis.waitReplicas) }}
 wait_replicas = {{ int64 $values.redis.waitReplicas }}
+{{- end }}
 {{- range $way := list "sentinels" "cluster" }}
 {{- with get $values.redis $way }}
 

@@ -9,11 +9,11 @@
 //! Of all processes that could, the one looks that owns the account's first usable key, so that one account is looked for
 //! once and no further agreement is needed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::{AccountName, CallerName, Error, Permission, PermissionSet, RequestId, endpoint};
+use tidegate_core::{AccountName, CallerName, Error, MonoUs, Permission, PermissionSet, RequestId, endpoint};
 use tidegate_kraken::Params;
 use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders};
 use tidegate_lanes::{Claim, IntentKey, IntentRecord, IntentState, LaneState, OpenIntents, Settle, Settled};
@@ -26,8 +26,11 @@ use crate::caller::CallInfo;
 use crate::execute::Call;
 use crate::outcome;
 
-/// Between two rounds while something is open.
+/// Between two looks at the store.
 const EVERY: Duration = Duration::from_secs(1);
+/// Between two questions to Kraken about the same orders, at first and in the end: each costs points of the key.
+const PAUSE_FIRST_US: u64 = 1_000_000;
+const PAUSE_MAX_US: u64 = 10_000_000;
 /// As many intents are looked for in one round.
 const AT_MOST: usize = 500;
 /// Kraken's page of closed orders.
@@ -45,6 +48,29 @@ pub(crate) struct Resolver {
     pub caller: CallerName,
 }
 
+/// When to ask Kraken again about an account. Orders that were not found are asked for more and more seldom; one that is new,
+/// or whose absence begins to count, at once.
+#[derive(Debug, Default)]
+struct Pace {
+    asked: BTreeSet<(String, bool)>,
+    at: MonoUs,
+    pause_us: u64,
+}
+
+impl Pace {
+    /// Whether to ask now about these orders: their ids, and whether their absence counts.
+    fn is_time(&mut self, now: MonoUs, due: BTreeSet<(String, bool)>) -> bool {
+        let news = due.iter().any(|order| !self.asked.contains(order));
+        if !news && now < self.at {
+            return false;
+        }
+        self.pause_us = if news { PAUSE_FIRST_US } else { (self.pause_us * 2).min(PAUSE_MAX_US) };
+        self.at = now.plus_us(self.pause_us);
+        self.asked = due;
+        true
+    }
+}
+
 /// An order as it was found.
 struct Found {
     order_id: String,
@@ -55,14 +81,16 @@ impl Resolver {
     /// Looks until the process ends.
     pub(crate) async fn run(self) {
         let drain = self.acts.lanes.shared.drain.clone();
+        let mut paces: BTreeMap<AccountName, Pace> = BTreeMap::new();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
                 () = drain.begun() => return,
             }
             for account in self.acts.domains.keys() {
+                let pace = paces.entry(account.clone()).or_default();
                 if self.is_ours(account)
-                    && let Err(error) = self.round(account).await
+                    && let Err(error) = self.round(account, pace).await
                 {
                     warn!(%account, %error, "orders whose fate is not known could not be looked for; trying again");
                 }
@@ -83,12 +111,16 @@ impl Resolver {
         fit.iter().find(used).is_some_and(|cell| cell.view().is_ready())
     }
 
-    async fn round(&self, account: &AccountName) -> Result<(), Error> {
+    async fn round(&self, account: &AccountName, pace: &mut Pace) -> Result<(), Error> {
         let Some(domain) = self.acts.domains.get(account) else { return Ok(()) };
         let open = self.acts.store.open_intents(domain, account, AT_MOST).await;
         let open = open.map_err(|fault| Error::internal(fault.to_string()))?;
         let due: Vec<_> = open.intents.iter().filter(|(_, known)| is_due(known, open.store_now_us)).collect();
-        if due.is_empty() || open.generation.is_empty() {
+        let counts =
+            |known: &IntentRecord| known.absent_after_us > 0 && known.absent_after_us <= open.store_now_us;
+        let orders = due.iter().map(|(id, known)| (id.clone(), counts(known))).collect();
+        let nothing = due.is_empty() || open.generation.is_empty();
+        if nothing || !pace.is_time(self.acts.lanes.shared.clock.mono(), orders) {
             return Ok(());
         }
         let since_us = due.iter().map(|(_, known)| since_us(known)).min().unwrap_or_default();
@@ -96,7 +128,7 @@ impl Resolver {
         for (id, known) in due {
             match found.get(id) {
                 Some(order) => self.conclude(domain, account, &open, id, known, Some(order)).await,
-                None if whole && known.absent_after_us > 0 && known.absent_after_us <= open.store_now_us => {
+                None if whole && counts(known) => {
                     self.conclude(domain, account, &open, id, known, None).await;
                 }
                 None => {}
@@ -191,7 +223,7 @@ impl Resolver {
             // Somebody knew better, or nothing is known any more: the next round sees it.
             Ok(Settled::Kept(_) | Settled::Stale) => {}
             Err(fault) => {
-                warn!(%account, intent = id, error = %fault, "a verdict cannot be written; looking again")
+                warn!(%account, intent = id, error = %fault, "a verdict cannot be written; looking again");
             }
         }
     }
@@ -216,5 +248,27 @@ fn note(found: &mut HashMap<String, Found>, orders: wire::OrdersById) {
         if let Some(id) = order.cl_ord_id {
             found.insert(id, Found { order_id, description: order.descr.order.unwrap_or_default() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_found_is_asked_for_more_and_more_seldom_and_what_is_new_at_once() {
+        let mut pace = Pace::default();
+        let due =
+            |names: &[&str], counts: bool| names.iter().map(|name| ((*name).to_owned(), counts)).collect();
+        let mut asked_at = Vec::new();
+        for second in 0..60_u64 {
+            if pace.is_time(MonoUs(second * 1_000_000), due(&["a"], false)) {
+                asked_at.push(second);
+            }
+        }
+        assert_eq!(asked_at, [0, 1, 3, 7, 15, 25, 35, 45, 55]);
+        assert!(pace.is_time(MonoUs(60_000_000), due(&["a", "b"], false)), "a new one");
+        assert!(!pace.is_time(MonoUs(60_500_000), due(&["a"], false)));
+        assert!(pace.is_time(MonoUs(60_600_000), due(&["a"], true)), "its absence counts from now on");
     }
 }

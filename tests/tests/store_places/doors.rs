@@ -36,6 +36,7 @@ async fn behind_tls_the_authority_decides() {
 
 /// What a user needs, as the runbook has it.
 const RIGHTS: &str = "~tidegate:* ~{tidegate:* &tidegate:released +evalsha +eval +hset +hget +hmget +hgetall \
+                      +del +pexpire +zadd +zrem +zrange +zremrangebyscore \
                       +hdel +time +info +set +get +exists +ping +select +wait +publish +subscribe";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,9 @@ pub struct StoreConfig {
     pub timeout_ms: u64,
     /// `profile`, default `trial` for servers on loopback, else `strict`.
     pub profile: Option<StoreProfile>,
-    /// `wait_replicas`, how many replicas must have a grant before it counts; default 0.
+    /// `wait_replicas`, how many replicas must have a grant or a claim before it counts; default 0 for a single server, 1 where
+    /// another server can take its place. A failover leaves two primaries for some ten seconds, each consistent in itself;
+    /// that nobody listens to the old one any more is what makes it useless.
     pub wait_replicas: u32,
 }
 
@@ -94,7 +96,7 @@ impl StoreConfig {
 }
 
 pub(super) fn store(mut s: Section<'_>) -> StoreConfig {
-    let config = StoreConfig {
+    let mut config = StoreConfig {
         redis_url: s.secret("redis_url"),
         redis_url_file: path(&mut s, "redis_url_file"),
         sentinels: addresses(&mut s, "sentinels"),
@@ -116,8 +118,15 @@ pub(super) fn store(mut s: Section<'_>) -> StoreConfig {
             "trial" => Ok(StoreProfile::Trial),
             _ => Err("must be strict or trial"),
         }),
-        wait_replicas: s.number("wait_replicas", 0..=9).unwrap_or(0),
+        wait_replicas: 0,
     };
+    let failover = !config.sentinels.is_empty() || !config.cluster.is_empty();
+    config.wait_replicas = s.number("wait_replicas", 0..=9).unwrap_or(u32::from(failover));
+    if failover && config.wait_replicas == 0 && config.profile != Some(StoreProfile::Trial) {
+        let why = "must be at least 1 with sentinels or a cluster, or store.profile = \"trial\": for some seconds after a \
+                   failover two primaries would give one key to two owners";
+        s.mistake("wait_replicas", why);
+    }
     one_way_to_redis(&config, &s);
     settings_belong_to_their_way(&config, &s);
     tls_is_whole(&config, &s);

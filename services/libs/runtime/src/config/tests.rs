@@ -202,6 +202,10 @@ fn settings_that_do_not_go_together_are_named() {
             "store.redis_url: is given as well as cluster; a store is one server, sentinels or a cluster",
         ),
         (
+            "[store]\nwait_replicas = 0\n[store.cluster]\na = \"h:1\"",
+            "store.wait_replicas: must be at least 1 with sentinels or a cluster",
+        ),
+        (
             "[store.sentinels]\na = \"h:1\"",
             "store.sentinel_master: is missing; it is the name under which the sentinels know the primary",
         ),

@@ -14,15 +14,18 @@ impl Lua {
     }
 
     /// Its text is sent only to a server that does not know the script, so that a request is short.
-    pub(super) fn call<A: Into<Vec<u8>>>(&self, keys: Vec<String>, args: Vec<A>) -> Call<'_> {
+    pub(super) fn call<A: Into<Value>>(&self, keys: Vec<String>, args: Vec<A>) -> Call<'_> {
         let args = args.into_iter().map(Into::into).collect();
         Call { script: Some((self, keys, args)), more: Pipeline::new() }
     }
 }
 
+/// A value as it is sent: outcomes are no text.
+type Value = Vec<u8>;
+
 /// What is sent in one piece.
 pub(super) struct Call<'a> {
-    script: Option<(&'a Lua, Vec<String>, Vec<Vec<u8>>)>,
+    script: Option<(&'a Lua, Vec<String>, Vec<Value>)>,
     more: Pipeline,
 }
 
