@@ -114,28 +114,14 @@ fn lead(rng: &mut Rng, faults: &mut Vec<(u64, Fault)>) {
     }
 }
 
-/// A key becomes free while the store's answers are lost; who takes it at last uses it and dies with the store's memory, and the
-/// third process has seen nothing since.
+/// A key changes hands, and for a while its new owner does not hear that it is his.
 fn unheard(rng: &mut Rng, faults: &mut Vec<(u64, Fault)>) {
     let mut at_us = rng.within(4 * S, 6 * S);
     while at_us < CHAOS_US - 22 * S {
-        let slot = rng.index(OWNERS);
-        let (next, third) = ((slot + 1) % OWNERS, (slot + 2) % OWNERS);
-        faults.push((at_us, Fault::Crash { slot, down_us: rng.within(11 * S, 14 * S) }));
-        let lost_us = at_us + rng.within(3 * S, 4 * S);
-        let for_us = rng.within(3 * S, 4_200 * MS);
-        faults.push((lost_us, Fault::StoreAnswersLost { for_us }));
-        let loss_us = lost_us + for_us + rng.within(300 * MS, 900 * MS);
-        faults.push((loss_us, loss(rng)));
-        faults.push((
-            loss_us + rng.within(0, 10 * MS),
-            Fault::Crash { slot: next, down_us: rng.within(9 * S, 12 * S) },
-        ));
-        if rng.percent(70) {
-            let for_us = loss_us + 20 * MS - lost_us;
-            faults.push((lost_us, Fault::StoreCutOff { slot: third, for_us }));
-        }
-        at_us = loss_us + rng.within(13 * S, 15 * S);
+        faults.push((at_us, Fault::UnheardTake { for_us: rng.within(2_200 * MS, 2_600 * MS) }));
+        let drain = Fault::Drain { slot: rng.index(OWNERS), down_us: rng.within(11 * S, 14 * S) };
+        faults.push((at_us + rng.within(MS, 500 * MS), drain));
+        at_us += rng.within(17 * S, 20 * S);
     }
 }
 

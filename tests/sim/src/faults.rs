@@ -15,6 +15,7 @@ pub(crate) struct Weather {
     answers_lost_us: u64,
     cut_off_us: [u64; OWNERS],
     notices_lost_us: u64,
+    unheard_take: Option<u64>,
     loss_us: u64,
     answer_loss_us: u64,
     duplicate_us: u64,
@@ -93,6 +94,7 @@ impl World {
                 self.note(Mark::StoreCutOff);
                 self.weather.cut_off_us[slot] = t_us + for_us;
             }
+            Fault::UnheardTake { for_us } => self.weather.unheard_take = Some(for_us),
             Fault::NoticesLost { for_us } => {
                 self.note(Mark::NoticesLost);
                 self.weather.notices_lost_us = t_us + for_us;
@@ -287,6 +289,26 @@ impl World {
             self.note(Mark::Duplicate);
         }
         twice
+    }
+
+    /// Somebody tries to take a key.
+    pub(crate) fn takes(&mut self, slot: usize) {
+        let stays = |other: &usize| *other != slot && self.procs[*other].up && !self.procs[*other].leaving;
+        let Some(blind) = (0..OWNERS).find(stays) else { return };
+        let Some(for_us) = self.weather.unheard_take.take() else { return };
+        self.note(Mark::UnheardTake);
+        let loss_us = self.t_us + for_us + self.rng.within(1_000 * MS, 1_700 * MS);
+        let other = (0..OWNERS).find(|other| *other != slot && *other != blind).unwrap_or_default();
+        for (at_us, fault) in [
+            (self.t_us, Fault::StoreAnswersLost { for_us }),
+            (self.t_us, Fault::StoreCutOff { slot: blind, for_us: loss_us + 10 * MS - self.t_us }),
+            (loss_us, Fault::Flush),
+            (loss_us, Fault::Crash { slot, down_us: 8 * S }),
+            (loss_us, Fault::Crash { slot: other, down_us: 9 * S }),
+        ] {
+            self.queue.push(at_us, Event::Fault(self.plan.faults.len()));
+            self.plan.faults.push((at_us, fault));
+        }
     }
 
     /// Whether the wrong one of two answers comes back. Once for each key: a second refusal that nothing of ours explains

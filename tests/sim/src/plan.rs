@@ -139,6 +139,11 @@ pub(crate) enum Fault {
         slot: usize,
         for_us: u64,
     },
+    /// From the next attempt to take a key on the store's answers are lost; whoever tried then uses what it gets, and dies with
+    /// the store's memory before the others have seen it.
+    UnheardTake {
+        for_us: u64,
+    },
     NoticesLost {
         for_us: u64,
     },
@@ -184,7 +189,11 @@ impl Fault {
             | Self::StoreAnswersLost { for_us }
             | Self::StoreCutOff { for_us, .. } => for_us + 8 * S,
             // It strikes at a write that may come much later.
-            Self::Freeze { .. } | Self::Flush | Self::Rollback { .. } | Self::Promotion { .. } => CHAOS_US,
+            Self::UnheardTake { .. }
+            | Self::Freeze { .. }
+            | Self::Flush
+            | Self::Rollback { .. }
+            | Self::Promotion { .. } => CHAOS_US,
             Self::Crash { down_us, .. } | Self::Drain { down_us, .. } | Self::RestartAll { down_us } => {
                 down_us + 8 * S
             }

@@ -37,6 +37,7 @@ marks! {
     StoreSlow "fault: the store is slow",
     StoreAnswersLost "fault: the store's answers are lost after the act",
     StoreCutOff "fault: one process is cut off from the store",
+    UnheardTake "fault: a key is taken, and nobody hears of it in time",
     NoticesLost "fault: notices of releases are lost",
     Hang "fault: a call hangs at the exchange",
     Loss "fault: requests are lost on the way",

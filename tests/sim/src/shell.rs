@@ -176,6 +176,9 @@ impl World {
             self.queue.push(sent_us + way_us, Event::StoreAct(errand));
         }
         self.queue.push(sent_us + STORE_TIMEOUT_US, Event::StoreTimeout(errand));
+        if matches!(&self.errands[errand].ask, Ask::Grant(request) if request.terms.intent == Intent::Take) {
+            self.takes(slot);
+        }
         self.freeze_at(slot, Act::Ask);
     }
 
