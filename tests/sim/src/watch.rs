@@ -1,6 +1,7 @@
 //! Bounds in virtual time, and whether everything is well again after the faults.
 
 use crate::calls::{Proof, Told};
+use crate::flight::Flight;
 use crate::plan::{ACCOUNTS, CHAOS_US, CallPlan, MS, OWNERS, S, Want};
 use crate::seen::Mark;
 use crate::world::{Event, World};
@@ -41,7 +42,11 @@ impl World {
             for key in self.in_use(slot) {
                 // A fence costs a point; two in a row may have to wait until one has decayed.
                 let young = self.truth.tenures[key].last().is_some_and(|t| t.opened_us + 5 * S > self.t_us);
-                if young && mark == Mark::HandOverBound {
+                // The points of a call that was given up stay held for a minute, in the lane that gave it up too; where the counter
+                // is full besides, that lane's next fence waits for points to decay.
+                let recent =
+                    |f: &Flight| f.key == key && f.given_up_us.is_some_and(|at| at + 60 * S > self.t_us);
+                if (young && mark == Mark::HandOverBound) || self.flights.iter().any(recent) {
                     continue;
                 }
                 self.watches.push(Watch { key, since_us: self.t_us, limit_us, mark });
@@ -148,7 +153,7 @@ impl World {
                     }
                     _ => call.told == Some(Told::Done),
                 };
-                if !reached && call.began_us < self.opened_us.unwrap_or_default() + 10 * S {
+                if !reached && call.began_us < self.opened_us.unwrap_or_default() + 30 * S {
                     // A key may be moving to a process that has just come: the caller tries again, as he is told to.
                     self.probes.retain(|other| *other != probe);
                     self.probe_with(plan);
@@ -157,6 +162,7 @@ impl World {
                 }
                 if !reached {
                     let (want, told) = (call.plan.want, call.told);
+                    self.say_lanes();
                     self.violate(format!("after all faults, {want:?} is told {told:?}"));
                 }
             }
@@ -171,6 +177,15 @@ impl World {
             }
         }
         self.queue.push(self.t_us + 500 * MS, Event::Look);
+    }
+
+    /// How all lanes stand, for readers.
+    fn say_lanes(&mut self) {
+        for (slot, process) in self.procs.iter().enumerate() {
+            for (key, cell) in process.cells.iter().enumerate() {
+                self.trace.say(self.t_us, || format!("process {slot} key-{key}: {:?}", cell.lane));
+            }
+        }
     }
 
     fn probe(&mut self) {
