@@ -57,7 +57,7 @@ pub fn apply_claim(
     if [now.us, far, claim.born_us, claim.not_after_us].iter().any(|n| *n > STORE_INT_MAX - AGE_MAX_US) {
         return Err(GrantError);
     }
-    let begun = Generation::begun(generation, &claim.token, now);
+    let begun = Generation::begun(generation, &claim.token, now, None);
     let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
     let applied = |reply, record| Ok(AppliedClaim { reply, record, generation: begun.clone() });
     if let Some(known) = live(record, now.us) {
