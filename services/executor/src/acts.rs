@@ -75,7 +75,7 @@ impl Acts {
         };
         match self.store.claim(&claim).await {
             Ok(ClaimReply::Claimed { .. }) => self.send(act, claim, tell).await,
-            Ok(ClaimReply::Known(known)) => told(tell, self.follow(&act, &claim, known).await),
+            Ok(ClaimReply::Known(known)) => told(tell, self.follow(&act, &claim, *known).await),
             Ok(ClaimReply::Unborn { .. }) => {
                 let text = "is more than 5 s ahead of the store's clock: it must be made when the act is";
                 told(tell, Err(Error::invalid_field("context.request_id", text)));

@@ -67,7 +67,7 @@ pub fn apply_claim(
             // The answer to this very claim was lost.
             return applied(claimed(generation, now.us), None);
         }
-        return applied(ClaimReply::Known(known.clone()), None);
+        return applied(ClaimReply::Known(Box::new(known.clone())), None);
     }
     if claim.born_us > now.us + AHEAD_MAX_US {
         return applied(ClaimReply::Unborn { store_now_us: now.us }, None);
@@ -83,7 +83,7 @@ pub fn apply_claim(
         written.token = String::new();
         written.not_after_us = latest + LOST_DEADLINE_US;
         written.absent_after_us = if claim.findable { written.not_after_us + SETTLE_MARGIN_US } else { 0 };
-        return applied(ClaimReply::Known(written.clone()), Some(written));
+        return applied(ClaimReply::Known(Box::new(written.clone())), Some(written));
     }
     applied(claimed(generation, now.us), Some(written))
 }

@@ -228,7 +228,7 @@ pub enum ClaimReply {
         store_now_us: u64,
     },
     /// The id is known: nothing is to be sent. Its content may differ from the claim's.
-    Known(IntentRecord),
+    Known(Box<IntentRecord>),
     /// The id claims to be born in the future.
     Unborn {
         /// The store's clock.

@@ -86,7 +86,7 @@ impl RedisStore {
             ("claimed", [generation, now]) => {
                 Ok(ClaimReply::Claimed { generation: generation.clone(), store_now_us: number(now)? })
             }
-            ("known", []) => Ok(ClaimReply::Known(self.intent_record(&fields)?)),
+            ("known", []) => Ok(ClaimReply::Known(Box::new(self.intent_record(&fields)?))),
             ("unborn", [now]) => Ok(ClaimReply::Unborn { store_now_us: number(now)? }),
             ("too_old", [now]) => Ok(ClaimReply::TooOld { store_now_us: number(now)? }),
             _ => Err(self.unreadable(format!("{kind:?} to a claim"))),
