@@ -13,7 +13,7 @@ use std::time::Duration;
 use tidegate_core::{AccountName, ClOrdId, Content, Endpoint, Error, ErrorKind, OwnerId, RequestId, UnixUs};
 use tidegate_kraken::Params;
 use tidegate_lanes::{
-    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, IntentStore, Settle, Settled, StoreError,
+    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, IntentStore, Settle, Settled, StoreError, Wish,
     Withdraw,
 };
 use tidegate_proto::v1;
@@ -75,7 +75,7 @@ impl Acts {
         };
         match self.store.claim(&claim).await {
             Ok(ClaimReply::Claimed { .. }) => self.send(act, claim, tell).await,
-            Ok(ClaimReply::Known(known)) => told(tell, self.follow(&act, &claim, known).await),
+            Ok(ClaimReply::Known(known)) => told(tell, self.follow(&act, &claim, *known).await),
             Ok(ClaimReply::Unborn { .. }) => {
                 let text = "is more than 5 s ahead of the store's clock: it must be made when the act is";
                 told(tell, Err(Error::invalid_field("context.request_id", text)));
@@ -112,6 +112,9 @@ impl Acts {
             born_us: act.request_id.birth().0,
             not_after_us: not_after,
             findable: true,
+            caller: act.info.caller.to_string(),
+            handle: String::new(),
+            wish: Wish::Keep,
         })
     }
 
@@ -201,7 +204,7 @@ impl Acts {
 
     /// Writes an outcome, again and again if it must be. The caller is kept waiting for the first attempt only.
     async fn write(&self, claim: &Claim, state: IntentState, outcome: Vec<u8>) {
-        let settle = Settle { claim: claim.clone(), state, outcome, generation: None };
+        let settle = Settle { claim: claim.clone(), state, outcome, generation: None, note: String::new() };
         let Err(fault) = self.try_write(&settle).await else { return };
         warn!(
             intent = claim.key.id, request_id = claim.request_id, state = state.as_str(), error = %fault,
@@ -226,8 +229,18 @@ impl Acts {
     }
 
     async fn try_write(&self, settle: &Settle) -> Result<(), StoreError> {
-        if let Settled::Kept(known) = self.store.settle(settle).await? {
-            let Claim { key, request_id, .. } = &settle.claim;
+        let Claim { key, request_id, .. } = &settle.claim;
+        let settled = self.store.settle(settle).await?;
+        if let Settled::Replaced(known) = &settled {
+            error!(
+                intent = key.id,
+                request_id,
+                thought = known.state.as_str(),
+                note = known.note,
+                "an order was executed that was said not to be; it counts as executed from now on"
+            );
+        }
+        if let Settled::Kept(known) = settled {
             // A doubt beside somebody's proof is no news; two proofs that differ are.
             if settle.state.is_final() && known.state != settle.state {
                 error!(

@@ -214,10 +214,14 @@ impl Resolver {
             born_us: 0,
             not_after_us: known.not_after_us,
             findable: true,
+            caller: known.caller.clone(),
+            handle: known.handle.clone(),
+            wish: known.wish.in_doubt(),
         };
-        let settle = Settle { claim, state, outcome, generation: Some(open.generation.clone()) };
+        let note = String::new();
+        let settle = Settle { claim, state, outcome, generation: Some(open.generation.clone()), note };
         match self.acts.store.settle(&settle).await {
-            Ok(Settled::Written) => {
+            Ok(Settled::Written | Settled::Replaced(_)) => {
                 info!(%account, intent = id, request_id = known.request_id, state = state.as_str(), "looked an order up at Kraken");
             }
             // Somebody knew better, or nothing is known any more: the next round sees it.

@@ -36,8 +36,9 @@ pub use grant::{
 #[cfg(feature = "mutants")]
 pub use guards::{Guard, without};
 pub use intent::{
-    AppliedClaim, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, KEPT_US, OUTCOME_BYTES_MAX,
-    OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Withdraw, apply_claim, apply_settle, apply_withdraw,
+    AppliedClaim, Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord, IntentState, KEPT_US,
+    NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Wanted, Wish,
+    Withdraw, apply_claim, apply_settle, apply_wish, apply_withdraw,
 };
 pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};

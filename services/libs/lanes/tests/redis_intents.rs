@@ -12,10 +12,11 @@ use redis_server::RedisServer;
 use tidegate_core::{ManualClock, UnixUs};
 use tidegate_lanes::{
     Claim, ClaimReply, GivenFacts, IntentKey, IntentState, IntentStore, MemoryStore, Prepared, RedisConfig,
-    RedisPlace, RedisStore, RedisTls, Settle, Settled, StoreFacts, StoreProfile, Withdraw,
+    RedisPlace, RedisStore, RedisTls, Settle, Settled, StoreFacts, StoreProfile, Wanted, Wish, Withdraw,
 };
 
 const T: u64 = 1_795_000_000_000_000;
+const WISHES: [Wish; 4] = [Wish::Keep, Wish::CancelIfUnresolved, Wish::Cancel, Wish::Done];
 const STATES: [IntentState; 5] = [
     IntentState::Doubtful,
     IntentState::NeedsOperator,
@@ -26,12 +27,18 @@ const STATES: [IntentState; 5] = [
 
 #[derive(Clone, Debug)]
 enum Op {
-    Claim { which: Which, born_off: i64, not_after_s: u64, findable: bool },
-    Settle { which: Which, state: usize, len: usize, verdict: u8 },
+    Claim { which: Which, born_off: i64, not_after_s: u64, findable: bool, wish: usize },
+    Settle { which: Which, state: usize, len: usize, verdict: u8, wish: usize },
+    Want { which: Which, wish: usize },
     Withdraw { which: Which },
     Advance { us: u64 },
     Replace { server: u8 },
     Flush,
+}
+
+/// Mostly nothing is wished.
+fn wish() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => Just(0_usize), 2 => 1_usize..3, 1 => Just(3_usize)]
 }
 
 /// One of two ids, of two contents and of three claimants.
@@ -41,11 +48,13 @@ fn op() -> impl Strategy<Value = Op> {
     let which = (0_u8..2, prop_oneof![9 => Just(0_u8), 1 => Just(1_u8)], 0_u8..3);
     let born = prop_oneof![6 => -2_000_000_i64..2_000_000, 1 => 4_000_000_i64..9_000_000, 1 => -90_000_000_000_i64..0];
     let us = prop_oneof![8 => 0_u64..9_000_000, 1 => 0_u64..100_000_000_000, 1 => 200_000_000_000_u64..300_000_000_000];
-    let claim = (which.clone(), born, 0_u64..30, any::<bool>());
-    let settle = (which.clone(), 0..STATES.len(), 0_usize..40, 0_u8..4);
+    let claim = (which.clone(), born, 0_u64..30, any::<bool>(), wish());
+    let settle = (which.clone(), 0..STATES.len(), 0_usize..40, 0_u8..4, wish());
+    let want = (which.clone(), wish());
     prop_oneof![
-        6 => claim.prop_map(|(which, born_off, not_after_s, findable)| Op::Claim { which, born_off, not_after_s, findable }),
-        8 => settle.prop_map(|(which, state, len, verdict)| Op::Settle { which, state, len, verdict }),
+        6 => claim.prop_map(|(which, born_off, not_after_s, findable, wish)| Op::Claim { which, born_off, not_after_s, findable, wish }),
+        8 => settle.prop_map(|(which, state, len, verdict, wish)| Op::Settle { which, state, len, verdict, wish }),
+        2 => want.prop_map(|(which, wish)| Op::Want { which, wish }),
         2 => which.prop_map(|which| Op::Withdraw { which }),
         4 => us.prop_map(|us| Op::Advance { us }),
         1 => (0_u8..3).prop_map(|server| Op::Replace { server }),
@@ -63,7 +72,14 @@ struct Pair {
     raw: redis::aio::MultiplexedConnection,
 }
 
-fn claim(domain: &str, (id, content, who): Which, born_us: u64, not_after_us: u64, findable: bool) -> Claim {
+fn claim(
+    domain: &str,
+    (id, content, who): Which,
+    born_us: u64,
+    not_after_us: u64,
+    findable: bool,
+    wish: usize,
+) -> Claim {
     Claim {
         key: IntentKey { domain: domain.parse().expect("a label"), id: format!("id{id}") },
         account: "account".parse().expect("a label"),
@@ -74,6 +90,9 @@ fn claim(domain: &str, (id, content, who): Which, born_us: u64, not_after_us: u6
         born_us,
         not_after_us,
         findable,
+        caller: format!("caller{who}"),
+        handle: "h".repeat(usize::from(who)),
+        wish: WISHES[wish],
     }
 }
 
@@ -98,22 +117,23 @@ async fn history(domain: &str, ops: &[Op], pair: &mut Pair, kinds: &mut BTreeMap
                     .map(|name| format!("{{test:{domain}}}:{name}"));
                 let _: u64 = redis::cmd("DEL").arg(&names).query_async(&mut pair.raw).await.expect("deleted");
             }
-            Op::Claim { which, born_off, not_after_s, findable } => {
+            Op::Claim { which, born_off, not_after_s, findable, wish } => {
                 let born_us = now.saturating_add_signed(born_off);
                 let not_after_us = if not_after_s == 0 { 0 } else { now + not_after_s * 1_000_000 };
-                let claim = claim(domain, which, born_us, not_after_us, findable);
+                let claim = claim(domain, which, born_us, not_after_us, findable, wish);
                 let (here, there) = (memory.claim(&claim).await, redis.claim(&claim).await);
                 assert_eq!(here, there, "{claim:?}");
                 *kinds.entry(claimed(&here.expect("small numbers"))).or_default() += 1;
                 last.insert(which.0, claim);
             }
-            Op::Settle { which, state, len, verdict } => {
+            Op::Settle { which, state, len, verdict, wish } => {
                 let Some(known) = last.get(&which.0) else { continue };
                 let open = memory.open_intents(&name, &account, 9).await.expect("the memory");
                 let settle = Settle {
                     claim: Claim {
                         token: format!("t{}", which.2),
                         content: format!("pair={}", which.1),
+                        wish: WISHES[wish],
                         ..known.clone()
                     },
                     state: STATES[state],
@@ -121,10 +141,19 @@ async fn history(domain: &str, ops: &[Op], pair: &mut Pair, kinds: &mut BTreeMap
                     generation: [None, None, Some(open.generation), Some("another".to_owned())]
                         [usize::from(verdict)]
                     .clone(),
+                    note: "n".repeat(len),
                 };
                 let (here, there) = (memory.settle(&settle).await, redis.settle(&settle).await);
                 assert_eq!(here, there, "{settle:?}");
                 *kinds.entry(settled(&here.expect("small numbers"))).or_default() += 1;
+            }
+            Op::Want { which, wish } => {
+                let key = IntentKey { domain: name.clone(), id: format!("id{}", which.0) };
+                let wanted = Wanted { key, account: account.clone(), wish: WISHES[wish] };
+                let (here, there) = (memory.wish(&wanted).await, redis.wish(&wanted).await);
+                assert_eq!(here, there, "{wanted:?}");
+                let known = here.expect("small numbers").is_some();
+                *kinds.entry(if known { "wished" } else { "not wished" }).or_default() += 1;
             }
             Op::Withdraw { which } => {
                 let key = IntentKey { domain: name.clone(), id: format!("id{}", which.0) };
@@ -154,6 +183,7 @@ fn claimed(reply: &ClaimReply) -> &'static str {
 fn settled(settled: &Settled) -> &'static str {
     match settled {
         Settled::Written => "written",
+        Settled::Replaced(_) => "replaced",
         Settled::Kept(_) => "kept",
         Settled::Stale => "stale",
     }
@@ -192,9 +222,21 @@ fn five_thousand_random_histories_agree_with_the_memory_store() {
         panic!("{error}");
     }
     let (_, _, kinds) = state.into_inner();
-    for kind in
-        ["claimed", "known", "lost", "unborn", "too old", "written", "kept", "stale", "gone", "not gone"]
-    {
+    for kind in [
+        "claimed",
+        "known",
+        "lost",
+        "unborn",
+        "too old",
+        "written",
+        "replaced",
+        "kept",
+        "stale",
+        "gone",
+        "not gone",
+        "wished",
+        "not wished",
+    ] {
         assert!(kinds.get(kind).is_some_and(|seen| *seen >= 20), "{kind} was hardly seen: {kinds:?}");
     }
 }

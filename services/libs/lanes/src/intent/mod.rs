@@ -10,7 +10,7 @@
 //! that was lost: it is never sent, only looked up, and its absence counts only when every order that could still come has
 //! come (DESIGN section 6; model F1 to F5).
 //!
-//! [`apply_claim`], [`apply_settle`] and [`apply_withdraw`] are pure. The store in memory runs them; `scripts/intent-1.lua`
+//! [`apply_claim`], [`apply_settle`], [`apply_wish`] and [`apply_withdraw`] are pure. The store in memory runs them; `scripts/intent-2.lua`
 //! mirrors them, and a test runs both on the same random histories.
 
 #[cfg(test)]
@@ -18,8 +18,8 @@ mod tests;
 mod types;
 
 pub use self::types::{
-    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, KEPT_US, OUTCOME_BYTES_MAX, OpenIntents, Settle,
-    Settled, Withdraw,
+    Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord, IntentState, KEPT_US, NOTE_BYTES_MAX,
+    OUTCOME_BYTES_MAX, OpenIntents, Settle, Settled, Wanted, Wish, Withdraw,
 };
 use crate::grant::{Generation, GrantError, STORE_INT_MAX, StoreNow};
 
@@ -54,7 +54,9 @@ pub fn apply_claim(
     now: StoreNow<'_>,
 ) -> Result<AppliedClaim, GrantError> {
     let far = now.us.saturating_add(AGE_MAX_US);
-    if [now.us, far, claim.born_us, claim.not_after_us].iter().any(|n| *n > STORE_INT_MAX - AGE_MAX_US) {
+    let too_far =
+        [now.us, far, claim.born_us, claim.not_after_us].iter().any(|n| *n > STORE_INT_MAX - AGE_MAX_US);
+    if too_far || claim.handle.len() > HANDLE_BYTES_MAX {
         return Err(GrantError);
     }
     let begun = Generation::begun(generation, &claim.token, now);
@@ -65,7 +67,7 @@ pub fn apply_claim(
             // The answer to this very claim was lost.
             return applied(claimed(generation, now.us), None);
         }
-        return applied(ClaimReply::Known(known.clone()), None);
+        return applied(ClaimReply::Known(Box::new(known.clone())), None);
     }
     if claim.born_us > now.us + AHEAD_MAX_US {
         return applied(ClaimReply::Unborn { store_now_us: now.us }, None);
@@ -81,7 +83,7 @@ pub fn apply_claim(
         written.token = String::new();
         written.not_after_us = latest + LOST_DEADLINE_US;
         written.absent_after_us = if claim.findable { written.not_after_us + SETTLE_MARGIN_US } else { 0 };
-        return applied(ClaimReply::Known(written.clone()), Some(written));
+        return applied(ClaimReply::Known(Box::new(written.clone())), Some(written));
     }
     applied(claimed(generation, now.us), Some(written))
 }
@@ -96,7 +98,10 @@ pub fn apply_settle(
     settle: &Settle,
     now: StoreNow<'_>,
 ) -> Result<(Settled, Option<IntentRecord>), GrantError> {
-    if now.us > STORE_INT_MAX || settle.outcome.len() > OUTCOME_BYTES_MAX {
+    let long = settle.outcome.len() > OUTCOME_BYTES_MAX
+        || settle.note.len() > NOTE_BYTES_MAX
+        || settle.claim.handle.len() > HANDLE_BYTES_MAX;
+    if now.us > STORE_INT_MAX || long {
         return Err(GrantError);
     }
     let current = generation.filter(|g| g.replication_id == now.replication_id);
@@ -110,7 +115,7 @@ pub fn apply_settle(
     let Some(known) = known else {
         let marker = current.map_or_else(String::new, |g| g.marker.clone());
         let mut written = IntentRecord::under(&settle.claim, marker, now.us);
-        written.settle(settle.state, &settle.outcome, now.us);
+        written.settle(settle, now.us);
         return Ok((Settled::Written, Some(written)));
     };
     let proof = matches!(settle.state, IntentState::Executed | IntentState::Refused);
@@ -124,8 +129,15 @@ pub fn apply_settle(
         return Ok((Settled::Kept(Box::new(known.clone())), None));
     }
     let mut written = known.clone();
-    written.settle(settle.state, &settle.outcome, now.us);
-    Ok((Settled::Written, Some(written)))
+    written.settle(settle, now.us);
+    let settled = if open { Settled::Written } else { Settled::Replaced(Box::new(known.clone())) };
+    Ok((settled, Some(written)))
+}
+
+/// Decides what a wish does: the record as it is then, or `None` if the intent is not known.
+pub fn apply_wish(record: Option<&IntentRecord>, wish: Wish, now_us: u64) -> Option<IntentRecord> {
+    let known = live(record, now_us)?;
+    Some(IntentRecord { wish: known.wish.max(wish), ..known.clone() })
 }
 
 /// Whether a claim may be deleted: by whoever made it, while nothing was written to Kraken under it.

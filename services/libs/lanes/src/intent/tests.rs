@@ -31,6 +31,7 @@ impl Store {
             state,
             outcome: state.as_str().into(),
             generation: verdict.map(str::to_owned),
+            note: String::new(),
         };
         let now = StoreNow { us: now_us, replication_id: self.server };
         let (settled, record) = apply_settle(self.generation.as_ref(), self.record.as_ref(), &settle, now)
@@ -59,6 +60,9 @@ fn claim(token: &str, born_us: u64) -> Claim {
         born_us,
         not_after_us: born_us + 10_000_000,
         findable: true,
+        caller: "desk".into(),
+        handle: String::new(),
+        wish: Wish::Keep,
     }
 }
 
@@ -144,7 +148,10 @@ fn executed_replaces_anything_and_nothing_replaces_it() {
     assert_eq!(store.settle(&one, IntentState::Absent, Some(&marker), T + 2), Settled::Written);
     assert!(matches!(store.settle(&one, IntentState::Doubtful, None, T + 3), Settled::Kept(_)));
     assert!(matches!(store.settle(&one, IntentState::Refused, None, T + 3), Settled::Kept(_)));
-    assert_eq!(store.settle(&one, IntentState::Executed, None, T + 4), Settled::Written);
+    let Settled::Replaced(old) = store.settle(&one, IntentState::Executed, None, T + 4) else {
+        panic!("it was absent")
+    };
+    assert_eq!(old.state, IntentState::Absent);
     for state in [IntentState::Absent, IntentState::Refused, IntentState::NeedsOperator] {
         assert!(matches!(store.settle(&one, state, Some(&marker), T + 5), Settled::Kept(_)));
     }
@@ -175,4 +182,45 @@ fn a_verdict_of_an_older_generation_or_of_another_claim_counts_for_nothing() {
     store.server = "r2";
     assert_eq!(store.settle(&two, IntentState::Absent, Some(&marker), T + 4), Settled::Stale);
     assert_eq!(store.state(), IntentState::Doubtful);
+}
+
+#[test]
+fn a_wish_only_grows_and_an_executed_order_that_is_to_go_stays_open_until_it_is_gone() {
+    let mut store = Store::prepared();
+    let one = Claim { wish: Wish::CancelIfUnresolved, ..claim("one", T) };
+    store.claim(&one, T);
+    let wish = |store: &mut Store, wish: Wish| {
+        store.record = apply_wish(store.record.as_ref(), wish, T + 1);
+        store.record.clone().expect("it is known")
+    };
+    store.settle(&one, IntentState::Executed, None, T + 1);
+    assert!(!store.record.as_ref().expect("a record").is_open(), "it was never in doubt");
+    assert!(wish(&mut store, Wish::Cancel).is_open());
+    assert_eq!(wish(&mut store, Wish::Keep).wish, Wish::Cancel, "a wish is not taken back");
+    assert!(!wish(&mut store, Wish::Done).is_open());
+    assert_eq!(apply_wish(None, Wish::Cancel, T), None);
+
+    // An outcome that comes after the doubt carries the wish with it.
+    let mut store = Store::prepared();
+    store.claim(&one, T);
+    let doubted = Claim { wish: one.wish.in_doubt(), ..one };
+    store.settle(&doubted, IntentState::Doubtful, None, T + 1);
+    store.settle(&doubted, IntentState::Executed, None, T + 2);
+    assert!(store.record.as_ref().expect("a record").is_open());
+}
+
+#[test]
+fn handles_and_notes_have_a_bound() {
+    let now = StoreNow { us: T, replication_id: "r" };
+    let long = Claim { handle: "h".repeat(HANDLE_BYTES_MAX + 1), ..claim("one", T) };
+    assert!(apply_claim(None, None, &long, now).is_err());
+    let settle = |note: usize| Settle {
+        claim: claim("one", T),
+        state: IntentState::NeedsOperator,
+        outcome: Vec::new(),
+        generation: None,
+        note: "n".repeat(note),
+    };
+    assert!(apply_settle(None, None, &settle(NOTE_BYTES_MAX + 1), now).is_err());
+    assert!(apply_settle(None, None, &settle(NOTE_BYTES_MAX), now).is_ok());
 }

@@ -9,6 +9,10 @@ use crate::grant::Generation;
 pub const KEPT_US: u64 = 72 * 60 * 60 * 1_000_000;
 /// The largest outcome.
 pub const OUTCOME_BYTES_MAX: usize = 64 << 10;
+/// The largest handle.
+pub const HANDLE_BYTES_MAX: usize = 8 << 10;
+/// The longest note.
+pub const NOTE_BYTES_MAX: usize = 1 << 10;
 
 /// Which intent: one per request id of one caller on one account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +22,45 @@ pub struct IntentKey {
     /// Derived from deployment, account, caller and request id ([`tidegate_core::derive_cl_ord_id`]): whoever knows the
     /// request knows it, and nobody else.
     pub id: String,
+}
+
+/// What is to happen to the order of an intent. Of two wishes the one that is further down counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Wish {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is cancelled when its caller had to be told that its fate is not known; until then it stays.
+    CancelIfUnresolved,
+    /// It is cancelled as soon as it can be.
+    Cancel,
+    /// It was cancelled, or there was nothing left to cancel.
+    Done,
+}
+
+impl Wish {
+    /// Every wish with its name in the store.
+    const NAMES: [(Self, &'static str); 4] = [
+        (Self::Keep, "keep"),
+        (Self::CancelIfUnresolved, "cancel_if_unresolved"),
+        (Self::Cancel, "cancel"),
+        (Self::Done, "done"),
+    ];
+
+    /// Its name in the store.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES.iter().find(|(wish, _)| *wish == self).map_or("keep", |(_, name)| name)
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(wish, _)| *wish)
+    }
+
+    /// What it is once the fate of the act is in doubt.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        if self == Self::CancelIfUnresolved { Self::Cancel } else { self }
+    }
 }
 
 /// What a request wants to do, before it is sent.
@@ -41,6 +84,12 @@ pub struct Claim {
     pub not_after_us: u64,
     /// Whether "it is not there" can be concluded from what Kraken shows.
     pub findable: bool,
+    /// Whose act it is.
+    pub caller: String,
+    /// What is needed to find the act at Kraken beside the intent's id; opaque here. At most [`HANDLE_BYTES_MAX`].
+    pub handle: String,
+    /// What is to happen to the order.
+    pub wish: Wish,
 }
 
 /// Where an intent stands.
@@ -116,6 +165,14 @@ pub struct IntentRecord {
     pub outcome: Vec<u8>,
     /// Marker of the generation in which it was claimed.
     pub generation: String,
+    /// Whose act it is.
+    pub caller: String,
+    /// What is needed to find the act at Kraken beside the intent's id.
+    pub handle: String,
+    /// What is to happen to the order.
+    pub wish: Wish,
+    /// What was seen last, or who decided and why, in words. At most [`NOTE_BYTES_MAX`].
+    pub note: String,
 }
 
 impl IntentRecord {
@@ -139,13 +196,24 @@ impl IntentRecord {
             settled_us: 0,
             outcome: Vec::new(),
             generation,
+            caller: claim.caller.clone(),
+            handle: claim.handle.clone(),
+            wish: claim.wish,
+            note: String::new(),
         }
     }
 
-    pub(super) fn settle(&mut self, state: IntentState, outcome: &[u8], now_us: u64) {
-        self.state = state;
-        self.outcome = outcome.to_vec();
-        self.settled_us = if state.is_final() { now_us } else { 0 };
+    pub(super) fn settle(&mut self, settle: &Settle, now_us: u64) {
+        self.state = settle.state;
+        self.outcome.clone_from(&settle.outcome);
+        self.settled_us = if settle.state.is_final() { now_us } else { 0 };
+        self.wish = self.wish.max(settle.claim.wish);
+        self.note.clone_from(&settle.note);
+    }
+
+    /// Whether something is still to be done about it: its outcome is not known, or an order is to be cancelled.
+    pub fn is_open(&self) -> bool {
+        !self.state.is_final() || (self.state == IntentState::Executed && self.wish == Wish::Cancel)
     }
 }
 
@@ -160,7 +228,7 @@ pub enum ClaimReply {
         store_now_us: u64,
     },
     /// The id is known: nothing is to be sent. Its content may differ from the claim's.
-    Known(IntentRecord),
+    Known(Box<IntentRecord>),
     /// The id claims to be born in the future.
     Unborn {
         /// The store's clock.
@@ -184,6 +252,8 @@ pub struct Settle {
     pub outcome: Vec<u8>,
     /// For a verdict: the generation that its giver read before looking. `None`: the sender itself speaks.
     pub generation: Option<String>,
+    /// What was seen, or who decides and why, in words. At most [`NOTE_BYTES_MAX`].
+    pub note: String,
 }
 
 /// What became of an outcome.
@@ -191,6 +261,8 @@ pub struct Settle {
 pub enum Settled {
     /// It is written.
     Written,
+    /// It is written: "executed", in the place of another outcome that was thought to be the last word.
+    Replaced(Box<IntentRecord>),
     /// What was known stands.
     Kept(Box<IntentRecord>),
     /// The store has lost its memory since, or the claim is gone: look again.
@@ -208,7 +280,18 @@ pub struct Withdraw {
     pub token: String,
 }
 
-/// The intents of an account whose outcome is not known.
+/// Says what is to happen to the order of an intent, whatever became of it so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which intent.
+    pub key: IntentKey,
+    /// Its account.
+    pub account: AccountName,
+    /// The wish. A wish that counts less than the present one changes nothing.
+    pub wish: Wish,
+}
+
+/// The intents of an account about which something is still to be done ([`IntentRecord::is_open`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenIntents {
     /// The generation of the store when it was asked; empty if it has none.

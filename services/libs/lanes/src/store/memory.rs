@@ -9,8 +9,8 @@ use tokio::sync::broadcast;
 use super::{GivenFacts, GrantAnswer, GrantStore, IntentStore, NOTICES_MAX, StoreError, StoreFuture};
 use crate::grant::{Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, apply, apply_release};
 use crate::intent::{
-    Claim, ClaimReply, IntentKey, IntentRecord, KEPT_US, OpenIntents, Settle, Settled, Withdraw, apply_claim,
-    apply_settle, apply_withdraw,
+    Claim, ClaimReply, IntentKey, IntentRecord, KEPT_US, OpenIntents, Settle, Settled, Wanted, Withdraw,
+    apply_claim, apply_settle, apply_wish, apply_withdraw,
 };
 use crate::keys::{Fingerprint, GrantKey};
 
@@ -180,7 +180,7 @@ impl MemoryStore {
         let now_us = self.facts.now_us();
         let generation = kept.generation(domain, &self.facts);
         let of_account = |key: &IntentKey, known: &IntentRecord| {
-            key.domain == *domain && known.account == account.as_str() && !known.state.is_final()
+            key.domain == *domain && known.account == account.as_str() && known.is_open()
         };
         let mut intents: Vec<_> = kept
             .intents
@@ -215,6 +215,17 @@ impl IntentStore for MemoryStore {
                 kept.claimed.remove(&(record.claimed_us, withdraw.key.clone()));
             }
             Ok(gone)
+        })
+    }
+
+    fn wish<'a>(&'a self, wanted: &'a Wanted) -> StoreFuture<'a, Option<IntentRecord>> {
+        Box::pin(async move {
+            let (mut kept, now_us) = (self.kept(), self.facts.now_us());
+            let record = apply_wish(kept.intents.get(&wanted.key), wanted.wish, now_us);
+            if let Some(record) = &record {
+                kept.write_intent(&wanted.key, record.clone(), now_us);
+            }
+            Ok(record)
         })
     }
 

@@ -16,7 +16,9 @@ pub use self::memory::MemoryStore;
 pub use self::redis::{Prepared, RedisAddr, RedisConfig, RedisLogin, RedisPlace, RedisStore, RedisTls};
 
 use crate::grant::{GrantReply, GrantRequest, Member, Release, Sight};
-use crate::intent::{Claim, ClaimReply, IntentKey, IntentRecord, OpenIntents, Settle, Settled, Withdraw};
+use crate::intent::{
+    Claim, ClaimReply, IntentKey, IntentRecord, OpenIntents, Settle, Settled, Wanted, Withdraw,
+};
 use crate::keys::Fingerprint;
 
 /// How many releases a listener may lag behind before it misses some.
@@ -138,10 +140,14 @@ pub trait IntentStore: Send + Sync + fmt::Debug {
     /// Takes a claim back under which nothing was written to Kraken. `false` if it was not there, or not the caller's.
     fn withdraw<'a>(&'a self, withdraw: &'a Withdraw) -> StoreFuture<'a, bool>;
 
+    /// Says what is to happen to an order. Returns what is known of the intent then; `None` if it is not known, and the wish is
+    /// kept nowhere.
+    fn wish<'a>(&'a self, wanted: &'a Wanted) -> StoreFuture<'a, Option<IntentRecord>>;
+
     /// What is known of an intent.
     fn intent<'a>(&'a self, key: &'a IntentKey) -> StoreFuture<'a, Option<IntentRecord>>;
 
-    /// The intents of an account whose outcome is not known, the oldest claims first, at most so many.
+    /// The intents of an account about which something is still to be done, the oldest claims first, at most so many.
     fn open_intents<'a>(
         &'a self,
         domain: &'a AccountName,

@@ -7,9 +7,9 @@ use tidegate_core::AccountName;
 use super::call::Call;
 use super::{RedisStore, reply};
 use crate::intent::{
-    AGE_MAX_US, AHEAD_MAX_US, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, KEPT_US,
-    LOST_DEADLINE_US, MAY_BE_LOST_US, OUTCOME_BYTES_MAX, OpenIntents, SETTLE_MARGIN_US, Settle, Settled,
-    Withdraw,
+    AGE_MAX_US, AHEAD_MAX_US, Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord, IntentState,
+    KEPT_US, LOST_DEADLINE_US, MAY_BE_LOST_US, NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents,
+    SETTLE_MARGIN_US, Settle, Settled, Wanted, Wish, Withdraw,
 };
 use crate::keys;
 use crate::store::{IntentStore, StoreError, StoreFuture};
@@ -19,16 +19,16 @@ type IntentReply = (String, Vec<String>, Vec<Vec<u8>>);
 /// Generation, time, and ids with their records.
 type OpenReply = (String, String, Vec<redis::Value>);
 
-/// What a claim script is told of the claim.
-fn of_claim(claim: &Claim) -> [String; 6] {
-    [
-        claim.endpoint.clone(),
-        claim.request_id.clone(),
-        claim.content.clone(),
-        claim.born_us.to_string(),
-        claim.not_after_us.to_string(),
-        u8::from(claim.findable).to_string(),
-    ]
+/// What the script is told beside the intent, the act and who acts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts<'a> {
+    claim: Option<&'a Claim>,
+    wish: Wish,
+    state: &'a str,
+    outcome: &'a [u8],
+    /// Empty for the sender itself.
+    generation: &'a str,
+    note: &'a str,
 }
 
 impl RedisStore {
@@ -38,8 +38,7 @@ impl RedisStore {
         (key, account): (&IntentKey, &AccountName),
         act: &str,
         token: &str,
-        claim: [String; 6],
-        (state, outcome, generation): (&str, &[u8], &str),
+        facts: Facts<'_>,
     ) -> Result<IntentReply, StoreError> {
         let domain = keys::generation(&self.prefix, &key.domain);
         let names = vec![
@@ -49,8 +48,17 @@ impl RedisStore {
         ];
         let mut args: Vec<Vec<u8>> =
             vec![act.into(), key.id.clone().into(), token.into(), account.as_str().into()];
-        args.extend(claim.map(String::into_bytes));
-        args.extend([state.into(), outcome.into(), generation.into()]);
+        let of_claim = |read: fn(&Claim) -> String| facts.claim.map(read).unwrap_or_default().into_bytes();
+        let number = |read: fn(&Claim) -> u64| facts.claim.map_or(0, read).to_string().into_bytes();
+        args.extend([
+            of_claim(|claim| claim.endpoint.clone()),
+            of_claim(|claim| claim.request_id.clone()),
+            of_claim(|claim| claim.content.clone()),
+            number(|claim| claim.born_us),
+            number(|claim| claim.not_after_us),
+            number(|claim| u64::from(claim.findable)),
+        ]);
+        args.extend([facts.state.into(), facts.outcome.into(), facts.generation.into()]);
         let rules = [
             MAY_BE_LOST_US,
             AHEAD_MAX_US,
@@ -59,22 +67,26 @@ impl RedisStore {
             SETTLE_MARGIN_US,
             KEPT_US,
             OUTCOME_BYTES_MAX as u64,
+            HANDLE_BYTES_MAX as u64,
+            NOTE_BYTES_MAX as u64,
         ];
         args.extend(rules.map(|rule| rule.to_string().into_bytes()));
+        args.extend([of_claim(|claim| claim.caller.clone()), of_claim(|claim| claim.handle.clone())]);
+        args.extend([facts.wish.as_str().into(), facts.note.into()]);
         args.extend([self.now_arg().into_bytes(), self.replication_id_arg().into_bytes()]);
         self.ask_replicated(&domain, self.intent.call(names, args)).await
     }
 
     async fn claim_now(&self, claim: &Claim) -> Result<ClaimReply, StoreError> {
-        let (key, nothing) = ((&claim.key, &claim.account), ("", b"".as_slice(), ""));
-        let (kind, facts, fields) =
-            self.intent_now(key, "claim", &claim.token, of_claim(claim), nothing).await?;
+        let told = Facts { claim: Some(claim), wish: claim.wish, ..Facts::default() };
+        let key = (&claim.key, &claim.account);
+        let (kind, facts, fields) = self.intent_now(key, "claim", &claim.token, told).await?;
         let number = |text: &String| reply::number(text).map_err(|reason| self.unreadable(reason));
         match (kind.as_str(), facts.as_slice()) {
             ("claimed", [generation, now]) => {
                 Ok(ClaimReply::Claimed { generation: generation.clone(), store_now_us: number(now)? })
             }
-            ("known", []) => Ok(ClaimReply::Known(self.intent_record(&fields)?)),
+            ("known", []) => Ok(ClaimReply::Known(Box::new(self.intent_record(&fields)?))),
             ("unborn", [now]) => Ok(ClaimReply::Unborn { store_now_us: number(now)? }),
             ("too_old", [now]) => Ok(ClaimReply::TooOld { store_now_us: number(now)? }),
             _ => Err(self.unreadable(format!("{kind:?} to a claim"))),
@@ -87,16 +99,19 @@ impl RedisStore {
             return Ok(Settled::Stale);
         }
         let claim = &settle.claim;
-        let outcome = (
-            settle.state.as_str(),
-            settle.outcome.as_slice(),
-            settle.generation.as_deref().unwrap_or_default(),
-        );
+        let told = Facts {
+            claim: Some(claim),
+            wish: claim.wish,
+            state: settle.state.as_str(),
+            outcome: &settle.outcome,
+            generation: settle.generation.as_deref().unwrap_or_default(),
+            note: &settle.note,
+        };
         let key = (&claim.key, &claim.account);
-        let (kind, _, fields) =
-            self.intent_now(key, "settle", &claim.token, of_claim(claim), outcome).await?;
+        let (kind, _, fields) = self.intent_now(key, "settle", &claim.token, told).await?;
         match kind.as_str() {
             "written" => Ok(Settled::Written),
+            "replaced" => Ok(Settled::Replaced(Box::new(self.intent_record(&fields)?))),
             "kept" => Ok(Settled::Kept(Box::new(self.intent_record(&fields)?))),
             "stale" => Ok(Settled::Stale),
             _ => Err(self.unreadable(format!("{kind:?} to an outcome"))),
@@ -105,9 +120,18 @@ impl RedisStore {
 
     async fn withdraw_now(&self, withdraw: &Withdraw) -> Result<bool, StoreError> {
         let Withdraw { key, account, token } = withdraw;
-        let claim = ["", "", "", "0", "0", "0"].map(str::to_owned);
-        let (kind, ..) = self.intent_now((key, account), "withdraw", token, claim, ("", b"", "")).await?;
+        let (kind, ..) = self.intent_now((key, account), "withdraw", token, Facts::default()).await?;
         Ok(kind == "gone")
+    }
+
+    async fn wish_now(&self, wanted: &Wanted) -> Result<Option<IntentRecord>, StoreError> {
+        let told = Facts { wish: wanted.wish, ..Facts::default() };
+        let (kind, _, fields) = self.intent_now((&wanted.key, &wanted.account), "wish", "", told).await?;
+        match kind.as_str() {
+            "wished" => self.intent_record(&fields).map(Some),
+            "unknown" => Ok(None),
+            _ => Err(self.unreadable(format!("{kind:?} to a wish"))),
+        }
     }
 
     async fn known_now(&self, key: &IntentKey) -> Result<Option<IntentRecord>, StoreError> {
@@ -166,6 +190,10 @@ impl RedisStore {
                 .map_err(|_| self.unreadable(format!("an intent's {name} is no text")))
         };
         let number = |name: &str| reply::number(&text(name)?).map_err(|reason| self.unreadable(reason));
+        // Builds before this one wrote nothing of the kind.
+        let later = |name: &str| if kept.contains_key(name) { text(name) } else { Ok(String::new()) };
+        let wish = later("wish")?;
+        let strange = || self.unreadable(format!("{wish:?} is no wish"));
         let state = text("state")?;
         let unknown = || self.unreadable(format!("{state:?} is no state of an intent"));
         Ok(IntentRecord {
@@ -181,6 +209,10 @@ impl RedisStore {
             settled_us: number("settled_us")?,
             outcome: bytes("outcome")?.clone(),
             generation: text("generation")?,
+            caller: later("caller")?,
+            handle: later("handle")?,
+            wish: if wish.is_empty() { Wish::Keep } else { Wish::named(&wish).ok_or_else(strange)? },
+            note: later("note")?,
         })
     }
 }
@@ -196,6 +228,10 @@ impl IntentStore for RedisStore {
 
     fn withdraw<'a>(&'a self, withdraw: &'a Withdraw) -> StoreFuture<'a, bool> {
         Box::pin(self.withdraw_now(withdraw))
+    }
+
+    fn wish<'a>(&'a self, wanted: &'a Wanted) -> StoreFuture<'a, Option<IntentRecord>> {
+        Box::pin(self.wish_now(wanted))
     }
 
     fn intent<'a>(&'a self, key: &'a IntentKey) -> StoreFuture<'a, Option<IntentRecord>> {

@@ -143,7 +143,7 @@ impl RedisStore {
             grant: Lua::new(include_str!("../../../scripts/grant-4.lua")),
             release: Lua::new(include_str!("../../../scripts/release-4.lua")),
             init: Lua::new(include_str!("../../../scripts/init-1.lua")),
-            intent: Lua::new(include_str!("../../../scripts/intent-1.lua")),
+            intent: Lua::new(include_str!("../../../scripts/intent-2.lua")),
             open: Lua::new(include_str!("../../../scripts/open-1.lua")),
             prefix,
             facts,
