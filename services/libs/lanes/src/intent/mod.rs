@@ -13,15 +13,19 @@
 //! [`apply_claim`], [`apply_settle`], [`apply_wish`] and [`apply_withdraw`] are pure. The store in memory runs them; `scripts/intent-2.lua`
 //! mirrors them, and a test runs both on the same random histories.
 
+mod look;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub use self::look::Pace;
 pub use self::types::{
     Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord, IntentState, KEPT_US, NOTE_BYTES_MAX,
     OUTCOME_BYTES_MAX, OpenIntents, Settle, Settled, Wanted, Wish, Withdraw,
 };
 use crate::grant::{Generation, GrantError, STORE_INT_MAX, StoreNow};
+use crate::guards::{Guard, on};
+use crate::queue::Priority;
 
 /// Ids born this long after a generation can have no lost claim: 5 s that an id may be ahead, 1 s between clocks, and 9 s for
 /// which a primary that was replaced may go on answering (DESIGN section 6; model F5).
@@ -68,7 +72,7 @@ pub fn apply_claim(
     let begun = Generation::begun(generation, &claim.token, now, None);
     let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
     let applied = |reply, record| Ok(AppliedClaim { reply, record, generation: begun.clone() });
-    if let Some(known) = known {
+    if let Some(known) = known.filter(|_| on(Guard::ClaimOnce)) {
         if known.token == claim.token && known.state == IntentState::Claimed {
             // The answer to this very claim was lost.
             return applied(claimed(generation, now.us), None);
@@ -82,7 +86,7 @@ pub fn apply_claim(
     let began_us = generation.born_us.min(now.us);
     let may_be_lost = !generation.fresh && claim.born_us < began_us + MAY_BE_LOST_US;
     let mut written = IntentRecord::of(claim, generation, now.us);
-    if may_be_lost {
+    if may_be_lost && on(Guard::MayBeLost) {
         let latest = claim.born_us.max(began_us + MAY_BE_LOST_US);
         written.state = IntentState::Lost;
         written.token = String::new();
@@ -113,7 +117,8 @@ pub fn apply_settle(
     let known = live(record, now.us);
     if let Some(expected) = &settle.generation {
         // A verdict is worth nothing if the store has lost its memory since whoever gives it looked.
-        if current.is_none_or(|g| g.marker != *expected) || known.is_none() {
+        let stale = current.is_none_or(|g| g.marker != *expected);
+        if (stale && on(Guard::VerdictGeneration)) || known.is_none() {
             return Ok((Settled::Stale, None));
         }
     }
@@ -147,8 +152,16 @@ pub fn apply_wish(record: Option<&IntentRecord>, wish: Wish, now_us: u64) -> Opt
 
 /// Whether a claim may be deleted: by whoever made it, while nothing was written to Kraken under it.
 pub fn apply_withdraw(record: Option<&IntentRecord>, withdraw: &Withdraw, now_us: u64) -> bool {
-    live(record, now_us)
-        .is_some_and(|known| known.state == IntentState::Claimed && known.token == withdraw.token)
+    live(record, now_us).is_some_and(|known| {
+        let ours = known.token == withdraw.token || !on(Guard::WithdrawToken);
+        known.state == IntentState::Claimed && ours
+    })
+}
+
+/// Whether a call whose nonce was refused may be signed once more. Only what changes nothing, and a cancel, which hits one
+/// order or none however often it is sent. The refusal may have been shown of a second delivery whose first was executed.
+pub fn may_sign_again(harmless: bool, priority: Priority) -> bool {
+    harmless || priority == Priority::Cancel || !on(Guard::NoReSign)
 }
 
 fn claimed(generation: &Generation, store_now_us: u64) -> ClaimReply {
