@@ -49,6 +49,7 @@ EXTREMES = {
             "quotaBurst": 1_000_000,
             "maxInFlight": 100_000,
             "allowCancelAll": True,
+            "allowDecideIntents": True,
         },
         "shutdown": {"delaySeconds": 60, "graceSeconds": 120},
         "accounts": {"main": {"tier": {"max": 1_000_000, "decayPerSecond": "1000000"}, "iban": 'odd "\\ <&> \u00e9'}},

@@ -63,6 +63,7 @@ listen = "127.0.0.1:50051"
 default_account = {{ toJson .Values.gateway.defaultAccount }}
 {{- end }}
 allow_cancel_all = {{ .Values.gateway.allowCancelAll }}
+allow_decide_intents = {{ .Values.gateway.allowDecideIntents }}
 quota_per_s = {{ int64 .Values.gateway.quotaPerSecond }}
 {{- with .Values.gateway.quotaBurst }}
 quota_burst = {{ int64 . }}

@@ -215,6 +215,7 @@ impl House {
                 deployment: self.config.deployment.name.to_string(),
                 default_account: config.default_account.clone(),
                 allow_cancel_all: config.allow_cancel_all,
+                allow_decide_intents: config.allow_decide_intents,
                 quota_per_s: config.quota_per_s,
                 quota_burst: NonZeroU32::max(config.quota_burst, NonZeroU32::MIN),
                 in_flight_max: config.max_in_flight,
