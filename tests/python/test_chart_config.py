@@ -59,7 +59,7 @@ EXTREMES = {
                 "queueLenMax": 100_000,
                 "keys": {
                     "desk-read": {
-                        "permissions": ["modify-trades"],
+                        "permissions": ["modify-trades", "query-open-trades", "query-closed-trades"],
                         "window": 2**53 - 1,
                         "allowPlacingWithWindow": True,
                         "tags": ["a", "b"],
