@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tidegate_core::AccountName;
 use tidegate_lanes::OpenIntents;
+use tidegate_runtime::Condition;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::acts::Acts;
+use crate::inherited::Inherited;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -45,6 +47,34 @@ impl Board {
     /// The newest listing of an account.
     pub(crate) fn now(&self, account: &AccountName) -> Listing {
         self.0.get(account).and_then(|listing| listing.borrow().clone())
+    }
+}
+
+/// Reports readiness once what was in doubt at the start is decided, or was given time to be; once and for all.
+pub(crate) async fn report_inherited(board: Arc<Board>, acts: Arc<Acts>, ready: Condition) {
+    let shared = &acts.lanes.shared;
+    let mut inherited = Inherited::of(board.0.keys().cloned(), shared.clock.mono());
+    loop {
+        for account in board.0.keys() {
+            if let Some(open) = board.now(account) {
+                inherited.see(account, &open);
+            }
+        }
+        if inherited.is_over(shared.clock.mono()) {
+            ready.set(true);
+            if inherited.left() > 0 {
+                let left = inherited.left();
+                warn!(
+                    left,
+                    "ready, although the fate of some acts from before this start is still not known"
+                );
+            }
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            () = shared.drain.begun() => return,
+        }
     }
 }
 

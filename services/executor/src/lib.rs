@@ -16,6 +16,7 @@ mod directory;
 mod egress;
 mod execute;
 mod flight;
+mod inherited;
 mod keep;
 mod key;
 mod lane_cell;
@@ -102,6 +103,8 @@ pub struct Parts {
     pub drain: Drain,
     /// Set while every lane is settled: open, refused by name, or owned elsewhere.
     pub ready: Condition,
+    /// Set once acts from before the start are decided, or were given time to be.
+    pub inherited: Condition,
 }
 
 /// A running executor. Clones are the same one.
@@ -115,7 +118,7 @@ pub struct Executor {
 
 /// Starts the lanes of all keys.
 pub fn start(parts: Parts) -> Executor {
-    let Parts { settings, keys, store, rest, clock, metrics, drain, ready } = parts;
+    let Parts { settings, keys, store, rest, clock, metrics, drain, ready, inherited } = parts;
     let (changes, changed) = watch::channel(0);
     let egress = Egress::new(settings.egress, Arc::clone(&clock), metrics.clone());
     let shared = Arc::new(Shared {
@@ -196,6 +199,7 @@ pub fn start(parts: Parts) -> Executor {
     });
     tokio::spawn(Resolver { acts: Arc::clone(&acts), caller: settings.caller.clone() }.run());
     let board = Board::start(&acts);
+    tokio::spawn(board::report_inherited(Arc::clone(&board), Arc::clone(&acts), inherited));
     tokio::spawn(
         Wishes { acts: Arc::clone(&acts), board: Arc::clone(&board), caller: settings.caller }.run(),
     );

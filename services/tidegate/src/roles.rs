@@ -198,6 +198,7 @@ impl House {
             metrics: self.metrics.clone(),
             drain: self.drain.clone(),
             ready: self.health.condition("lanes"),
+            inherited: self.health.condition("intents"),
         });
         if let Some((listener, _)) = listener {
             let (service, limits, drain) = (executor.service(), self.limits(), self.drain.clone());

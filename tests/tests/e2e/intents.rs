@@ -308,3 +308,29 @@ async fn a_caller_whose_executor_died_is_told_what_another_finds() {
     let ids: Vec<_> = log.iter().filter_map(|entry| entry["txid"].as_str()).collect();
     assert_eq!(accepted.order_ids, ids, "one execution, and it is told");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_is_ready_when_the_doubts_of_before_are_over_and_serves_before() {
+    let house = house().await;
+    let mut one = process(&house, "one").await;
+    // Kraken's answers to whoever looks are slow, so the doubt outlives the process.
+    for _ in 0..6 {
+        fault(&house, "OpenOrders", "hang_ms", json!(4_000)).await;
+    }
+    fault(&house, "AddOrder", "execute_then_http_status", json!(502)).await;
+    let order = resting_order();
+    assert!(is_open(place(&one, &order).await.as_ref()));
+    one.kill().await;
+    let two = process(&house, "two").await;
+    let page = format!("http://{}/readyz", two.addr("admin/http"));
+    let ready = || async {
+        let answer = tidegate_tests::http().expect("a client").get(&page).send().await.expect("an answer");
+        answer.text().await.expect("text")
+    };
+    let said = ready().await;
+    assert!(said.contains("- intents"), "{said}");
+    assert!(!is_open(place(&two, &resting_order()).await.as_ref()), "an order is served meanwhile");
+    eventually("the process to be ready", || async { (ready().await == "ready\n").then_some(()) }).await;
+    let (intent, _) = ask(&two, &order).await;
+    assert_eq!(intent.state(), IntentState::Executed);
+}
