@@ -72,6 +72,22 @@ def test_places_sees_and_cancels_an_order(kraken: ccxt.kraken, sandbox: Sandbox)
     ]
 
 
+def test_places_two_at_once_amends_and_cancels_them(kraken: ccxt.kraken) -> None:
+    order = {"symbol": PAIR, "type": "limit", "side": "buy", "amount": 0.01, "price": FAR_BELOW}
+    placed = kraken.create_orders([order, {**order, "price": FAR_BELOW + 1}])
+    ids = [one["id"] for one in placed]
+    assert len(set(ids)) == 2 and set(ids) <= {one["id"] for one in kraken.fetch_open_orders(PAIR)}
+
+    kraken.edit_order(ids[0], PAIR, "limit", "buy", 0.02, FAR_BELOW + 2)
+
+    order = kraken.fetch_order(ids[0], PAIR)
+    assert (order["amount"], order["price"], order["status"]) == (0.02, FAR_BELOW + 2, "open")
+    kraken.cancel_orders(ids, PAIR)
+    assert not set(ids) & {one["id"] for one in kraken.fetch_open_orders(PAIR)}
+    assert kraken.cancel_all_orders_after(60_000)["result"]["triggerTime"] > "2"
+    assert kraken.cancel_all_orders_after(0)["result"]["triggerTime"] == "0"
+
+
 def test_a_market_order_fills_and_moves_the_balances(kraken: ccxt.kraken) -> None:
     before = kraken.fetch_balance()["total"]
     placed = kraken.create_order(PAIR, "market", "buy", 0.01)

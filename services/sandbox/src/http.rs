@@ -18,7 +18,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use crate::exchange::{Delivery, Exchange, Reply, Request};
+use crate::exchange::{Arrived, Delivery, Exchange, Reply, Request};
 
 /// The largest request body. Kraken's longest call, a batch of orders, has a few thousand bytes.
 const BODY_MAX: usize = 1 << 20;
@@ -63,18 +63,39 @@ impl Shell {
             .route("/sandbox/stats", get(stats))
             .route("/sandbox/log", get(log))
             .route("/sandbox/switches", get(switches).post(change))
+            .route("/sandbox/faults", get(faults).post(add_faults).delete(clear_faults))
             .fallback(exchange)
             .layer(map_response(sign_as_sandbox))
             .with_state(self)
     }
 
     async fn carry_out(self, request: Request) -> Reply {
+        let again = request.clone();
         let arrived = self.exchange().receive(self.now_us(), request);
+        let twice = arrived.comes_twice();
+        let reply = self.clone().carry_out_one(arrived).await;
+        if !twice {
+            return reply;
+        }
+        let arrived = self.exchange().receive(self.now_us(), again);
+        self.carry_out_one(arrived).await
+    }
+
+    async fn carry_out_one(self, arrived: Arrived) -> Reply {
         let (ticket, pauses) = (arrived.ticket, arrived.pauses);
         pause(pauses.before_auth_ms).await;
         let admitted = self.exchange().authenticate(self.now_us(), arrived);
         let reply = match admitted {
             Ok(admitted) => {
+                if let Some(reply) = admitted.early_reply() {
+                    tokio::spawn(async move {
+                        pause(pauses.before_engine_ms).await;
+                        let late = self.now_us();
+                        self.exchange().execute(late, admitted);
+                        self.exchange().answered(ticket);
+                    });
+                    return reply;
+                }
                 pause(pauses.before_engine_ms).await;
                 self.exchange().execute(self.now_us(), admitted)
             }
@@ -206,6 +227,29 @@ async fn switches(State(shell): State<Shell>) -> Response<Body> {
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+async fn faults(State(shell): State<Shell>) -> Response<Body> {
+    match shell.exchange().faults_json() {
+        Ok(body) => json(body),
+        Err(error) => {
+            tracing::error!(%error, "the faults cannot be written; this is a bug");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn add_faults(State(shell): State<Shell>, body: Bytes) -> Response<Body> {
+    let added = shell.exchange().add_faults(&body);
+    match added {
+        Ok(()) => faults(State(shell)).await,
+        Err(why) => bad_request(&why),
+    }
+}
+
+async fn clear_faults(State(shell): State<Shell>) -> Response<Body> {
+    shell.exchange().clear_faults();
+    faults(State(shell)).await
 }
 
 async fn change(State(shell): State<Shell>, body: Bytes) -> Response<Body> {

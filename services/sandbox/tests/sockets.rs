@@ -120,6 +120,29 @@ fn body(answer: &[u8]) -> Value {
 }
 
 #[tokio::test]
+async fn faults_have_a_page_and_some_answer_before_they_act() {
+    let running = Running::start(Options::default()).await;
+    let faults = |verb: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "{verb} /sandbox/faults HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+    };
+    let two = r#"[{"endpoint":"AddOrder","execute_late_ms":50},{"endpoint":"AddOrder","duplicate":true}]"#;
+    let waiting = body(&running.exchange(faults("POST", two).as_bytes()).await.unwrap());
+    assert_eq!((waiting.as_array().unwrap().len(), &waiting), (2, &running.get("/sandbox/faults").await));
+    let early = running.exchange(&running.signed("sandbox-trade", "AddOrder", ORDER)).await.unwrap();
+    assert!(early.starts_with(b"HTTP/1.1 502 "));
+    running.until("the late order", |entries| entries[0]["executed"] == true).await;
+    let second = running.exchange(&running.signed("sandbox-trade", "AddOrder", ORDER)).await.unwrap();
+    assert_eq!(body(&second)["error"], json!(["EAPI:Invalid nonce"]));
+    assert_eq!(running.entries().await.len(), 3);
+    running.exchange(faults("POST", r#"{"reset":true}"#).as_bytes()).await.unwrap();
+    assert_eq!(body(&running.exchange(faults("DELETE", "").as_bytes()).await.unwrap()), json!([]));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn http_and_tls_lead_to_the_same_exchange() {
     let ca = std::env::temp_dir().join(format!("tidegate-sandbox-ca-{}.pem", std::process::id()));
     let running = Running::start(Options { ca_out: Some(ca.clone()), ..Options::default() }).await;

@@ -23,6 +23,8 @@ pub(crate) struct Account {
     pub(crate) open: BTreeSet<u64>,
     /// Their client ids.
     pub(crate) cl_ord_ids: HashMap<Box<str>, u64>,
+    /// When all its orders are cancelled, unless its owner says otherwise until then.
+    pub(crate) cancels_after_us: Option<u64>,
     /// Numbers in the archives, oldest first.
     pub(crate) closed: VecDeque<u64>,
     pub(crate) trades: VecDeque<u64>,
@@ -37,6 +39,7 @@ impl Account {
             held: [0; ASSET_COUNT],
             open: BTreeSet::new(),
             cl_ord_ids: HashMap::new(),
+            cancels_after_us: None,
             closed: VecDeque::new(),
             trades: VecDeque::new(),
             ledger: VecDeque::new(),
@@ -114,6 +117,11 @@ impl Accounts {
 
     pub(crate) fn get(&self, account: usize) -> &Account {
         &self.all[account]
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
     }
 
     pub(crate) fn get_mut(&mut self, account: usize) -> &mut Account {

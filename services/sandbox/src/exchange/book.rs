@@ -128,6 +128,17 @@ impl Book {
         used_up
     }
 
+    /// Makes an order smaller, which keeps its place at its price.
+    pub(crate) fn shrink(&mut self, side: Side, price: u64, order: u64, lots: u64, now_us: u64) {
+        let Some(level) = self.side_mut(side).get_mut(&price) else { return };
+        let its =
+            |entry: &&mut Entry| matches!(entry.owner, Owner::Order { order: known, .. } if known == order);
+        if let Some(entry) = level.entries.iter_mut().find(its) {
+            entry.lots = entry.lots.min(lots);
+            level.changed_us = now_us;
+        }
+    }
+
     /// Removes an order, wherever it stands at its price.
     pub(crate) fn remove(&mut self, side: Side, price: u64, order: u64, now_us: u64) {
         let levels = self.side_mut(side);

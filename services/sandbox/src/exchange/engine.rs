@@ -4,6 +4,9 @@
 //! cancelled. Funds are held for everything that rests, at its limit and with the taker's fee, rounded up; fills are
 //! rounded down; so no balance of an account ever falls below zero.
 
+mod amend;
+mod endings;
+
 use std::collections::{BTreeSet, HashMap};
 
 use super::accounts::{Accounts, LedgerEntry};
@@ -16,15 +19,15 @@ use super::refusal::Refusal;
 use super::tape::Tape;
 use crate::wire::decimal;
 
+pub(crate) use amend::Amendment;
+
 /// Closed orders and trades kept.
 const HISTORY_MAX: usize = 100_000;
 /// Open orders of an account in one pair.
 const OPEN_MAX: usize = 10_000;
 
-pub(crate) const BY_USER: &str = "User requested";
 const NOT_FILLED: &str = "Rest of an order that does not wait";
 const SELF_TRADE: &str = "Self trade prevention";
-const EXPIRED: &str = "Order expired";
 
 /// One fill, before it is booked.
 #[derive(Clone, Copy)]
@@ -52,6 +55,8 @@ pub(crate) struct Engine {
     ids: Source,
     orders_born: u64,
     trades_made: u64,
+    /// What is placed or amended now is not shown before.
+    pub(crate) hides_until_us: u64,
 }
 
 impl Engine {
@@ -69,6 +74,7 @@ impl Engine {
             ids: Source::new(seed, 1),
             orders_born: 0,
             trades_made: 0,
+            hides_until_us: 0,
         };
         for (pair, book) in PAIRS.iter().zip(&mut engine.books) {
             let house = &pair.house;
@@ -95,17 +101,6 @@ impl Engine {
     pub(crate) fn find(&self, account: usize, id: Id) -> Option<&Order> {
         let open = self.open_by_id.get(&id).and_then(|number| self.open.get(number));
         open.or_else(|| self.closed.find(id).map(|(_, order)| order)).filter(|order| order.account == account)
-    }
-
-    /// Ends what has ended by the clock.
-    pub(crate) fn tick(&mut self, now_us: u64) {
-        while let Some(&(at_us, number)) = self.expiries.first()
-            && at_us <= now_us
-        {
-            let pair = self.open.get(&number).map_or(0, |order| order.terms.pair);
-            self.close_open(number, Status::Expired, Some(EXPIRED), at_us);
-            self.restore_house(now_us, pair);
-        }
     }
 
     /// Judges an order as [`place`](Self::place) does, and places nothing.
@@ -154,7 +149,7 @@ impl Engine {
     pub(crate) fn place(&mut self, now_us: u64, account: usize, terms: NewOrder) -> Result<Id, Refusal> {
         self.judge(account, &terms)?;
         self.orders_born += 1;
-        let mut order = Order {
+        let order = Order {
             number: self.orders_born,
             id: self.ids.id(b'O'),
             account,
@@ -168,11 +163,20 @@ impl Engine {
             fee: 0,
             held: 0,
             trades: Vec::new(),
+            amends: Vec::new(),
+            hidden_until_us: self.hides_until_us,
             terms,
         };
-        let (id, pair) = (order.id, order.terms.pair);
+        let id = order.id;
+        self.arrive(now_us, order);
+        Ok(id)
+    }
+
+    /// Trades what can be traded of an order and lets the rest wait if it may.
+    fn arrive(&mut self, now_us: u64, mut order: Order) {
+        let pair = order.terms.pair;
         let all_or_nothing = order.terms.time_in_force == TimeInForce::FillOrKill;
-        let prevented = if all_or_nothing && self.reach(account, &order.terms).lots < order.terms.lots {
+        let prevented = if all_or_nothing && self.reach(order.account, &order.terms).lots < order.terms.lots {
             None
         } else {
             self.take(now_us, &mut order)
@@ -186,7 +190,6 @@ impl Engine {
             _ => self.archive(order, Status::Canceled, Some(NOT_FILLED), now_us),
         }
         self.restore_house(now_us, pair);
-        Ok(id)
     }
 
     /// Trades with the other side. Returns why the rest of the order must go, if it must.
@@ -321,7 +324,14 @@ impl Engine {
 
     /// Ends an open order.
     fn close_open(&mut self, number: u64, status: Status, reason: Option<&'static str>, now_us: u64) {
-        let Some(mut order) = self.open.remove(&number) else { return };
+        if let Some(order) = self.detach(number, now_us) {
+            self.archive(order, status, reason, now_us);
+        }
+    }
+
+    /// Takes an open order out of book and lists.
+    fn detach(&mut self, number: u64, now_us: u64) -> Option<Order> {
+        let mut order = self.open.remove(&number)?;
         self.open_by_id.remove(&order.id);
         if let Some(expires_us) = order.terms.expires_us {
             self.expiries.remove(&(expires_us, number));
@@ -336,7 +346,7 @@ impl Engine {
         if let Some(id) = &order.terms.cl_ord_id {
             account.cl_ord_ids.remove(id);
         }
-        self.archive(order, status, reason, now_us);
+        Some(order)
     }
 
     fn archive(&mut self, mut order: Order, status: Status, reason: Option<&'static str>, now_us: u64) {
@@ -346,15 +356,6 @@ impl Engine {
         let list = &mut self.accounts.get_mut(account).closed;
         list.push_back(number);
         self.closed.trim(list);
-    }
-
-    /// Cancels an order that is open.
-    pub(crate) fn cancel(&mut self, now_us: u64, number: u64) {
-        let pair = self.open.get(&number).map(|order| order.terms.pair);
-        self.close_open(number, Status::Canceled, Some(BY_USER), now_us);
-        if let Some(pair) = pair {
-            self.restore_house(now_us, pair);
-        }
     }
 
     /// The house quotes again what was traded away, except where that would trade with an order that waits now.

@@ -219,6 +219,7 @@ fn worth_goes_through_whatever_pairs_there_are() {
 enum Step {
     Place { who: usize, order: String, more: &'static str },
     Cancel { who: usize, nth: usize },
+    Amend { who: usize, nth: usize, lots: Option<u64>, limit: Option<u64> },
     Wait,
 }
 
@@ -244,7 +245,15 @@ fn step() -> impl Strategy<Value = Step> {
     let place = (0..2_usize, side, volume, price, more).prop_map(|(who, side, volume, price, more)| {
         Step::Place { who, order: format!("{side} {volume} @ {price}"), more }
     });
-    prop_oneof![6 => place, 2 => (0..2_usize, 0..5_usize).prop_map(|(who, nth)| Step::Cancel { who, nth }), 1 => Just(Step::Wait)]
+    let (lots, limit) =
+        (prop::option::of(5_000..=3_000_000_000_u64), prop::option::of(599_900..=600_100_u64));
+    let amend = (0..2_usize, 0..5_usize, lots, limit).prop_map(|(who, nth, lots, limit)| Step::Amend {
+        who,
+        nth,
+        lots,
+        limit,
+    });
+    prop_oneof![6 => place, 2 => (0..2_usize, 0..5_usize).prop_map(|(who, nth)| Step::Cancel { who, nth }), 2 => amend, 1 => Just(Step::Wait)]
 }
 
 proptest! {
@@ -263,6 +272,13 @@ proptest! {
                         desk.engine.open_orders(desk.accounts[who]).map(|order| order.number).collect();
                     if let Some(number) = numbers.get(nth) {
                         desk.engine.cancel(desk.now_us, *number);
+                    }
+                }
+                Step::Amend { who, nth, lots, limit } => {
+                    let number = desk.engine.open_orders(desk.accounts[who]).nth(nth).map(|order| order.number);
+                    if let Some(number) = number {
+                        let wanted = Amendment { lots, limit, post_only: false };
+                        drop(desk.engine.amend(desk.now_us, number, wanted));
                     }
                 }
                 Step::Wait => {

@@ -22,6 +22,16 @@ pub enum Fault {
     HangAfterAuthMs(u64),
     /// Executed; the answer comes so much later.
     HangAfterExecuteMs(u64),
+    /// Authenticated, never executed: nothing happens for so long, then the connection is reset.
+    HangWithoutExecuteMs(u64),
+    /// HTTP 502 with a page of HTML at once; executed so much later, if nothing forbids it then.
+    ExecuteLateMs(u64),
+    /// Executed; what was placed or amended is not shown for so long.
+    HideMs(u64),
+    /// Authenticated, not executed; the envelope says that requests are throttled until so long after now.
+    ThrottleMs(u64),
+    /// Delivered twice, one after the other; the answer to the second is shown.
+    Duplicate(True),
     /// Authenticated (the nonce is used up), not executed; the envelope carries this error.
     Error(Box<str>),
     /// Executed; the envelope carries this error.
@@ -66,6 +76,11 @@ impl Fault {
             Self::HangMs(_) => "hang_ms",
             Self::HangAfterAuthMs(_) => "hang_after_auth_ms",
             Self::HangAfterExecuteMs(_) => "hang_after_execute_ms",
+            Self::HangWithoutExecuteMs(_) => "hang_without_execute_ms",
+            Self::ExecuteLateMs(_) => "execute_late_ms",
+            Self::HideMs(_) => "hide_ms",
+            Self::ThrottleMs(_) => "throttle_ms",
+            Self::Duplicate(_) => "duplicate",
             Self::Error(_) => "error",
             Self::ExecuteThenError(_) => "execute_then_error",
             Self::HttpStatus(_) => "http_status",
@@ -79,11 +94,17 @@ impl Fault {
 
     fn check(&self) -> Result<(), String> {
         let fits = match self {
-            Self::HangMs(ms) | Self::HangAfterAuthMs(ms) | Self::HangAfterExecuteMs(ms) => *ms <= HANG_MAX_MS,
+            Self::HangMs(ms)
+            | Self::HangAfterAuthMs(ms)
+            | Self::HangAfterExecuteMs(ms)
+            | Self::HangWithoutExecuteMs(ms)
+            | Self::ExecuteLateMs(ms)
+            | Self::HideMs(ms)
+            | Self::ThrottleMs(ms) => *ms <= HANG_MAX_MS,
             Self::HttpStatus(status) | Self::ExecuteThenHttpStatus(status) => (400..600).contains(status),
             Self::OversizeBytes(bytes) => *bytes <= BODY_MAX,
             Self::Error(text) | Self::ExecuteThenError(text) => !text.is_empty() && text.len() <= 200,
-            Self::TruncateAfterBytes(_) | Self::NotJson(_) | Self::Reset(_) => true,
+            Self::TruncateAfterBytes(_) | Self::NotJson(_) | Self::Reset(_) | Self::Duplicate(_) => true,
         };
         if fits { Ok(()) } else { Err(format!("fault {}: its value is out of range", self.name())) }
     }
@@ -116,6 +137,11 @@ struct RawSpec {
     hang_ms: Option<u64>,
     hang_after_auth_ms: Option<u64>,
     hang_after_execute_ms: Option<u64>,
+    hang_without_execute_ms: Option<u64>,
+    execute_late_ms: Option<u64>,
+    hide_ms: Option<u64>,
+    throttle_ms: Option<u64>,
+    duplicate: Option<True>,
     error: Option<Box<str>>,
     execute_then_error: Option<Box<str>>,
     http_status: Option<u16>,
@@ -135,6 +161,11 @@ impl TryFrom<RawSpec> for FaultSpec {
             raw.hang_ms.map(Fault::HangMs),
             raw.hang_after_auth_ms.map(Fault::HangAfterAuthMs),
             raw.hang_after_execute_ms.map(Fault::HangAfterExecuteMs),
+            raw.hang_without_execute_ms.map(Fault::HangWithoutExecuteMs),
+            raw.execute_late_ms.map(Fault::ExecuteLateMs),
+            raw.hide_ms.map(Fault::HideMs),
+            raw.throttle_ms.map(Fault::ThrottleMs),
+            raw.duplicate.map(Fault::Duplicate),
             raw.error.map(Fault::Error),
             raw.execute_then_error.map(Fault::ExecuteThenError),
             raw.http_status.map(Fault::HttpStatus),
@@ -147,12 +178,11 @@ impl TryFrom<RawSpec> for FaultSpec {
         .into_iter()
         .flatten();
         let (Some(fault), None) = (faults.next(), faults.next()) else {
-            return Err(
-                "a fault needs exactly one of hang_ms, hang_after_auth_ms, hang_after_execute_ms, error, \
+            return Err("a fault needs exactly one of hang_ms, hang_after_auth_ms, hang_after_execute_ms, \
+                 hang_without_execute_ms, execute_late_ms, hide_ms, throttle_ms, duplicate, error, \
                  execute_then_error, http_status, execute_then_http_status, truncate_after_bytes, not_json, \
                  oversize_bytes, reset"
-                    .to_owned(),
-            );
+                .to_owned());
         };
         fault.check()?;
         let count = raw.count.unwrap_or(1);
@@ -253,6 +283,8 @@ mod tests {
             r#"{"hang_ms":1,"count":0}"#,
             r#"{"hang_ms":600001}"#,
             r#"{"reset":false}"#,
+            r#"{"duplicate":false}"#,
+            r#"{"hide_ms":600001}"#,
             r#"{"http_status":200}"#,
             r#"{"endpoint":"Nothing","hang_ms":1}"#,
             r#"{"weather":"rain","hang_ms":1}"#,

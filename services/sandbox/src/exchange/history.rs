@@ -106,22 +106,32 @@ fn ids(params: &Params, name: &'static str, max: usize) -> Result<Vec<Id>, Refus
     if ids.len() > max { Err(wrong(name)) } else { Ok(ids) }
 }
 
-/// `OpenOrders`. Orders younger than the lag are not shown yet.
+/// When it is, and how young an order is not shown yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) now_us: u64,
+    pub(crate) lag_us: u64,
+}
+
+impl Look {
+    fn shows(self, order: &Order) -> bool {
+        order.is_visible(self.now_us, self.lag_us)
+    }
+}
+
+/// `OpenOrders`.
 pub(crate) fn open_orders(
     engine: &Engine,
-    now_us: u64,
+    look: Look,
     account: usize,
-    lag_us: u64,
     params: &Params,
 ) -> Result<String, Refusal> {
     let (marks, trades) = (Marks::read(params)?, flag(params, "trades")?);
     Ok(success(|json| {
         json.object(|json| {
             json.field("open").object(|json| {
-                let visible = |order: &&Order| order.opened_us.saturating_add(lag_us) <= now_us;
-                for order in
-                    engine.open_orders(account).rev().filter(visible).filter(|order| marks.fit(order))
-                {
+                let shown = |order: &&Order| look.shows(order) && marks.fit(order);
+                for order in engine.open_orders(account).rev().filter(shown) {
                     order.write(json.field(order.id.as_str()), trades);
                 }
             });
@@ -130,7 +140,12 @@ pub(crate) fn open_orders(
 }
 
 /// `ClosedOrders`.
-pub(crate) fn closed_orders(engine: &Engine, key: &KeyState, params: &Params) -> Result<String, Refusal> {
+pub(crate) fn closed_orders(
+    engine: &Engine,
+    look: Look,
+    key: &KeyState,
+    params: &Params,
+) -> Result<String, Refusal> {
     let (marks, trades) = (Marks::read(params)?, flag(params, "trades")?);
     let opened = |id| engine.find(key.account, id).map(|order| order.opened_us);
     let stretch = Stretch::read(params, key, opened)?;
@@ -143,6 +158,7 @@ pub(crate) fn closed_orders(engine: &Engine, key: &KeyState, params: &Params) ->
     let mut found = Vec::new();
     for number in engine.accounts.get(key.account).closed.iter().rev() {
         if let Some((_, order)) = engine.closed.get(*number)
+            && look.shows(order)
             && marks.fit(order)
             && in_time(order)?
         {
@@ -156,15 +172,20 @@ pub(crate) fn closed_orders(engine: &Engine, key: &KeyState, params: &Params) ->
 
 /// `QueryOrders`. What the key must be allowed to depends on whether the order is open; ids that lead nowhere are
 /// left out.
-pub(crate) fn query_orders(engine: &Engine, key: &KeyState, params: &Params) -> Result<String, Refusal> {
+pub(crate) fn query_orders(
+    engine: &Engine,
+    look: Look,
+    key: &KeyState,
+    params: &Params,
+) -> Result<String, Refusal> {
     let (ids, trades) = (ids(params, "txid", ORDER_IDS_MAX)?, flag(params, "trades")?);
     let wanted = userref(params)?;
     let mut found = Vec::with_capacity(ids.len());
     for order in ids.into_iter().filter_map(|id| engine.find(key.account, id)) {
-        let needed = if order.status == Status::Open { "query-open-trades" } else { "query-closed-trades" };
-        if !key.may(needed) {
-            return Err(Refusal::PermissionDenied);
+        if !look.shows(order) {
+            continue;
         }
+        may_see(key, order)?;
         if wanted.is_none_or(|wanted| order.terms.userref == Some(wanted)) {
             found.push(order);
         }
@@ -172,6 +193,36 @@ pub(crate) fn query_orders(engine: &Engine, key: &KeyState, params: &Params) -> 
     Ok(success(|json| {
         json.object(|json| {
             found.iter().for_each(|order| order.write(json.field(order.id.as_str()), trades));
+        });
+    }))
+}
+
+fn may_see(key: &KeyState, order: &Order) -> Result<(), Refusal> {
+    let needed = if order.status == Status::Open { "query-open-trades" } else { "query-closed-trades" };
+    if key.may(needed) { Ok(()) } else { Err(Refusal::PermissionDenied) }
+}
+
+/// `OrderAmends`: the original and what was changed since, oldest first.
+pub(crate) fn order_amends(
+    engine: &Engine,
+    look: Look,
+    key: &KeyState,
+    params: &Params,
+) -> Result<String, Refusal> {
+    let id = params.get("order_id").and_then(Id::parse).ok_or_else(|| wrong("order_id"))?;
+    let found = engine.find(key.account, id).filter(|order| look.shows(order));
+    let order = found.ok_or(Refusal::UnknownOrder)?;
+    may_see(key, order)?;
+    let mut amends = order.amends.clone();
+    if amends.is_empty() {
+        amends.push(order.original());
+    }
+    amends.retain(|amend| amend.original || amend.is_visible(look.now_us, look.lag_us));
+    Ok(success(|json| {
+        json.object(|json| {
+            json.field("count").integer(amends.len());
+            json.field("amends")
+                .array(|json| amends.iter().for_each(|amend| amend.write(json, order.terms.pair())));
         });
     }))
 }

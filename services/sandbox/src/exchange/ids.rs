@@ -12,6 +12,12 @@ impl Id {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// The same letters as an id of another kind.
+    pub(crate) fn as_kind(mut self, kind: u8) -> Self {
+        self.0[0] = kind;
+        self
+    }
+
     /// The id of this text, if it has the length of one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         text.as_bytes().try_into().ok().map(Self)

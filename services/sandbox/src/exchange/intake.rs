@@ -63,12 +63,10 @@ pub(crate) fn read(params: &Params, now_us: u64) -> Result<NewOrder, Refusal> {
         Some("limit") => OrderType::Limit,
         _ => return Err(wrong("ordertype")),
     };
-    let lots = params.get("volume").and_then(|text| decimal::parse(text, LOT_DECIMALS).ok());
-    let lots =
-        lots.filter(|lots| (1..=UNITS_MAX * 100_000_000).contains(lots)).ok_or_else(|| wrong("volume"))?;
+    let lots = params.get("volume").and_then(lots).ok_or_else(|| wrong("volume"))?;
     let limit = match order_type {
         OrderType::Market => None,
-        OrderType::Limit => Some(price(params, pair)?),
+        OrderType::Limit => Some(price(params, "price", pair)?),
     };
     let (post_only, fee_in_base) = flags(params, side, order_type)?;
     let (time_in_force, expires_us) = validity(params, order_type, now_us)?;
@@ -122,17 +120,22 @@ fn refuse_unsupported(params: &Params) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn price(params: &Params, pair: usize) -> Result<u64, Refusal> {
+/// A volume in lots.
+pub(crate) fn lots(text: &str) -> Option<u64> {
+    decimal::parse(text, LOT_DECIMALS).ok().filter(|lots| (1..=UNITS_MAX * 100_000_000).contains(lots))
+}
+
+/// A price of a pair under a name.
+pub(crate) fn price(params: &Params, name: &'static str, pair: usize) -> Result<u64, Refusal> {
     let pair = &PAIRS[pair];
-    let price = match decimal::parse(params.get("price").ok_or_else(|| wrong("price"))?, pair.price_decimals)
-    {
+    let price = match decimal::parse(params.get(name).ok_or_else(|| wrong(name))?, pair.price_decimals) {
         Ok(price) => price,
         Err(DecimalError::TooPrecise) => return Err(Refusal::InvalidPrice),
         // Relative prices (`+5`, `#1%`) among others.
-        Err(DecimalError::Malformed) => return Err(wrong("price")),
+        Err(DecimalError::Malformed) => return Err(wrong(name)),
     };
     if price == 0 || price > UNITS_MAX * 10_u64.pow(pair.price_decimals) {
-        return Err(wrong("price"));
+        return Err(wrong(name));
     }
     if !price.is_multiple_of(pair.tick) {
         return Err(Refusal::TickSize);

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
+use super::ids::Id;
+use super::private::Row;
 use crate::wire::json::Json;
 
 /// Entries kept; older ones are dropped and counted.
@@ -31,6 +33,8 @@ pub(crate) struct Entry {
     pub(crate) executed: bool,
     /// The orders that it placed or cancelled, comma between them.
     pub(crate) txid: Option<Box<str>>,
+    /// What became of each row of a batch; empty for any other request.
+    pub(crate) rows: Vec<Row>,
     pub(crate) fault: Option<&'static str>,
 }
 
@@ -98,6 +102,16 @@ fn write_entry(json: &mut Json, seq: u64, entry: &Entry) {
         json.field("verdict").text_or_null(entry.verdict.as_deref());
         json.field("executed").truth(entry.executed);
         json.field("txid").text_or_null(entry.txid.as_deref());
+        if !entry.rows.is_empty() {
+            json.field("rows").array(|json| {
+                for row in &entry.rows {
+                    json.object(|json| {
+                        json.field("cl_ord_id").text_or_null(row.cl_ord_id.as_deref());
+                        json.field("txid").text_or_null(row.id.as_ref().map(Id::as_str));
+                    });
+                }
+            });
+        }
         json.field("fault").text_or_null(entry.fault);
     });
 }
@@ -220,6 +234,7 @@ mod tests {
             verdict: None,
             executed: false,
             txid: None,
+            rows: Vec::new(),
             fault: None,
         }
     }

@@ -10,7 +10,9 @@
 mod accounts;
 mod archive;
 mod auth;
+mod batch;
 mod book;
+mod changes;
 mod counter;
 mod endpoints;
 mod engine;
@@ -49,6 +51,7 @@ use crate::wire::params::{Malformed, Params};
 use endpoints::Act;
 use engine::Engine;
 use faults::FaultQueue;
+use history::Look;
 use ids::Source;
 use keys::KeyRing;
 use lockout::Offenders;
@@ -100,7 +103,14 @@ impl Exchange {
 
     /// All steps at one moment, without the waits.
     pub fn handle(&mut self, now_us: u64, request: Request) -> Reply {
+        let again = request.clone();
         let arrived = self.receive(now_us, request);
+        let twice = arrived.comes_twice();
+        let reply = self.carry_out(now_us, arrived);
+        if twice { self.handle(now_us, again) } else { reply }
+    }
+
+    fn carry_out(&mut self, now_us: u64, arrived: Arrived) -> Reply {
         let ticket = arrived.ticket;
         let reply = match self.authenticate(now_us, arrived) {
             Ok(admitted) => self.execute(now_us, admitted),
@@ -134,6 +144,7 @@ impl Exchange {
             verdict: None,
             executed: false,
             txid: None,
+            rows: Vec::new(),
             fault: fault_name,
         });
         let pauses = self.pauses(public, fault.as_ref());
@@ -154,7 +165,10 @@ impl Exchange {
         match fault {
             Some(Fault::HangMs(ms)) => pauses.before_auth_ms += ms,
             Some(Fault::HangAfterAuthMs(ms)) => pauses.before_engine_ms += ms,
-            Some(Fault::HangAfterExecuteMs(ms)) => pauses.before_reply_ms += ms,
+            Some(Fault::HangAfterExecuteMs(ms) | Fault::HangWithoutExecuteMs(ms)) => {
+                pauses.before_reply_ms += ms;
+            }
+            Some(Fault::ExecuteLateMs(ms)) => pauses.before_engine_ms += ms,
             _ => {}
         }
         pauses
@@ -192,12 +206,26 @@ impl Exchange {
     /// Step 2: the engine.
     pub fn execute(&mut self, now_us: u64, admitted: Admitted) -> Reply {
         let Admitted { ticket, received_us, endpoint, key, params, fault } = admitted;
-        if let Some(Fault::Error(text)) = fault {
-            let refusal = Refusal::Injected(text);
+        let said = match &fault {
+            Some(Fault::Error(text)) => Some(Refusal::Injected(text.clone())),
+            Some(Fault::ThrottleMs(ms)) => {
+                Some(Refusal::Throttled((now_us + ms * 1_000).div_ceil(1_000_000)))
+            }
+            _ => None,
+        };
+        if let Some(refusal) = said {
             self.note(ticket, |entry| entry.verdict = Some(refusal.text()));
             return Reply::refusal(&refusal);
         }
+        if let Some(Fault::HangWithoutExecuteMs(_)) = fault {
+            self.note(ticket, |entry| entry.verdict = Some("never executed".into()));
+            return Reply { delivery: Delivery::Reset, ..Reply::edge(522) };
+        }
         self.engine.tick(now_us);
+        self.engine.hides_until_us = match fault {
+            Some(Fault::HideMs(ms)) => now_us + ms * 1_000,
+            _ => 0,
+        };
         match self.act(now_us, received_us, endpoint.act, key, &params) {
             Ok(done) => {
                 self.note(ticket, |entry| {
@@ -205,6 +233,7 @@ impl Exchange {
                     entry.verdict = Some("ok".into());
                     entry.executed = done.acted;
                     entry.txid = joined(&done.orders);
+                    entry.rows = done.rows;
                 });
                 Reply::json(done.body).spoilt_by(fault.as_ref())
             }
@@ -240,6 +269,7 @@ impl Exchange {
         };
         let key = self.keys.get(key);
         let account = key.account;
+        let look = Look { now_us, lag_us: self.switches.visibility_lag_ms * 1_000 };
         match act {
             Act::AddOrder => private::add_order(engine, now_us, received_us, account, params),
             Act::CancelOrder => private::cancel_order(engine, now_us, account, params),
@@ -247,12 +277,15 @@ impl Exchange {
             Act::Balance => Ok(answer(private::balance(engine, account))),
             Act::BalanceEx => Ok(answer(private::balance_ex(engine, account))),
             Act::TradeBalance => private::trade_balance(engine, account, params).map(answer),
-            Act::OpenOrders => {
-                let lag_us = self.switches.visibility_lag_ms * 1_000;
-                history::open_orders(engine, now_us, account, lag_us, params).map(answer)
-            }
-            Act::ClosedOrders => history::closed_orders(engine, key, params).map(answer),
-            Act::QueryOrders => history::query_orders(engine, key, params).map(answer),
+            Act::AddOrderBatch => batch::add_order_batch(engine, now_us, received_us, account, params),
+            Act::AmendOrder => changes::amend_order(engine, now_us, received_us, account, params),
+            Act::EditOrder => changes::edit_order(engine, now_us, received_us, account, params),
+            Act::CancelOrderBatch => batch::cancel_order_batch(engine, now_us, account, params),
+            Act::CancelAllOrdersAfter => changes::cancel_all_after(engine, now_us, account, params),
+            Act::OpenOrders => history::open_orders(engine, look, account, params).map(answer),
+            Act::ClosedOrders => history::closed_orders(engine, look, key, params).map(answer),
+            Act::QueryOrders => history::query_orders(engine, look, key, params).map(answer),
+            Act::OrderAmends => history::order_amends(engine, look, key, params).map(answer),
             Act::TradesHistory => history::trades_history(engine, key, params).map(answer),
             Act::QueryTrades => history::query_trades(engine, key, params).map(answer),
             Act::Ledgers => history::ledgers(engine, key, params).map(answer),
@@ -301,6 +334,29 @@ impl Exchange {
         let mut json = Json::default();
         self.log.write(&mut json, since, limit);
         json.finish()
+    }
+
+    /// `/sandbox/faults` as JSON: those that wait.
+    pub fn faults_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&self.faults.waiting().collect::<Vec<_>>())
+    }
+
+    /// Adds one fault or a list of them behind those that wait, all or nothing; a refusal is in words for the caller.
+    pub fn add_faults(&mut self, json: &[u8]) -> Result<(), String> {
+        let is_list = json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+        let faults: Vec<FaultSpec> = if is_list {
+            serde_json::from_slice(json).map_err(|error| error.to_string())?
+        } else {
+            vec![serde_json::from_slice(json).map_err(|error| error.to_string())?]
+        };
+        self.faults.check_room(faults.len(), false)?;
+        self.faults.add(faults);
+        Ok(())
+    }
+
+    /// Forgets the faults that wait.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
     }
 
     /// `/sandbox/switches` as JSON: how they stand, and the faults that wait.

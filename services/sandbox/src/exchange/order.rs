@@ -155,9 +155,68 @@ pub(crate) struct Order {
     /// What is held for the rest of it now.
     pub(crate) held: i128,
     pub(crate) trades: Vec<Id>,
+    /// What was changed of it, oldest first.
+    pub(crate) amends: Vec<Amend>,
+    /// An injected fault hides it until then.
+    pub(crate) hidden_until_us: u64,
+}
+
+/// One change of an order.
+#[derive(Clone, Debug)]
+pub(crate) struct Amend {
+    pub(crate) id: Id,
+    pub(crate) original: bool,
+    pub(crate) at_us: u64,
+    pub(crate) lots: u64,
+    pub(crate) remaining_lots: u64,
+    pub(crate) limit: Option<u64>,
+    pub(crate) post_only: bool,
+    /// An injected fault hides it until then.
+    pub(crate) hidden_until_us: u64,
+}
+
+impl Amend {
+    /// Whether it shows yet.
+    pub(crate) fn is_visible(&self, now_us: u64, lag_us: u64) -> bool {
+        self.at_us.saturating_add(lag_us) <= now_us && self.hidden_until_us <= now_us
+    }
+
+    /// Appends the object that Kraken shows.
+    pub(crate) fn write(&self, json: &mut Json, pair: &Pair) {
+        json.object(|json| {
+            json.field("amend_id").text(self.id.as_str());
+            json.field("amend_type").text(if self.original { "original" } else { "user" });
+            json.field("order_qty").decimal(i128::from(self.lots), LOT_DECIMALS);
+            json.field("remaining_qty").decimal(i128::from(self.remaining_lots), LOT_DECIMALS);
+            if let Some(limit) = self.limit {
+                json.field("limit_price").decimal(i128::from(limit), pair.price_decimals);
+            }
+            json.field("post_only").truth(self.post_only);
+            json.field("timestamp").integer(u128::from(self.at_us) * 1_000);
+        });
+    }
 }
 
 impl Order {
+    /// Whether it shows yet.
+    pub(crate) fn is_visible(&self, now_us: u64, lag_us: u64) -> bool {
+        self.opened_us.saturating_add(lag_us) <= now_us && self.hidden_until_us <= now_us
+    }
+
+    /// It as it was placed, as the first of its amends. Only true of an order that was not amended yet.
+    pub(crate) fn original(&self) -> Amend {
+        Amend {
+            id: self.id.as_kind(b'T'),
+            original: true,
+            at_us: self.opened_us,
+            lots: self.terms.lots,
+            remaining_lots: self.terms.lots,
+            limit: self.terms.limit,
+            post_only: self.terms.post_only,
+            hidden_until_us: self.hidden_until_us,
+        }
+    }
+
     pub(crate) fn open_lots(&self) -> u64 {
         self.terms.lots - self.filled_lots
     }
@@ -217,7 +276,12 @@ impl Order {
             json.field("limitprice").text("0.00000");
             json.field("margin").truth(false);
             let partial = self.filled_lots > 0 && self.status == Status::Open;
-            json.field("misc").text(if partial { "partial" } else { "" });
+            json.field("misc").text(match (partial, self.amends.is_empty()) {
+                (false, true) => "",
+                (true, true) => "partial",
+                (false, false) => "amended",
+                (true, false) => "partial,amended",
+            });
             json.field("sender_sub_id").null();
             json.field("oflags").text(match (terms.fee_in_base, terms.post_only) {
                 (false, false) => "fciq",

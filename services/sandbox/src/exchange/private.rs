@@ -17,12 +17,22 @@ pub(crate) struct Done {
     pub(crate) orders: Vec<Id>,
     /// False for an order that was only validated.
     pub(crate) acted: bool,
+    /// What became of each row of a batch.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One row of a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) cl_ord_id: Option<Box<str>>,
+    /// The order that was placed.
+    pub(crate) id: Option<Id>,
 }
 
 impl Done {
     /// An answer that changed nothing.
     pub(crate) fn answer(body: String) -> Self {
-        Self { body, orders: Vec::new(), acted: true }
+        Self { body, orders: Vec::new(), acted: true, rows: Vec::new() }
     }
 }
 
@@ -151,7 +161,7 @@ pub(crate) fn add_order(
             }
         });
     });
-    Ok(Done { body, acted: placed.is_some(), orders: placed.into_iter().collect() })
+    Ok(Done { body, acted: placed.is_some(), orders: placed.into_iter().collect(), rows: Vec::new() })
 }
 
 /// `CancelOrder`: by ids (comma between them), by `userref`, or by `cl_ord_id`.
@@ -187,10 +197,11 @@ pub(crate) fn cancel_all(engine: &mut Engine, now_us: u64, account: usize) -> Do
     cancel(engine, now_us, &all)
 }
 
-fn cancel(engine: &mut Engine, now_us: u64, numbers: &[u64]) -> Done {
+/// Cancels orders by their numbers.
+pub(crate) fn cancel(engine: &mut Engine, now_us: u64, numbers: &[u64]) -> Done {
     let ids: Vec<_> =
         numbers.iter().filter_map(|number| engine.open_order(*number)).map(|order| order.id).collect();
     numbers.iter().for_each(|number| engine.cancel(now_us, *number));
     let body = success(|json| json.object(|json| json.field("count").integer(ids.len())));
-    Done { body, orders: ids, acted: true }
+    Done { body, orders: ids, acted: true, rows: Vec::new() }
 }

@@ -35,7 +35,7 @@ pub(crate) fn system_status(now_us: u64) -> Result<String, Refusal> {
     }))
 }
 
-fn timestamp(now_us: u64) -> jiff::Timestamp {
+pub(crate) fn timestamp(now_us: u64) -> jiff::Timestamp {
     // Far beyond the year 9999 there is no timestamp; there is no such clock either.
     i64::try_from(now_us).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok()).unwrap_or_default()
 }

@@ -28,7 +28,13 @@ pub(crate) enum Refusal {
     /// A `cl_ord_id` that an open order of the account has already. Kraken documents the rule, not the sentence.
     InvalidOrder,
     OrdersLimit,
+    /// An amend that names nothing to change, or nothing that would.
+    NothingToAmend,
+    /// An edit that leaves less than was executed already.
+    NotEditable,
     DeadlineElapsed,
+    /// Until so many seconds since 1970.
+    Throttled(u64),
     /// An injected fault's own words.
     Injected(Box<str>),
 }
@@ -65,6 +71,9 @@ impl Refusal {
             Self::UnknownOrder => "EOrder:Unknown order",
             Self::InvalidOrder => "EOrder:Invalid order",
             Self::OrdersLimit => "EOrder:Orders limit exceeded",
+            Self::NothingToAmend => "EOrder:No amendable parameters",
+            Self::NotEditable => "EOrder:Order not editable",
+            Self::Throttled(until_s) => return Cow::Owned(format!("EService:Throttled: {until_s}")),
             Self::DeadlineElapsed => "EService:Deadline elapsed",
             Self::Injected(text) => return Cow::Owned(text.to_string()),
         })

@@ -59,6 +59,7 @@ impl Reply {
         match fault {
             Some(Fault::ExecuteThenError(text)) => Self::refusal(&Refusal::Injected(text.clone())),
             Some(Fault::ExecuteThenHttpStatus(status)) => Self::edge(*status),
+            Some(Fault::ExecuteLateMs(_)) => Self::edge(502),
             Some(Fault::NotJson(_)) => Self { http_status: 200, ..Self::edge(520) },
             Some(Fault::TruncateAfterBytes(bytes)) => Self { delivery: Delivery::Cut(*bytes), ..self },
             Some(Fault::Reset(_)) => Self { delivery: Delivery::Reset, ..self },

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::endpoints::{EndpointRow, is_funding};
 use super::faults::Fault;
+use super::reply::Reply;
 use crate::wire::params::{Malformed, Params};
 
 /// A request as it came over the wire, whole.
@@ -79,6 +80,13 @@ pub struct Arrived {
     pub(super) fault: Option<Fault>,
 }
 
+impl Arrived {
+    /// Whether the same bytes arrive once more behind this one; then the answer to those is shown.
+    pub fn comes_twice(&self) -> bool {
+        matches!(self.fault, Some(Fault::Duplicate(_)))
+    }
+}
+
 /// A request that may pass to the engine.
 #[derive(Debug)]
 pub struct Admitted {
@@ -89,4 +97,11 @@ pub struct Admitted {
     pub(super) key: Option<usize>,
     pub(super) params: Params,
     pub(super) fault: Option<Fault>,
+}
+
+impl Admitted {
+    /// What is answered before the engine has had its turn, if the answer does not wait for it.
+    pub fn early_reply(&self) -> Option<Reply> {
+        matches!(self.fault, Some(Fault::ExecuteLateMs(_))).then(|| Reply::edge(502))
+    }
 }

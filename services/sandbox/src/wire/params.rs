@@ -38,6 +38,31 @@ impl Params {
             .any(|(name, value)| self.text[name.clone()].starts_with(prefix) && !value.is_empty())
     }
 
+    /// The elements of a list: `name[0]`, `name[1]` and so on, or one text with commas between them.
+    pub(crate) fn list(&self, name: &str) -> Vec<&str> {
+        if let Some(joined) = self.get(name) {
+            return joined.split(',').map(str::trim).filter(|element| !element.is_empty()).collect();
+        }
+        (0..MEMBERS_MAX).map_while(|index| self.get(&format!("{name}[{index}]"))).collect()
+    }
+
+    /// One row of a list of objects under the names of its own members, with more members given.
+    pub(crate) fn row(&self, list: &str, index: usize, more: &[&str]) -> Result<Self, Malformed> {
+        let prefix = format!("{list}[{index}][");
+        let mut row = Self::default();
+        let outside = more.iter().filter_map(|name| Some(((*name).to_owned(), self.get(name)?)));
+        let inside = self.members.iter().filter_map(|(name, value)| {
+            let rest = self.text[name.clone()].strip_prefix(&prefix)?;
+            let (first, rest) = rest.split_once(']')?;
+            Some((format!("{first}{rest}"), &self.text[value.clone()]))
+        });
+        for (name, value) in outside.chain(inside) {
+            let (name, value) = (row.append(&name), row.append(value));
+            row.add(name, value)?;
+        }
+        Ok(row)
+    }
+
     /// Reads `application/x-www-form-urlencoded` or a query string.
     pub(crate) fn form(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut params = Self { text: String::with_capacity(bytes.len()), members: Vec::with_capacity(12) };
@@ -192,6 +217,25 @@ mod tests {
         assert_eq!(params.get("close[ordertype]"), Some("limit"));
         assert_eq!(params.get("orders[0]"), Some("A"));
         assert_eq!(params.get("orders[1][price]"), Some("1"));
+    }
+
+    #[test]
+    fn lists_and_rows_are_read_from_forms_and_json() {
+        for params in [
+            Params::form(b"pair=A&orders[0][price]=5&orders[0][close][price]=6&ids[0]=x&ids[1]=y").unwrap(),
+            Params::json(br#"{"pair":"A","orders":[{"price":5,"close":{"price":6}}],"ids":["x","y"]}"#)
+                .unwrap(),
+        ] {
+            let row = params.row("orders", 0, &["pair"]).unwrap();
+            assert_eq!(
+                [row.get("pair"), row.get("price"), row.get("close[price]")],
+                [Some("A"), Some("5"), Some("6")]
+            );
+            assert!(!params.has_prefix("orders[1]["));
+            assert_eq!(params.list("ids"), ["x", "y"]);
+        }
+        assert_eq!(Params::form(b"ids=x,y").unwrap().list("ids"), ["x", "y"]);
+        assert!(Params::form(b"pair=A&orders[0][pair]=B").unwrap().row("orders", 0, &["pair"]).is_err());
     }
 
     #[test]

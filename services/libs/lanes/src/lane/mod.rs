@@ -139,12 +139,21 @@ impl Lane {
         self.draining
     }
 
+    /// Whether the store is to hear that this epoch's verification is behind it, so that its point is free for whoever takes
+    /// the key next, should this process die.
+    pub(crate) fn frees_point(&self) -> bool {
+        self.state == LaneState::Open && self.epoch.is_some() && self.counter.keeps_point()
+    }
+
     /// The lane's side of a grant request. Send it at once, one at a time, and keep the time of sending for
     /// [`Self::grant_given`].
     pub fn terms(&mut self, now: MonoUs, wall: UnixUs, want: Want) -> GrantTerms {
         let (intent, counter_ceiling_milli) = match (want, self.epoch) {
             (Want::Look, _) => (Intent::Look, 0),
-            (Want::Hold, Some(epoch)) => (Intent::Renew { epoch }, self.counter.propose_ceiling(now)),
+            (Want::Hold, Some(epoch)) => {
+                let verifies = self.state != LaneState::Open;
+                (Intent::Renew { epoch }, self.counter.propose_ceiling(now, verifies))
+            }
             // What this epoch will spend is not known before its predecessor's level is, so the most is written.
             (Want::Hold, None) => (Intent::Take, self.config.tier.ceiling_max_milli()),
         };

@@ -51,6 +51,42 @@ fn faults_spoil_answers_and_the_log_knows_the_truth() {
 }
 
 #[test]
+fn faults_of_time_and_delivery() {
+    let mut floor = floor();
+    let mut strike = |fault: &str| {
+        let fault = format!("{{\"endpoint\":\"AddOrder\",{fault}}}");
+        floor.exchange.add_faults(fault.as_bytes()).unwrap();
+        floor.nonce += 1;
+        let reply = floor.exchange.handle(NOW_US, form("sandbox-trade", "AddOrder", floor.nonce, ORDER));
+        (reply, floor.log())
+    };
+    let body = |reply: &Reply| serde_json::from_slice::<Value>(&reply.body).unwrap();
+    let (reply, log) = strike("\"throttle_ms\":1500");
+    assert_eq!(body(&reply), json!({"error": ["EService:Throttled: 1781000002"]}));
+    assert_eq!(log.last().unwrap()["executed"], false);
+    let (reply, log) = strike("\"hang_without_execute_ms\":5");
+    assert_eq!((reply.delivery, &log.last().unwrap()["executed"]), (Delivery::Reset, &json!(false)));
+    let (reply, log) = strike("\"execute_late_ms\":5");
+    assert_eq!((reply.http_status, &log.last().unwrap()["executed"]), (502, &json!(true)));
+    let (reply, log) = strike("\"duplicate\":true");
+    assert_eq!(body(&reply), json!({"error": ["EAPI:Invalid nonce"]}));
+    let copies: Vec<_> = log.iter().rev().take(2).map(|entry| entry["executed"].clone()).collect();
+    assert_eq!(copies, [json!(false), json!(true)]);
+    let (reply, _) = strike("\"hide_ms\":2000");
+    let txid = body(&reply)["result"]["txid"][0].as_str().unwrap().to_owned();
+    let mut shown = |now_us| {
+        floor.now_us = now_us;
+        floor.result("sandbox-read", "OpenOrders", "")["open"].get(&txid).is_some()
+    };
+    assert_eq!([shown(NOW_US + 1_999_999), shown(NOW_US + 2_000_000)], [false, true]);
+    let wrong = floor.exchange.add_faults(br#"[{"hang_ms":1},{"weather":"rain"}]"#);
+    assert!(wrong.is_err() && floor.exchange.faults_json().unwrap() == "[]");
+    floor.exchange.add_faults(br#"[{"hang_ms":1},{"hang_ms":2}]"#).unwrap();
+    floor.exchange.clear_faults();
+    assert_eq!(floor.exchange.faults_json().unwrap(), "[]");
+}
+
+#[test]
 fn hangs_stand_between_the_steps() {
     let mut floor = floor();
     let mut pauses = |label: &str, endpoint: &str, change: &str| {

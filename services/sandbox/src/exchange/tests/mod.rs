@@ -2,6 +2,7 @@
 
 mod faults;
 mod judging;
+mod orders;
 mod trading;
 
 use std::net::{IpAddr, Ipv4Addr};

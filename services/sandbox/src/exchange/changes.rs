@@ -1,0 +1,171 @@
+//! Changing orders, and the switch that cancels them all (Kraken docs: Amend Order, Edit Order, Cancel All Orders After).
+
+use super::engine::{Amendment, Engine};
+use super::intake;
+use super::markets::{LOT_DECIMALS, find_pair};
+use super::order::Order;
+use super::private::Done;
+use super::public::timestamp;
+use super::refusal::{Refusal, wrong};
+use crate::wire::json::success;
+use crate::wire::params::Params;
+
+/// The timer is shorter than this.
+const TIMER_MAX_S: u64 = 86_400;
+
+/// `AmendOrder`.
+pub(crate) fn amend_order(
+    engine: &mut Engine,
+    now_us: u64,
+    received_us: u64,
+    account: usize,
+    params: &Params,
+) -> Result<Done, Refusal> {
+    let deadline_us = intake::deadline(params, received_us)?;
+    for name in ["display_qty", "trigger_price"] {
+        if params.get(name).is_some() {
+            return Err(wrong(name));
+        }
+    }
+    let is_named = |order: &&Order| match (params.get("txid"), params.get("cl_ord_id")) {
+        (Some(txid), _) => order.id.as_str() == txid,
+        (None, id) => order.terms.cl_ord_id.as_deref() == id,
+    };
+    match (params.get("txid"), params.get("cl_ord_id")) {
+        (Some(_), Some(_)) => return Err(wrong("cl_ord_id")),
+        (None, None) => return Err(wrong("txid")),
+        _ => {}
+    }
+    let named =
+        engine.open_orders(account).find(is_named).map(|order| (order.number, order.id, order.terms.pair));
+    let pair = named.map_or(0, |(_, _, pair)| pair);
+    let lots = params.get("order_qty").map(|text| intake::lots(text).ok_or_else(|| wrong("order_qty")));
+    let limit = params.get("limit_price").map(|_| intake::price(params, "limit_price", pair));
+    let wanted = Amendment {
+        lots: lots.transpose()?,
+        limit: limit.transpose()?,
+        post_only: intake::flag(params, "post_only")?,
+    };
+    if wanted.lots.is_none() && wanted.limit.is_none() {
+        return Err(Refusal::NothingToAmend);
+    }
+    if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
+        return Err(Refusal::DeadlineElapsed);
+    }
+    let (number, id, _) = named.ok_or(Refusal::UnknownOrder)?;
+    let amend = engine.amend(now_us, number, wanted)?;
+    let body = success(|json| json.object(|json| json.field("amend_id").text(amend.as_str())));
+    Ok(Done { body, orders: vec![id], acted: true, rows: Vec::new() })
+}
+
+/// `EditOrder`: cancels an order and places another in its stead. Where that other one is refused, the first is gone all
+/// the same.
+pub(crate) fn edit_order(
+    engine: &mut Engine,
+    now_us: u64,
+    received_us: u64,
+    account: usize,
+    params: &Params,
+) -> Result<Done, Refusal> {
+    let deadline_us = intake::deadline(params, received_us)?;
+    let only_validate = intake::flag(params, "validate")?;
+    for name in ["cl_ord_id", "displayvol", "price2", "asset_class", "cancel_response"] {
+        if params.get(name).is_some_and(|text| text != "false") {
+            return Err(wrong(name));
+        }
+    }
+    let pair = find_pair(params.get("pair").ok_or_else(|| wrong("pair"))?).ok_or(Refusal::UnknownPair)?;
+    let wanted = params.get("txid").ok_or_else(|| wrong("txid"))?;
+    let is_named = |order: &&Order| match wanted.parse::<i32>() {
+        Ok(userref) => order.terms.userref == Some(userref),
+        Err(_) => order.id.as_str() == wanted,
+    };
+    let named: Vec<_> = engine.open_orders(account).filter(is_named).collect();
+    let [order] = named[..] else { return Err(Refusal::UnknownOrder) };
+    if order.terms.pair != pair {
+        return Err(wrong("pair"));
+    }
+    let (number, old, old_userref) = (order.number, order.id, order.terms.userref);
+    let mut terms = order.terms.clone();
+    if let Some(text) = params.get("volume") {
+        terms.lots = intake::lots(text).ok_or_else(|| wrong("volume"))?;
+    }
+    if params.get("price").is_some() {
+        terms.limit = Some(intake::price(params, "price", pair)?);
+    }
+    terms.post_only = match params.get("oflags") {
+        None | Some("") => false,
+        Some("post") => true,
+        Some(_) => return Err(wrong("oflags")),
+    };
+    terms.userref = intake::userref(params)?;
+    // An order of a client's own id loses it: the call has no place for one.
+    terms.cl_ord_id = None;
+    if terms.lots < order.filled_lots {
+        return Err(Refusal::NotEditable);
+    }
+    if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
+        return Err(Refusal::DeadlineElapsed);
+    }
+    let (sentence, pair, lots, limit) = (terms.sentence(), terms.pair(), terms.lots, terms.limit);
+    let userref = terms.userref;
+    let placed = if only_validate {
+        engine.judge(account, &terms).map(|()| None)?
+    } else {
+        engine.cancel(now_us, number);
+        match engine.place(now_us, account, terms) {
+            Ok(id) => Some(Ok(id)),
+            Err(refusal) => Some(Err(refusal)),
+        }
+    };
+    let text = |userref: Option<i32>| userref.map(|userref| userref.to_string()).unwrap_or_default();
+    let body = success(|json| {
+        json.object(|json| {
+            let failed = matches!(placed, Some(Err(_)));
+            json.field("status").text(if failed { "err" } else { "ok" });
+            if let Some(Ok(id)) = &placed {
+                json.field("txid").text(id.as_str());
+            }
+            json.field("originaltxid").text(old.as_str());
+            json.field("newuserref").text(&text(userref));
+            json.field("olduserref").text(&text(old_userref));
+            json.field("orders_cancelled").integer(u8::from(placed.is_some()));
+            json.field("volume").decimal(i128::from(lots), LOT_DECIMALS);
+            if let Some(limit) = limit {
+                json.field("price").decimal(i128::from(limit), pair.price_decimals);
+            }
+            json.field("price2").text("0");
+            json.field("descr").object(|json| json.field("order").text(&sentence));
+            if let Some(Err(refusal)) = &placed {
+                json.field("error_message").text(&refusal.text());
+            }
+        });
+    });
+    let (acted, orders) = match &placed {
+        None => (false, Vec::new()),
+        Some(Ok(id)) => (true, vec![old, *id]),
+        Some(Err(_)) => (true, vec![old]),
+    };
+    Ok(Done { body, orders, acted, rows: Vec::new() })
+}
+
+/// `CancelAllOrdersAfter`.
+pub(crate) fn cancel_all_after(
+    engine: &mut Engine,
+    now_us: u64,
+    account: usize,
+    params: &Params,
+) -> Result<Done, Refusal> {
+    let timeout_s = params.get("timeout").and_then(|text| text.parse::<u64>().ok());
+    let timeout_s = timeout_s.filter(|s| *s < TIMER_MAX_S).ok_or_else(|| wrong("timeout"))?;
+    let trigger_us = (timeout_s > 0).then(|| now_us + timeout_s * 1_000_000);
+    engine.accounts.get_mut(account).cancels_after_us = trigger_us;
+    let seconds = |at_us: u64| timestamp(at_us / 1_000_000 * 1_000_000).to_string();
+    let body = success(|json| {
+        json.object(|json| {
+            json.field("currentTime").text(&seconds(now_us));
+            json.field("triggerTime").text(&trigger_us.map_or_else(|| "0".to_owned(), seconds));
+        });
+    });
+    Ok(Done::answer(body))
+}

@@ -1,0 +1,50 @@
+//! How open orders end: by their owner, by their own time, by the switch that cancels them all.
+
+use super::Engine;
+use crate::exchange::order::Status;
+
+pub(super) const BY_USER: &str = "User requested";
+const BY_TIMER: &str = "Cancel all orders after";
+const EXPIRED: &str = "Order expired";
+
+impl Engine {
+    /// Ends what has ended by the clock.
+    pub(crate) fn tick(&mut self, now_us: u64) {
+        let fires = |account: usize| Some((self.accounts.get(account).cancels_after_us?, account));
+        let mut fired: Vec<_> = (0..self.accounts.len()).filter_map(fires).collect();
+        fired.retain(|(at_us, _)| *at_us <= now_us);
+        fired.sort_unstable();
+        for (at_us, account) in fired {
+            self.expire(at_us);
+            self.accounts.get_mut(account).cancels_after_us = None;
+            let all: Vec<_> = self.accounts.get(account).open.iter().copied().collect();
+            for number in all {
+                self.end(at_us, number, BY_TIMER);
+            }
+        }
+        self.expire(now_us);
+    }
+
+    fn expire(&mut self, now_us: u64) {
+        while let Some(&(at_us, number)) = self.expiries.first()
+            && at_us <= now_us
+        {
+            let pair = self.open.get(&number).map_or(0, |order| order.terms.pair);
+            self.close_open(number, Status::Expired, Some(EXPIRED), at_us);
+            self.restore_house(now_us, pair);
+        }
+    }
+
+    /// Cancels an order that is open.
+    pub(crate) fn cancel(&mut self, now_us: u64, number: u64) {
+        self.end(now_us, number, BY_USER);
+    }
+
+    fn end(&mut self, now_us: u64, number: u64, reason: &'static str) {
+        let pair = self.open.get(&number).map(|order| order.terms.pair);
+        self.close_open(number, Status::Canceled, Some(reason), now_us);
+        if let Some(pair) = pair {
+            self.restore_house(now_us, pair);
+        }
+    }
+}
