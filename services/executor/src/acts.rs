@@ -52,6 +52,8 @@ pub(crate) struct Act {
     pub request_id: RequestId,
     /// The id under which Kraken knows the order; also the intent's.
     pub cl_ord_id: ClOrdId,
+    /// What is to happen to the order if its fate is in doubt.
+    pub wish: Wish,
 }
 
 /// What the caller is told: that Kraken did it, that it is not known yet, or (as an error) that it did not.
@@ -102,24 +104,25 @@ impl Acts {
         };
         let query = act.params.query();
         let fields = query.split('&').filter_map(|pair| pair.split_once('='));
+        let wish = (act.wish != Wish::Keep).then_some(("on_unresolved", act.wish.as_str()));
         Ok(Claim {
             key: IntentKey { domain, id: act.cl_ord_id.to_string() },
             account: act.info.account.clone(),
             endpoint: act.endpoint.name.to_owned(),
             request_id: act.request_id.to_string(),
-            content: Content::of(fields).to_string(),
+            content: Content::of(fields.chain(wish)).to_string(),
             token: format!("{}-{}", self.owner, OwnerId::fresh()),
             born_us: act.request_id.birth().0,
             not_after_us: not_after,
             findable: true,
             caller: act.info.caller.to_string(),
             handle: String::new(),
-            wish: Wish::Keep,
+            wish: act.wish,
         })
     }
 
     /// Sends a claimed act, writes what came of it, and tells its caller.
-    async fn send(&self, act: Act, claim: Claim, tell: oneshot::Sender<Told>) {
+    async fn send(&self, act: Act, mut claim: Claim, tell: oneshot::Sender<Told>) {
         let Act { info, endpoint, mut params, not_after, cl_ord_id, .. } = act;
         params.text("cl_ord_id", cl_ord_id.as_str());
         let call =
@@ -136,6 +139,7 @@ impl Acts {
                 return told(tell, answer);
             }
             Word::Open(open) => {
+                claim.wish = claim.wish.in_doubt();
                 self.write(&claim, IntentState::Doubtful, Vec::new()).await;
                 told(tell, Ok(outcome::open(open)));
             }
@@ -204,7 +208,11 @@ impl Acts {
 
     /// Writes an outcome, again and again if it must be. The caller is kept waiting for the first attempt only.
     async fn write(&self, claim: &Claim, state: IntentState, outcome: Vec<u8>) {
-        let settle = Settle { claim: claim.clone(), state, outcome, generation: None, note: String::new() };
+        let mut settle =
+            Settle { claim: claim.clone(), state, outcome, generation: None, note: String::new() };
+        if !state.is_final() {
+            settle.claim.wish = claim.wish.in_doubt();
+        }
         let Err(fault) = self.try_write(&settle).await else { return };
         warn!(
             intent = claim.key.id, request_id = claim.request_id, state = state.as_str(), error = %fault,

@@ -98,6 +98,27 @@ pub(crate) fn absent(endpoint: &str) -> Error {
     Error::new(ErrorKind::Unavailable, text).with_fact("endpoint", endpoint)
 }
 
+/// What is kept where a person has decided that Kraken did it. Whatever the endpoint, `accepted` is field 1 of its reply.
+pub(crate) fn decided(endpoint: &str, id: &str, order_ids: Vec<String>) -> Vec<u8> {
+    let accepted = match endpoint {
+        "AddOrder" => {
+            let cl_ord_id = id.to_owned();
+            add_order_response::Accepted { order_ids, cl_ord_id, ..add_order_response::Accepted::default() }
+        }
+        _ => add_order_response::Accepted::default(),
+    };
+    let outcome = Some(add_order_response::Outcome::Accepted(accepted));
+    v1::AddOrderResponse { outcome, warnings: Vec::new() }.encode_to_vec()
+}
+
+/// What is told where a person has decided that nothing was executed.
+pub(crate) fn decided_absent(endpoint: &str, by: &str) -> Error {
+    let text = format!(
+        "{endpoint} was not executed, as {by} has decided after a look at Kraken; make a new request_id to try again"
+    );
+    Error::new(ErrorKind::Unavailable, text).with_fact("endpoint", endpoint)
+}
+
 /// A reply that the fate is not known.
 pub(crate) fn open(unresolved: v1::Unresolved) -> v1::AddOrderResponse {
     let outcome = Some(add_order_response::Outcome::Unresolved(unresolved));

@@ -1,6 +1,7 @@
 //! The API as an executor serves it: a request becomes parameters, a result becomes a reply.
 
 mod account;
+mod intents;
 mod market;
 mod operations;
 mod stream;
@@ -17,6 +18,7 @@ use tidegate_runtime::status::to_status;
 use tonic::{Request, Status};
 
 use crate::acts::Acts;
+use crate::board::Board;
 use crate::caller::CallInfo;
 use crate::execute::{Call, Lanes};
 
@@ -25,6 +27,7 @@ use crate::execute::{Call, Lanes};
 pub(crate) struct Api {
     pub lanes: Arc<Lanes>,
     pub acts: Arc<Acts>,
+    pub board: Arc<Board>,
     pub rest: RestClient,
     pub deployment: Arc<str>,
     pub directory: tokio::sync::watch::Receiver<v1::WatchLanesResponse>,

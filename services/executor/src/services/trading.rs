@@ -6,14 +6,15 @@
 use tidegate_core::{ClOrdId, Endpoint, Error, UnixUs, derive_cl_ord_id};
 use tidegate_kraken::Params;
 use tidegate_kraken::wire::{self, OrderAdded, OrdersCancelled};
-use tidegate_proto::v1;
 use tidegate_proto::v1::trading_service_server::TradingService;
 use tidegate_proto::v1::{
     AddOrderRequest, AddOrderResponse, CancelAllRequest, CancelAllResponse, CancelOrderRequest,
     CancelOrderResponse, add_order_response, cancel_all_response, cancel_order_response,
 };
+use tidegate_proto::{hop, v1};
 use tonic::{Request, Response, Status};
 
+use super::intents::IntentStream;
 use super::{Api, known, opened, shaped, status};
 use crate::acts::Act;
 use crate::caller::CallInfo;
@@ -42,7 +43,9 @@ impl Api {
         if message.validate {
             return self.validate(info, endpoint, params, not_after, &derived).await;
         }
-        let act = Act { info: info.clone(), endpoint, params, not_after, request_id, cl_ord_id: derived };
+        let wish = params::wish(message.on_unresolved)?;
+        let act =
+            Act { info: info.clone(), endpoint, params, not_after, request_id, cl_ord_id: derived, wish };
         self.acts.run(act).await
     }
 
@@ -170,5 +173,33 @@ impl TradingService for Api {
             Err(unresolved) => cancel_all_response::Outcome::Unresolved(unresolved),
         };
         Ok(Response::new(CancelAllResponse { outcome: Some(outcome), warnings }))
+    }
+
+    async fn get_intent(
+        &self,
+        request: Request<v1::GetIntentRequest>,
+    ) -> Result<Response<v1::GetIntentResponse>, Status> {
+        let lost = request.metadata().get(hop::LOST_OWNER).and_then(|owner| owner.to_str().ok());
+        let lost = lost.map(str::to_owned);
+        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.known_intent(&info, lost.as_deref()).await.map(Response::new).map_err(status)
+    }
+
+    type WatchIntentsStream = IntentStream;
+
+    async fn watch_intents(
+        &self,
+        request: Request<v1::WatchIntentsRequest>,
+    ) -> Result<Response<Self::WatchIntentsStream>, Status> {
+        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.watched_intents(&info).map(Response::new).map_err(status)
+    }
+
+    async fn cancel_intent(
+        &self,
+        request: Request<v1::CancelIntentRequest>,
+    ) -> Result<Response<v1::CancelIntentResponse>, Status> {
+        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.cancelled_intent(&info).await.map(Response::new).map_err(status)
     }
 }
