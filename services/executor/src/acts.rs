@@ -78,6 +78,11 @@ impl Acts {
         match self.store.claim(&claim).await {
             Ok(ClaimReply::Claimed { .. }) => self.send(act, claim, tell).await,
             Ok(ClaimReply::Known(known)) => told(tell, self.follow(&act, &claim, *known).await),
+            Ok(ClaimReply::NoGeneration) => {
+                let text =
+                    "the store has just lost its memory, so nothing is placed; nothing was sent, repeat it";
+                told(tell, Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000)));
+            }
             Ok(ClaimReply::Unborn { .. }) => {
                 let text = "is more than 5 s ahead of the store's clock: it must be made when the act is";
                 told(tell, Err(Error::invalid_field("context.request_id", text)));

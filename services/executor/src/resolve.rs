@@ -172,7 +172,7 @@ impl Resolver {
             account: account.clone(),
             request_id: None,
             key_tag: String::new(),
-            answer_by: Instant::now() + Duration::from_secs(10),
+            answer_by: Instant::now() + Duration::from_secs(60),
         };
         let endpoint =
             endpoint(name).ok_or_else(|| Error::internal(format!("no endpoint {name} in the table")))?;

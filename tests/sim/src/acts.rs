@@ -88,6 +88,10 @@ impl World {
         match reply {
             // No order without a claim. It may have been made all the same; then it will be found absent.
             None => self.tell(number, Told::NotExecuted(Proof::Refused)),
+            Some(ClaimReply::NoGeneration) => {
+                self.note(Mark::ClaimNoGeneration);
+                self.tell(number, Told::NotExecuted(Proof::Refused));
+            }
             Some(ClaimReply::Unborn { .. } | ClaimReply::TooOld { .. }) => {
                 self.note(Mark::ClaimUntimely);
                 self.tell(number, Told::NotExecuted(Proof::Refused));

@@ -18,6 +18,8 @@ const EVERY_US: u64 = S;
 /// The exchange's page of closed orders.
 const PAGE: usize = 50;
 const PAGES_MAX: usize = 40;
+/// A page costs up to four points, which take twelve seconds to decay on the smallest tier.
+const PATIENCE_US: u64 = 60 * S;
 /// Looked for from so long before.
 const BEFORE_US: u64 = 60 * S;
 
@@ -82,7 +84,7 @@ impl World {
 
     fn look_up(&mut self, round: usize, slot: usize, want: Want) {
         let account = self.rounds[round].account;
-        let call = self.add_call(CallPlan { at_us: self.t_us, account, want, patience_us: 10 * S });
+        let call = self.add_call(CallPlan { at_us: self.t_us, account, want, patience_us: PATIENCE_US });
         if want == Want::ClosedOrders {
             let (since_us, page) = (self.rounds[round].since_us, self.rounds[round].page);
             let params = &mut self.calls[call].params;
@@ -97,7 +99,7 @@ impl World {
             format!("round {round} of process {slot} for account {account}: {want:?} as call-{call}: {submitted:?}")
         });
         match submitted {
-            Ok(()) => self.queue.push(self.t_us + 10 * S, Event::AnswerBy { call, slot, life }),
+            Ok(()) => self.queue.push(self.t_us + PATIENCE_US, Event::AnswerBy { call, slot, life }),
             Err(_) => {
                 self.note(Mark::LookFailed);
                 self.round_over(round, slot);

@@ -104,6 +104,7 @@ marks! {
     ClaimKnown "a request id was known already",
     ClaimLost "a request id may have lost its claim",
     ClaimUnanswered "a claim was not answered",
+    ClaimNoGeneration "a claim met a store that has just lost its memory",
     ClaimUntimely "a request id was not of the store's time",
     TakenBack "a claim was taken back",
     TakenBackAgain "a claim was tried to be taken back once more",

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use tidegate_core::{AccountName, OwnerId, PoolName};
 use tidegate_lanes::{
     Claim, ClaimReply, Generation, GrantAnswer, GrantKey, GrantRecord, GrantRequest, IntentKey, IntentRecord,
-    Member, OpenIntents, Release, Settle, Settled, StoreNow, Withdraw, apply, apply_claim, apply_release,
-    apply_settle, apply_withdraw, is_live_member,
+    Member, OpenIntents, Release, Settle, Settled, StoreNow, Withdraw, announce, apply, apply_claim,
+    apply_release, apply_settle, apply_withdraw, depart,
 };
 
 use crate::plan::EPOCH_US;
@@ -78,15 +78,7 @@ impl Store {
             kept.generations.insert(ids.key.domain.clone(), generation);
         }
         let pool = kept.members.entry((ids.key.domain.clone(), ids.pool.clone())).or_default();
-        let member = Member {
-            owner: ids.owner.clone(),
-            advertise: ids.advertise.clone(),
-            expires_us: now_us + request.terms.ttl_us,
-            mounts: ids.mounts.to_vec(),
-        };
-        pool.insert(ids.owner.clone(), member);
-        pool.retain(|_, member| is_live_member(member.expires_us, request.terms.ttl_us, now_us));
-        let members = pool.values().cloned().collect();
+        let members = announce(pool, ids, request.terms.ttl_us, now_us);
         Some(GrantAnswer { reply: applied.reply, members, sight: applied.sight })
     }
 
@@ -101,7 +93,7 @@ impl Store {
         if release.leave
             && let Some(pool) = kept.members.get_mut(&(ids.key.domain.clone(), ids.pool.clone()))
         {
-            pool.remove(&ids.owner);
+            depart(pool, &ids.owner);
         }
         let owned = written.is_some();
         if let Some(record) = written {
@@ -119,9 +111,6 @@ impl Store {
         let generation = kept.generations.get(&claim.key.domain);
         let record = kept.intents.get(claim.key.id.as_str()).map(Rc::as_ref);
         let applied = apply_claim(generation, record, claim, now).expect("small numbers");
-        if let Some(generation) = applied.generation {
-            kept.generations.insert(claim.key.domain.clone(), generation);
-        }
         if let Some(record) = applied.record {
             kept.intents.insert(claim.key.id.as_str().into(), Rc::new(record));
         }

@@ -8,7 +8,9 @@
 //!
 //! A store may lose its memory ([`crate::Generation`]). An id that was born before the present generation may have had a claim
 //! that was lost: it is never sent, only looked up, and its absence counts only when every order that could still come has
-//! come (DESIGN section 6; model F1 to F5).
+//! come (DESIGN section 6; model F1 to F5). A generation is begun by whoever asks for a grant, because he and the store compare
+//! their clocks there; a claim that finds none is not made. One that a claim began while the store's clock was behind would be
+//! older than the ids whose claims it has lost, and such an id would be sent twice (found by the simulation).
 //!
 //! [`apply_claim`], [`apply_settle`], [`apply_wish`] and [`apply_withdraw`] are pure. The store in memory runs them; `scripts/intent-2.lua`
 //! mirrors them, and a test runs both on the same random histories.
@@ -46,8 +48,6 @@ pub struct AppliedClaim {
     pub reply: ClaimReply,
     /// The record to write, if it changes.
     pub record: Option<IntentRecord>,
-    /// The generation to write, if one begins.
-    pub generation: Option<Generation>,
 }
 
 /// Decides one claim. Nothing is written for an id that is known.
@@ -63,21 +63,21 @@ pub fn apply_claim(
     if too_far || claim.handle.len() > HANDLE_BYTES_MAX {
         return Err(GrantError);
     }
-    let known = live(record, now.us);
-    if known.is_none() && claim.born_us > now.us + AHEAD_MAX_US {
-        // Rather than the id, the store's clock may be wrong: no time to begin a generation.
-        let reply = ClaimReply::Unborn { store_now_us: now.us };
-        return Ok(AppliedClaim { reply, record: None, generation: None });
-    }
-    let begun = Generation::begun(generation, &claim.token, now, None);
-    let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
-    let applied = |reply, record| Ok(AppliedClaim { reply, record, generation: begun.clone() });
-    if let Some(known) = known.filter(|_| on(Guard::ClaimOnce)) {
-        if known.token == claim.token && known.state == IntentState::Claimed {
+    let current = generation.filter(|g| g.replication_id == now.replication_id);
+    let applied = |reply, record| Ok(AppliedClaim { reply, record });
+    if let Some(known) = live(record, now.us).filter(|_| on(Guard::ClaimOnce)) {
+        if let Some(generation) = current
+            && known.token == claim.token
+            && known.state == IntentState::Claimed
+        {
             // The answer to this very claim was lost.
             return applied(claimed(generation, now.us), None);
         }
         return applied(ClaimReply::Known(Box::new(known.clone())), None);
+    }
+    let Some(generation) = current else { return applied(ClaimReply::NoGeneration, None) };
+    if claim.born_us > now.us + AHEAD_MAX_US {
+        return applied(ClaimReply::Unborn { store_now_us: now.us }, None);
     }
     if claim.born_us + AGE_MAX_US < now.us {
         return applied(ClaimReply::TooOld { store_now_us: now.us }, None);
