@@ -114,7 +114,9 @@ impl Resolver {
     async fn round(&self, account: &AccountName, pace: &mut Pace) -> Result<(), Error> {
         let Some(domain) = self.acts.domains.get(account) else { return Ok(()) };
         let open = self.acts.store.open_intents(domain, account, AT_MOST).await;
-        let open = open.map_err(|fault| Error::internal(fault.to_string()))?;
+        let mut open = open.map_err(|fault| Error::internal(fault.to_string()))?;
+        // Of two clocks the one that is behind concludes nothing too early.
+        open.store_now_us = open.store_now_us.min(self.acts.lanes.shared.clock.wall().0);
         let due: Vec<_> = open.intents.iter().filter(|(_, known)| is_due(known, open.store_now_us)).collect();
         let counts =
             |known: &IntentRecord| known.absent_after_us > 0 && known.absent_after_us <= open.store_now_us;

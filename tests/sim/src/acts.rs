@@ -5,7 +5,8 @@
 
 use tidegate_kraken::{Executed, KeyEffect};
 use tidegate_lanes::{
-    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, Settle, Wish, Withdraw, may_sign_again,
+    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, SKEW_MAX_US, Settle, Wish, Withdraw,
+    may_sign_again,
 };
 
 use crate::calls::{Landed, Proof, Told};
@@ -100,9 +101,15 @@ impl World {
                 self.note(if known.state == IntentState::Lost { Mark::ClaimLost } else { Mark::ClaimKnown });
                 self.follow(number, slot, Some(*known));
             }
-            Some(ClaimReply::Claimed { .. }) => {
+            Some(ClaimReply::Claimed { store_now_us, .. }) => {
                 if let Some(attempt) = &mut self.calls[number].attempt {
                     attempt.claim = Some(claim);
+                }
+                // The claim says until when the order can be executed, and whoever looks for it compares that with the
+                // store's clock.
+                if self.procs[slot].clocks.wall(self.t_us).0.abs_diff(store_now_us) > SKEW_MAX_US {
+                    self.note(Mark::ClaimSkewed);
+                    return self.unsent(number, slot, Proof::Refused);
                 }
                 if self.fail_at(slot, Point::Claimed) {
                     return;

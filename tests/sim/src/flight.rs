@@ -16,6 +16,7 @@ const TOTAL_US: u64 = 10 * S;
 const VERIFICATION_US: u64 = 5 * S;
 /// How long Kraken's engine may take, from the head of the lane on, and what must be left of it.
 pub(crate) const NOT_AFTER_MS: u64 = 5_000;
+const DEADLINE_LEFT_MIN_MS: u64 = 2_500;
 
 /// One request, from its nonce on.
 #[derive(Debug)]
@@ -66,7 +67,17 @@ impl World {
                 let call = &self.calls[number];
                 let mut params = call.params.clone();
                 if call.deadline {
-                    params.text("deadline", rfc3339(wall.plus_ms(NOT_AFTER_MS).0));
+                    // Never later than the claim says: the clock may have jumped since.
+                    let claim = call.attempt.as_ref().and_then(|attempt| attempt.claim.as_ref());
+                    let latest_us = claim.map_or(u64::MAX, |claim| claim.not_after_us);
+                    let deadline_us = wall.plus_ms(NOT_AFTER_MS).0.min(latest_us);
+                    if deadline_us < wall.plus_ms(DEADLINE_LEFT_MIN_MS).0 {
+                        let process = &mut self.procs[slot];
+                        let now = process.clocks.mono(self.t_us);
+                        process.cells[key].lane.ended(ticket, now, End::NotSent);
+                        return self.land(number, slot, key, Landed::Unsent(Proof::Late));
+                    }
+                    params.text("deadline", rfc3339(deadline_us));
                 }
                 (call.endpoint, params)
             }

@@ -27,7 +27,8 @@ const BEFORE_US: u64 = 60 * S;
 #[derive(Debug)]
 pub(crate) struct Round {
     account: usize,
-    open: OpenIntents,
+    generation: String,
+    now_us: u64,
     due: Vec<(String, IntentRecord)>,
     found: BTreeSet<String>,
     page: usize,
@@ -61,7 +62,9 @@ impl World {
     }
 
     pub(crate) fn round(&mut self, slot: usize, account: usize, open: OpenIntents) {
-        let store_now_us = open.store_now_us;
+        // Of two clocks the one that is behind concludes nothing too early.
+        let process = &self.procs[slot];
+        let store_now_us = open.store_now_us.min(process.clocks.wall(self.t_us).0);
         let due: Vec<(String, IntentRecord)> =
             open.intents.iter().filter(|(_, known)| known.is_due(store_now_us)).cloned().collect();
         let names = due.iter().map(|(id, known)| (id.clone(), known.absence_counts(store_now_us))).collect();
@@ -75,7 +78,9 @@ impl World {
         let since_us = due.iter().map(|(_, known)| known.claimed_us).min().unwrap_or_default();
         let since_us = since_us.saturating_sub(BEFORE_US + EPOCH_US);
         self.note(Mark::Looked);
-        self.rounds.push(Round { account, open, due, found: BTreeSet::new(), page: 0, since_us });
+        let generation = open.generation;
+        let found = BTreeSet::new();
+        self.rounds.push(Round { account, generation, now_us: store_now_us, due, found, page: 0, since_us });
         let round = self.rounds.len() - 1;
         if !self.fail_at(slot, Point::RoundBegun) {
             self.look_up(round, slot, Want::OpenOrders);
@@ -154,10 +159,10 @@ impl World {
             let round = &self.rounds[number];
             let state = match round.found.contains(&id) {
                 true => IntentState::Executed,
-                false if known.absence_counts(round.open.store_now_us) => IntentState::Absent,
+                false if known.absence_counts(round.now_us) => IntentState::Absent,
                 false => continue,
             };
-            let (account, generation) = (domain(round.account), round.open.generation.clone());
+            let (account, generation) = (domain(round.account), round.generation.clone());
             let claim = Claim {
                 key: IntentKey { domain: account.clone(), id },
                 account,

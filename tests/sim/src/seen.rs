@@ -105,6 +105,7 @@ marks! {
     ClaimLost "a request id may have lost its claim",
     ClaimUnanswered "a claim was not answered",
     ClaimNoGeneration "a claim met a store that has just lost its memory",
+    ClaimSkewed "a claim was taken back because clocks differ",
     ClaimUntimely "a request id was not of the store's time",
     TakenBack "a claim was taken back",
     TakenBackAgain "a claim was tried to be taken back once more",
