@@ -193,11 +193,14 @@ impl Acts {
         };
         let (word, late) = self.lanes.act(&call).await;
         let (state, bytes, answer) = match word {
-            Word::Unsent(error) => {
-                if standing == Standing::Claimed {
-                    self.take_back(&claim).await;
-                }
+            Word::Unsent(error) if standing == Standing::Claimed => {
+                self.take_back(&claim).await;
                 return told(tell, Err(error));
+            }
+            Word::Unsent(error) => {
+                told(tell, Err(error));
+                // A claim that was not answered in time may be written all the same.
+                return self.take_back(&claim).await;
             }
             Word::Last(last) => outcome::of(&act, last),
             Word::Open(open) => (IntentState::Doubtful, Vec::new(), Ok(outcome::open(open))),

@@ -10,7 +10,7 @@ use tidegate_kraken::wire::{Amend, Decimal};
 use tidegate_lanes::{IntentRecord, IntentState};
 
 /// Kraken's clock and the store's may differ by so much where times are compared.
-const SKEW_US: u64 = 5_000_000;
+pub(crate) const SKEW_US: u64 = 5_000_000;
 
 /// How an act can be found.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -118,6 +118,11 @@ impl Window {
     pub(crate) fn of(known: &IntentRecord, born_us: u64) -> Self {
         let from_us = if known.state == IntentState::Lost { born_us } else { known.claimed_us };
         Self { from_us: from_us.saturating_sub(SKEW_US), to_us: known.not_after_us.saturating_add(SKEW_US) }
+    }
+
+    /// A minute earlier as well: whatever is found there and not inside is too near to be nothing.
+    pub(crate) const fn widened(self) -> Self {
+        Self { from_us: self.from_us.saturating_sub(60_000_000), ..self }
     }
 
     /// Whether it can have been then.

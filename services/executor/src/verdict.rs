@@ -12,7 +12,7 @@ use tidegate_proto::v1::{
 };
 
 use crate::answers;
-use crate::handle::{EditHandle, Handle, Scope, Window, same};
+use crate::handle::{EditHandle, Handle, SKEW_US, Scope, Window, same};
 
 /// An order as Kraken shows it.
 pub(crate) struct Found {
@@ -39,7 +39,7 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn add(&mut self, order_id: String, order: Order, open: bool) {
         if let Some(id) = &order.cl_ord_id {
-            self.by_cl_ord_id.insert(id.clone(), order_id.clone());
+            self.by_cl_ord_id.entry(id.clone()).or_insert_with(|| order_id.clone());
         }
         let opened_ns = order.opentm.as_ref().and_then(Time::unix_ns).unwrap_or_default();
         let found = Found { order_id: order_id.clone(), open, opened_us: opened_ns / 1_000, order };
@@ -107,6 +107,14 @@ impl Asked<'_> {
         let amends = seen.amends.get(self.amended_order(seen)?)?;
         let window = Window::of(self.known, self.born_us);
         Some(amends.iter().filter(|amend| wanted.is(amend, window)).collect())
+    }
+
+    /// Changes like the one that was asked for, a little too early to be it.
+    fn near_misses(&self, seen: &Seen) -> usize {
+        let Handle::Amend(wanted) = self.handle else { return 0 };
+        let amends = self.amended_order(seen).and_then(|order_id| seen.amends.get(order_id));
+        let window = Window::of(self.known, self.born_us).widened();
+        amends.map_or(0, |amends| amends.iter().filter(|amend| wanted.is(amend, window)).count())
     }
 
     /// Concludes what can be concluded. `others` are the intents that are looked for at the same time.
@@ -193,7 +201,14 @@ impl Asked<'_> {
             return if unknown && counts { Verdict::Absent } else { Verdict::Wait };
         };
         let Some(first) = matches.first() else {
-            return if counts { Verdict::Absent } else { Verdict::Wait };
+            return match self.near_misses(seen) {
+                _ if !counts => Verdict::Wait,
+                0 => Verdict::Absent,
+                near => Verdict::NeedsOperator(format!(
+                    "{near} equal amends of the order are older than it by less than a minute: one of them may be it, if the \
+                     clocks differ"
+                )),
+            };
         };
         // Two equal amends of one order at the same time, of which Kraken shows fewer: nobody can tell which of them it was.
         let rivals = others.iter().filter(|other| {
@@ -264,14 +279,14 @@ impl Asked<'_> {
         if !self.is_over() {
             return Verdict::Wait;
         }
-        // Whatever was placed when it was sent or later, it need not have meant.
+        // What was placed later it need not have meant; what may be older by one of the clocks counts as meant.
         let meant = |found: &&Found| {
             let in_scope = match scope {
                 Scope::All => true,
                 Scope::Userref(userref) => found.order.userref == Some(i64::from(*userref)),
                 Scope::ClOrdId(id) => found.order.cl_ord_id.as_ref() == Some(id),
             };
-            found.open && in_scope && found.opened_us <= self.known.claimed_us
+            found.open && in_scope && found.opened_us <= self.known.claimed_us.saturating_add(SKEW_US)
         };
         let mut left: Vec<&str> = seen.orders.values().filter(meant).map(|f| f.order_id.as_str()).collect();
         left.sort_unstable();

@@ -141,10 +141,11 @@ fn an_amend_is_looked_for_among_the_changes_of_its_order() {
     };
     assert_eq!(verdict(&by_id, &Seen::default(), COUNTS_US), Verdict::Wait, "its changes could not be read");
     assert_eq!(verdict(&by_id, &with(&[]), COUNTS_US - 1), Verdict::Wait);
-    assert_eq!(
-        verdict(&by_id, &with(&[("T", SENT_US, "3"), ("T", SENT_US - 60_000_000, "2")]), COUNTS_US),
-        Verdict::Absent
-    );
+    let others = [("T", SENT_US, "3"), ("T", SENT_US - 66_000_000, "2")];
+    assert_eq!(verdict(&by_id, &with(&others), COUNTS_US), Verdict::Absent);
+    let near = [("T", SENT_US - 30_000_000, "2")];
+    assert_eq!(verdict(&by_id, &with(&near), COUNTS_US - 1), Verdict::Wait);
+    needs_operator(&verdict(&by_id, &with(&near), COUNTS_US), "clocks");
     let Verdict::Executed(reply) = verdict(&by_id, &with(&[("T7", SENT_US + 1, "2.0")]), SENT_US + 2) else {
         panic!("it is there")
     };
@@ -191,10 +192,10 @@ fn an_edit_is_recognised_by_its_number_and_never_absent() {
 fn a_cancel_of_many_is_done_when_nothing_that_it_meant_is_open() {
     for scope in [Scope::All, Scope::Userref(7), Scope::ClOrdId("x".into())] {
         let cancel = Handle::Cancel(scope);
-        let later = seen(&[("O9", SENT_US + 1, json!({"userref": 7, "cl_ord_id": "x"}))]);
+        let later = seen(&[("O9", SENT_US + SKEW_US + 1, json!({"userref": 7, "cl_ord_id": "x"}))]);
         assert_eq!(verdict(&cancel, &later, COUNTS_US - 1), Verdict::Wait, "it may still come");
         assert!(matches!(verdict(&cancel, &later, COUNTS_US), Verdict::Executed(_)));
-        let older = seen(&[("O1", SENT_US - 1, json!({"userref": 7, "cl_ord_id": "x"}))]);
+        let older = seen(&[("O1", SENT_US + SKEW_US, json!({"userref": 7, "cl_ord_id": "x"}))]);
         needs_operator(&verdict(&cancel, &older, COUNTS_US), "for instance O1");
         let closed =
             seen(&[("O1", SENT_US - 1, json!({"userref": 7, "cl_ord_id": "x", "status": "canceled"}))]);

@@ -1,6 +1,6 @@
 //! Batches, changes, cancels of many and the timer as Kraken's parameters.
 
-use tidegate_core::{Error, FieldViolation, PriceText, TxId, Volume};
+use tidegate_core::{ClOrdId, Error, FieldViolation, PriceText, TxId, Volume};
 use tidegate_kraken::{Params, Value};
 use tidegate_proto::v1;
 
@@ -83,7 +83,11 @@ pub(crate) fn amend_order(request: &v1::AmendOrderRequest) -> Result<(Params, Am
             order_id(&mut to, "txid", id);
             handle.order_id = Some(id.clone());
         }
-        Some(Target::ClOrdId(id)) if id.is_empty() => to.wrong("cl_ord_id", "must not be empty"),
+        Some(Target::ClOrdId(id)) if !id.parse::<ClOrdId>().is_ok_and(|id| id.looks_derived()) => {
+            let text = "must be an id that tidegate derived: any other can be used again once its order is closed, and then a \
+                        lost amend could not be looked up; name the order by order_id";
+            to.wrong("cl_ord_id", text);
+        }
         Some(Target::ClOrdId(id)) => {
             to.cl_ord_id(id);
             handle.cl_ord_id = Some(id.clone());
@@ -217,6 +221,9 @@ mod tests {
         let (params, handle) = amend_order(&request).expect("a price");
         assert_eq!(params.query(), "txid=OABCDE-FGHIJ-KLMNOP&limit_price=5.10");
         assert_eq!(handle.limit_price.as_deref(), Some("5.10"));
+        let foreign =
+            v1::AmendOrderRequest { target: Some(Target::ClOrdId("mine".into())), ..request.clone() };
+        assert_eq!(fields(amend_order(&foreign).expect_err("foreign")), ["cl_ord_id"]);
         let relative = v1::AmendOrderRequest { limit_price: "+5".into(), ..request };
         assert_eq!(fields(amend_order(&relative).expect_err("relative")), ["limit_price"]);
         assert_eq!(
