@@ -13,7 +13,10 @@ pub const ACCOUNT: &str = "tidegate-account";
 /// Metadata key: milliseconds within which the answer is wanted, decimal.
 pub const TIME_LEFT_MS: &str = "tidegate-time-left-ms";
 
-/// Field 1 of every request that ends at Kraken, decoded without the rest. Unknown fields are skipped.
+/// Metadata key, on questions about an intent only: id of the process that its gateway has lost while it asked for the act.
+pub const LOST_OWNER: &str = "tidegate-lost-owner";
+
+/// Field 1 of every request that ends at Kraken or asks about an intent, decoded without the rest. Unknown fields are skipped.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Envelope {
     /// The context; unset means all of it unset.

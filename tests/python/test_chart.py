@@ -142,17 +142,21 @@ def test_keys_are_mounted_by_their_own_pool_alone() -> None:
     assert all(secrets(render([SANDBOX_VALUES]), name) == {} for name in (GATEWAY, READ, TRADE, SANDBOX, REDIS))
 
 
-def test_configurations_name_the_keys_of_their_own_pool_alone() -> None:
+def test_configurations_name_the_keys_of_their_own_pool_and_those_that_look_for_its_orders() -> None:
     docs = render([HA_VALUES])
-    keys = {name: tomllib.loads(charts.config_of(docs, name)).get("keys", {}) for name in (GATEWAY, READ, TRADE, FUND)}
-    assert keys[GATEWAY] == {} and set(keys[TRADE]) == {"desk-trade", "hedge-trade"}
-    assert {label for pool in keys.values() for label in pool} == {
-        *("desk-read", "desk-ledger", "hedge-read", "desk-trade", "hedge-trade", "desk-fund")
-    }
-    for name, mine in keys.items():
+    configs = {name: tomllib.loads(charts.config_of(docs, name)) for name in (GATEWAY, READ, TRADE, FUND)}
+    assert "keys" not in configs[GATEWAY]
+    for name, own, others in (
+        (READ, {"desk-read", "desk-ledger", "hedge-read"}, set()),
+        (TRADE, {"desk-trade", "hedge-trade"}, {"desk-read", "hedge-read"}),
+        (FUND, {"desk-fund"}, set()),
+    ):
+        keys, pool = configs[name]["keys"], configs[name]["executor"]["pool"]
+        mine = {label: key for label, key in keys.items() if key["pool"] == pool}
+        assert (set(mine), set(keys) - set(mine)) == (own, others)
         mounts = {mount["mountPath"] for mount in pod_of(docs, name)["containers"][0]["volumeMounts"]}
         files = [entry[member] for entry in mine.values() for member in ("file", "otp_file") if member in entry]
-        assert all(str(Path(file).parent) in mounts for file in files) and bool(files) == bool(mine)
+        assert all(str(Path(file).parent) in mounts for file in files) and files
         entries = [entry for secret, entries in secrets(docs, name).items() if "keys" in secret for entry in entries]
         assert sorted(Path(file).name for file in files) == sorted(entries)
 

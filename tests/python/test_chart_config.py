@@ -49,6 +49,7 @@ EXTREMES = {
             "quotaBurst": 1_000_000,
             "maxInFlight": 100_000,
             "allowCancelAll": True,
+            "allowDecideIntents": True,
         },
         "shutdown": {"delaySeconds": 60, "graceSeconds": 120},
         "accounts": {"main": {"tier": {"max": 1_000_000, "decayPerSecond": "1000000"}, "iban": 'odd "\\ <&> \u00e9'}},
@@ -58,7 +59,7 @@ EXTREMES = {
                 "queueLenMax": 100_000,
                 "keys": {
                     "desk-read": {
-                        "permissions": ["modify-trades"],
+                        "permissions": ["modify-trades", "query-open-trades", "query-closed-trades"],
                         "window": 2**53 - 1,
                         "allowPlacingWithWindow": True,
                         "tags": ["a", "b"],

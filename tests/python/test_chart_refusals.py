@@ -131,6 +131,10 @@ FORBIDDEN = {
         merged(REAL, {"executors": {"read": {"keys": {"desk-read": {"permissions": ["modify-trades"], "window": 5}}}}}),
         ["executors.read.keys.desk-read.window: a window on a key that places orders"],
     ),
+    "orders that nobody could find": (
+        merged(REAL, {"executors": {"read": {"keys": {"desk-read": {"permissions": ["modify-trades"]}}}}}),
+        ["accounts.main: desk-read places orders, and no key of the account can find out what became of them"],
+    ),
     "password beside a key": (
         merged(REAL, {"executors": {"read": {"keys": {"desk-read": {"otp": True}, "desk-read-otp": KEY}}}}),
         ["executors.read.keys.desk-read.otp: its password would be in the entry desk-read-otp"],

@@ -122,14 +122,14 @@ impl Cluster {
     }
 
     fn config(&self, which: Which) -> anyhow::Result<String> {
-        let (pool, keys): (_, &[&str]) = match which {
-            Which::Gateway => ("\"none\"", &[]),
-            Which::Read => ("\"read\"", &["sandbox-read", "sandbox-read-2"]),
-            Which::Trade => ("\"trade\"", &["sandbox-trade", "sandbox-trade-2"]),
-        };
         let mut text = self.house.config(&[], "")?;
-        for key in keys {
-            text.push_str(&House::key_table(key, &[("pool", pool)])?);
+        if let Some(pool) = which.pool() {
+            text = text.replace("[executor]\n", &format!("[executor]\npool = \"{pool}\"\n"));
+            // Every executor is told of all keys, and mounts those of its pool.
+            for key in ["sandbox-read", "sandbox-read-2", "sandbox-trade", "sandbox-trade-2"] {
+                let of = if key.contains("read") { "\"read\"" } else { "\"trade\"" };
+                text.push_str(&House::key_table(key, &[("pool", of)])?);
+            }
         }
         writeln!(text, "[shutdown]\ndelay_ms = {DELAY_MS}\ngrace_ms = 10000")?;
         if which == Which::Gateway {
@@ -199,6 +199,17 @@ enum Which {
     Gateway,
     Read,
     Trade,
+}
+
+impl Which {
+    /// Whose keys it mounts.
+    const fn pool(self) -> Option<&'static str> {
+        match self {
+            Self::Gateway => None,
+            Self::Read => Some("read"),
+            Self::Trade => Some("trade"),
+        }
+    }
 }
 
 /// Restarts every deployment `rounds` times under load.

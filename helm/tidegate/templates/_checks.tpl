@@ -71,6 +71,8 @@ gateway.defaultAccount: {{ .Values.gateway.defaultAccount }} must be one of acco
 {{- end }}
 {{- $secrets := dict -}}
 {{- $labels := dict -}}
+{{- $placing := dict -}}
+{{- $looking := dict -}}
 {{- range $pool, $spec := .Values.executors }}
 {{- $keys := $spec.keys | default dict -}}
 {{- if not $root.Values.sandbox.enabled }}
@@ -103,6 +105,12 @@ executors.{{ $pool }}.existingSecret: {{ . }} is the Secret of pool {{ get $secr
 executors.{{ $pool }}.replicas: must be 1, because {{ $label }} is a break-glass key, which one process alone may use
 {{- end }}
 {{- end }}
+{{- if has "modify-trades" $key.permissions }}
+{{- $_ := set $placing $key.account $label }}
+{{- end }}
+{{- if and (has "query-open-trades" $key.permissions) (has "query-closed-trades" $key.permissions) }}
+{{- $_ := set $looking $key.account $label }}
+{{- end }}
 {{- if hasKey $labels $label }}
 {{ $at }}: this label is in pool {{ get $labels $label }}, too; a key belongs to one pool
 {{- end }}
@@ -113,6 +121,11 @@ executors.{{ $pool }}.replicas: must be 1, because {{ $label }} is a break-glass
 {{- if and $root.Values.sandbox.enabled (not (has $label (include "tidegate.sandboxKeys" $root | splitList " "))) }}
 {{ $at }}: the sandbox has no such key; it has {{ include "tidegate.sandboxKeys" $root | replace " " ", " }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- range $account, $label := $placing }}
+{{- if not (hasKey $looking $account) }}
+accounts.{{ $account }}: {{ $label }} places orders, and no key of the account can find out what became of them; it needs one with query-open-trades and query-closed-trades, in any pool
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -63,6 +63,7 @@ listen = "127.0.0.1:50051"
 default_account = {{ toJson .Values.gateway.defaultAccount }}
 {{- end }}
 allow_cancel_all = {{ .Values.gateway.allowCancelAll }}
+allow_decide_intents = {{ .Values.gateway.allowDecideIntents }}
 quota_per_s = {{ int64 .Values.gateway.quotaPerSecond }}
 {{- with .Values.gateway.quotaBurst }}
 quota_burst = {{ int64 . }}
@@ -77,7 +78,8 @@ max_in_flight = {{ int64 .Values.gateway.maxInFlight }}
 {{- end }}
 {{- end -}}
 
-{{/* Takes root, pool and spec. The keys are those of the pool and no others. */}}
+{{/* Takes root, pool and spec. The keys are those of the pool, and for a pool that places orders those of other pools that find
+     out what became of them, without their secrets: an account without such a key is refused. */}}
 {{- define "tidegate.config.executor" -}}
 {{- $values := .root.Values -}}
 {{- $account := $values.gateway.defaultAccount -}}
@@ -174,6 +176,24 @@ allow_placing_with_window = true
 {{- end }}
 {{- if $key.breakGlass }}
 break_glass = {{ toJson $.pool }}
+{{- end }}
+{{- end }}
+{{- $places := dict -}}
+{{- range $_, $key := .spec.keys }}
+{{- if has "modify-trades" $key.permissions }}{{ $_ := set $places $key.account true }}{{ end }}
+{{- end }}
+{{- range $pool, $spec := $values.executors }}
+{{- range $label, $key := $spec.keys }}
+{{- $looks := and (has "query-open-trades" $key.permissions) (has "query-closed-trades" $key.permissions) }}
+{{- if and (ne $pool $.pool) $looks (hasKey $places $key.account) }}
+
+# Of another pool, and not mounted here: it finds out what became of orders.
+[keys.{{ $label }}]
+account = {{ toJson $key.account }}
+pool = {{ toJson $pool }}
+{{ if $values.sandbox.enabled }}sandbox = true{{ else }}file = "/run/secrets/tidegate/{{ $label }}"{{ end }}
+permissions = {{ toJson $key.permissions }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -71,6 +71,8 @@ pub(crate) struct Act {
     /// The intent's; of a single order also the id under which Kraken knows it.
     pub id: ClOrdId,
     pub handle: Handle,
+    /// What is to happen to the orders if their fate is in doubt.
+    pub wish: Wish,
 }
 
 impl Act {
@@ -163,25 +165,26 @@ impl Acts {
         // Brackets of rows are written as callers write them.
         let query = act.params.query().replace("%5B", "[").replace("%5D", "]");
         let fields = query.split('&').filter_map(|pair| pair.split_once('='));
+        let wish = (act.wish != Wish::Keep).then_some(("on_unresolved", act.wish.as_str()));
         Ok(Claim {
             key: IntentKey { domain, id: act.id.to_string() },
             account: act.info.account.clone(),
             endpoint: act.endpoint.name.to_owned(),
             request_id: act.request_id.to_string(),
-            content: Content::of(fields).to_string(),
+            content: Content::of(fields.chain(wish)).to_string(),
             token: format!("{}-{}", self.owner, OwnerId::fresh()),
             born_us: act.request_id.birth().0,
             not_after_us: not_after,
             findable: act.handle.is_findable(),
             caller: act.info.caller.to_string(),
             handle: act.handle.text(),
-            wish: Wish::Keep,
+            wish: act.wish,
         })
     }
 
     /// Sends an act, writes what came of it, and tells its caller. What has no claim is told first: the store may take its
     /// time.
-    async fn send(&self, act: Act, claim: Claim, standing: Standing, tell: oneshot::Sender<Told>) {
+    async fn send(&self, act: Act, mut claim: Claim, standing: Standing, tell: oneshot::Sender<Told>) {
         let mut params = act.params.clone();
         if act.handle == Handle::Order {
             params.text("cl_ord_id", act.id.as_str());
@@ -205,6 +208,9 @@ impl Acts {
             Word::Last(last) => outcome::of(&act, last),
             Word::Open(open) => (IntentState::Doubtful, Vec::new(), Ok(outcome::open(open))),
         };
+        if !state.is_final() {
+            claim.wish = claim.wish.in_doubt();
+        }
         if standing == Standing::Unclaimed {
             told(tell, answer);
             self.write(&claim, state, bytes).await;

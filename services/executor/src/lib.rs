@@ -9,6 +9,7 @@
 
 mod acts;
 mod answers;
+mod board;
 mod caller;
 mod check;
 mod convert;
@@ -17,6 +18,7 @@ mod egress;
 mod execute;
 mod flight;
 mod handle;
+mod inherited;
 mod keep;
 mod key;
 mod lane_cell;
@@ -26,6 +28,7 @@ mod services;
 mod strict;
 mod verdict;
 mod verify;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,6 +52,7 @@ use tonic::service::Routes;
 pub use key::{Key, Otp};
 
 use acts::Acts;
+use board::Board;
 use egress::Egress;
 use execute::Lanes;
 use keep::Keep;
@@ -56,6 +60,7 @@ use lane_cell::{LaneCell, Shared};
 use resolve::Resolver;
 use services::Api;
 use strict::Strict;
+use wishes::Wishes;
 
 /// Calls in flight at the same time on a key with a window: 1,000 calls a second at an exchange of 50 ms are 50, and five times
 /// that is room for an exchange that has a slow moment. More would only lengthen the queue at Kraken.
@@ -103,6 +108,8 @@ pub struct Parts {
     pub drain: Drain,
     /// Set while every lane is settled: open, refused by name, or owned elsewhere.
     pub ready: Condition,
+    /// Set once acts from before the start are decided, or were given time to be.
+    pub inherited: Condition,
 }
 
 /// A running executor. Clones are the same one.
@@ -116,7 +123,7 @@ pub struct Executor {
 
 /// Starts the lanes of all keys.
 pub fn start(parts: Parts) -> Executor {
-    let Parts { settings, keys, store, rest, clock, metrics, drain, ready } = parts;
+    let Parts { settings, keys, store, rest, clock, metrics, drain, ready, inherited } = parts;
     let (changes, changed) = watch::channel(0);
     let egress = Egress::new(settings.egress, Arc::clone(&clock), metrics.clone());
     let shared = Arc::new(Shared {
@@ -195,13 +202,19 @@ pub fn start(parts: Parts) -> Executor {
         store,
         owner: settings.owner.clone(),
     });
-    tokio::spawn(Resolver { acts: Arc::clone(&acts), caller: settings.caller }.run());
+    tokio::spawn(Resolver { acts: Arc::clone(&acts), caller: settings.caller.clone() }.run());
+    let board = Board::start(&acts);
+    tokio::spawn(board::report_inherited(Arc::clone(&board), Arc::clone(&acts), inherited));
+    tokio::spawn(
+        Wishes { acts: Arc::clone(&acts), board: Arc::clone(&board), caller: settings.caller }.run(),
+    );
     let handed_over = CancellationToken::new();
     let directory =
         directory::publish(Arc::clone(&lanes), settings.owner, members, changed, ready, handed_over.clone());
     let api = Api {
         lanes,
         acts,
+        board,
         rest,
         deployment: settings.deployment.into(),
         directory,

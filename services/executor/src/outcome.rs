@@ -7,6 +7,7 @@ use prost::Message;
 use serde::{Deserialize, Serialize};
 use tidegate_core::{Error, ErrorKind};
 use tidegate_lanes::{IntentRecord, IntentState};
+use tidegate_proto::v1::add_order_response;
 use tidegate_proto::{hop, v1};
 
 use crate::acts::{Act, Told};
@@ -82,6 +83,27 @@ pub(crate) fn absent(endpoint: &str) -> Error {
     let text = format!(
         "{endpoint} never came to Kraken's engine, and cannot any more: it was looked for after its deadline; nothing was \
          executed, so make a new request_id to try again"
+    );
+    Error::new(ErrorKind::Unavailable, text).with_fact("endpoint", endpoint)
+}
+
+/// What is kept where a person has decided that Kraken did it. Whatever the endpoint, `accepted` is field 1 of its reply.
+pub(crate) fn decided(endpoint: &str, id: &str, order_ids: Vec<String>) -> Vec<u8> {
+    let accepted = match endpoint {
+        "AddOrder" => {
+            let cl_ord_id = id.to_owned();
+            add_order_response::Accepted { order_ids, cl_ord_id, ..add_order_response::Accepted::default() }
+        }
+        _ => add_order_response::Accepted::default(),
+    };
+    let outcome = Some(add_order_response::Outcome::Accepted(accepted));
+    v1::AddOrderResponse { outcome, warnings: Vec::new() }.encode_to_vec()
+}
+
+/// What is told where a person has decided that nothing was executed.
+pub(crate) fn decided_absent(endpoint: &str, by: &str) -> Error {
+    let text = format!(
+        "{endpoint} was not executed, as {by} has decided after a look at Kraken; make a new request_id to try again"
     );
     Error::new(ErrorKind::Unavailable, text).with_fact("endpoint", endpoint)
 }

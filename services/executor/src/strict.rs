@@ -15,6 +15,9 @@ use tonic::service::Routes;
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span, info_span};
 
+/// Methods that change something without ending in an endpoint that does.
+const STRICT: [&str; 2] = ["CancelIntent", "DecideIntent"];
+
 /// The executor's routes behind the check.
 #[derive(Clone, Debug)]
 pub(crate) struct Strict {
@@ -65,15 +68,18 @@ impl Service<Request<Body>> for Strict {
             info_span!("execute", otel.kind = "server", otel.name = method.name, method = method.name)
         });
         follow(&span, request.headers());
+        let changes = |method: &Method| {
+            let endpoint = called.map(|(_, endpoint)| endpoint);
+            endpoint.is_some_and(|endpoint| endpoint.effect.is_mutating()) || STRICT.contains(&method.name)
+        };
+        let strict = method.filter(|method| changes(method));
         let serving = async move {
-            let request = match called {
-                Some((method, endpoint)) if endpoint.effect.is_mutating() => {
-                    match this.check(method, request).await {
-                        Ok(request) => request,
-                        Err(error) => return Ok(to_status(&error).into_http()),
-                    }
-                }
-                _ => request,
+            let request = match strict {
+                Some(method) => match this.check(method, request).await {
+                    Ok(request) => request,
+                    Err(error) => return Ok(to_status(&error).into_http()),
+                },
+                None => request,
             };
             this.routes.oneshot(request).await.map(|response| response.map(Body::new))
         };

@@ -3,7 +3,7 @@
 //!
 //! What makes it hard is what it must never do. Every Status that leaves here promises that nothing was executed.
 //! So whenever a mutating call may have reached an executor and no readable answer came back, the answer is not a
-//! Status but the reply "unresolved", and the call is not repeated: an executor that is asked twice sends twice.
+//! Status but what another executor knows of it (`second`), or the reply "unresolved". The call itself is not repeated.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -32,6 +32,7 @@ use tracing::{Instrument, Span, debug, field, info_span, warn};
 
 use crate::directory::Directory;
 use crate::identity::{Authenticator, Identity};
+use crate::intents;
 use crate::quota::Quotas;
 use crate::select::{self, Choice, Wanted};
 use crate::wire;
@@ -43,7 +44,7 @@ const HOPS_MAX: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How a call ended, as far as it can be said.
-enum Ended {
+pub(crate) enum Ended {
     /// The executor's reply, still in its frame.
     Reply(Bytes),
     /// A promise that nothing was executed, in the executor's own words.
@@ -53,18 +54,18 @@ enum Ended {
 }
 
 /// One authenticated, authorised call with its bytes.
-struct Admitted {
-    endpoint: &'static Endpoint,
+pub(crate) struct Admitted {
+    pub(crate) endpoint: &'static Endpoint,
     method: &'static Method,
-    identity: Identity,
-    account: AccountName,
-    context: v1::CallContext,
-    request_id: Option<RequestId>,
+    pub(crate) identity: Identity,
+    pub(crate) account: AccountName,
+    pub(crate) context: v1::CallContext,
+    pub(crate) request_id: Option<RequestId>,
     /// Set for the one call that is about a certain key.
     key_label: Option<String>,
     message: Bytes,
     /// When an executor must have answered.
-    answer_by: Instant,
+    pub(crate) answer_by: Instant,
     /// For how long after that its answer is still waited for; as long again is kept for the way to the caller.
     grace: Duration,
 }
@@ -78,6 +79,8 @@ pub(crate) struct Edge {
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
     pub(crate) in_flight: Arc<Semaphore>,
+    /// Places for streams of intents.
+    pub(crate) streams: Arc<Semaphore>,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_reply_bytes: usize,
     /// What ends inside the gateway: lane lists, health, reflection.
@@ -104,22 +107,34 @@ impl Service<Request<Body>> for Front {
                 .and_then(|method| Some((method, method.endpoint.and_then(endpoint)?)));
             Ok(match forwarded {
                 Some((method, endpoint)) => {
-                    let span = info_span!(
-                        "call",
-                        otel.kind = "server",
-                        otel.name = method.name,
-                        method = method.name,
-                        account = field::Empty,
-                        request_id = field::Empty,
-                        outcome = field::Empty,
-                    );
-                    follow(&span, request.headers());
+                    let span = span_of(method, request.headers());
                     edge.forward(method, endpoint, request).instrument(span).await
                 }
-                None => edge.serve_own(request).await,
+                None => match method(request.uri().path()).filter(|method| intents::concerns(method)) {
+                    Some(method) => {
+                        let span = span_of(method, request.headers());
+                        edge.ask(method, request).instrument(span).await
+                    }
+                    None => edge.serve_own(request).await,
+                },
             })
         })
     }
+}
+
+/// The span of a call, as part of its caller's trace.
+fn span_of(method: &Method, headers: &HeaderMap) -> Span {
+    let span = info_span!(
+        "call",
+        otel.kind = "server",
+        otel.name = method.name,
+        method = method.name,
+        account = field::Empty,
+        request_id = field::Empty,
+        outcome = field::Empty,
+    );
+    follow(&span, headers);
+    span
 }
 
 impl Edge {
@@ -184,13 +199,13 @@ impl Edge {
         }
     }
 
-    fn refuse(&self, method: &'static Method, began: MonoUs, error: &Error) -> Response<Body> {
+    pub(crate) fn refuse(&self, method: &'static Method, began: MonoUs, error: &Error) -> Response<Body> {
         debug!(method = method.name, %error, "refused a call; nothing was executed");
         self.count(method, CallResult::Error(error.kind), began);
         to_status(error).into_http()
     }
 
-    fn count(&self, method: &'static Method, result: CallResult, began: MonoUs) {
+    pub(crate) fn count(&self, method: &'static Method, result: CallResult, began: MonoUs) {
         Span::current().record("outcome", result.as_str());
         self.metrics.call(method.name, result, Duration::from_micros(self.clock.mono().us_since(began)));
     }
@@ -279,6 +294,7 @@ impl Edge {
             let span = info_span!("hop", otel.kind = "client", executor = %choice.executor);
             match self.hop(call, &choice).instrument(span).await {
                 Hop::Ended(ended) => return Ok(ended),
+                Hop::Lost(text) => return Ok(self.learn(call, choice.owner, text).await),
                 Hop::Elsewhere(status) => last = Some(Ok(Ended::Refused(status))),
                 Hop::NotSent(text) => {
                     let error =
@@ -313,23 +329,36 @@ impl Edge {
         }
     }
 
-    /// One hop to one executor.
-    async fn hop(&self, call: &Admitted, choice: &Choice) -> Hop {
-        let left = call.answer_by.saturating_duration_since(Instant::now());
+    /// What travels beside the caller's bytes. The error is for the log; it means that nothing was sent.
+    pub(crate) fn metadata(
+        &self,
+        choice: &Choice,
+        identity: &Identity,
+        account: &AccountName,
+        answer_by: Instant,
+    ) -> Result<HeaderMap, String> {
+        let left = answer_by.saturating_duration_since(Instant::now());
         let mut metadata = HeaderMap::new();
         let fields = [
-            (hop::CALLER, call.identity.name.to_string()),
-            (hop::ACCOUNT, call.account.to_string()),
+            (hop::CALLER, identity.name.to_string()),
+            (hop::ACCOUNT, account.to_string()),
             (hop::TIME_LEFT_MS, left.as_millis().to_string()),
         ];
         for (name, value) in fields {
-            match HeaderValue::try_from(value) {
-                Ok(value) => metadata.insert(name, value),
-                Err(error) => return Hop::NotSent(format!("{name}: {error}")),
-            };
+            let value = HeaderValue::try_from(value).map_err(|error| format!("{name}: {error}"))?;
+            metadata.insert(name, value);
         }
         hand_on(&mut metadata);
         self.metrics.hop(choice.executor == "local");
+        Ok(metadata)
+    }
+
+    /// One hop to one executor.
+    async fn hop(&self, call: &Admitted, choice: &Choice) -> Hop {
+        let metadata = match self.metadata(choice, &call.identity, &call.account, call.answer_by) {
+            Ok(metadata) => metadata,
+            Err(text) => return Hop::NotSent(text),
+        };
         let request = wire::request(call.method.path, wire::frame(&call.message), metadata);
         // The executor answers by then of itself.
         let patience = call.answer_by + call.grace;
@@ -348,13 +377,10 @@ impl Edge {
             Ok(Err(lost)) => lost.text,
             Err(_) => format!("executor {} did not answer in time", choice.executor),
         };
-        if mutating {
-            return Hop::Ended(Ended::Unresolved { reason: "EXECUTOR_LOST", text: lost });
-        }
-        Hop::NotSent(lost)
+        if mutating { Hop::Lost(lost) } else { Hop::NotSent(lost) }
     }
 
-    async fn read_answer(
+    pub(crate) async fn read_answer(
         &self,
         choice: &Choice,
         request: Request<Body>,
@@ -399,13 +425,15 @@ impl Edge {
 /// What came of one hop.
 enum Hop {
     Ended(Ended),
+    /// The executor may have got a call that changes something, and gave no answer that can be read.
+    Lost(String),
     /// The lane is not there; nothing was executed.
     Elsewhere(Status),
     /// The executor never got the call, or it was a read and can be asked of another.
     NotSent(String),
 }
 
-enum Answer {
+pub(crate) enum Answer {
     Reply(Bytes),
     Status(Status),
 }

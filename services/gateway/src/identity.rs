@@ -15,6 +15,8 @@ pub(crate) struct Identity {
     pub(crate) default_account: AccountName,
     /// Whether the caller may cancel everything on an account, whoever placed it.
     pub(crate) may_cancel_all: bool,
+    /// Whether the caller may say what became of an act that needs a person.
+    pub(crate) may_decide: bool,
 }
 
 /// Says who sent a request.
@@ -47,5 +49,17 @@ impl Identity {
             return Err(Error::new(ErrorKind::Denied, text).with_fact("endpoint", endpoint.name));
         }
         Ok(())
+    }
+
+    /// Whether the caller may give a verdict on an intent.
+    pub(crate) fn authorise_verdict(&self) -> Result<(), Error> {
+        if self.may_decide {
+            return Ok(());
+        }
+        let text = format!(
+            "caller {} is not allowed to decide what became of an act: set gateway.allow_decide_intents to allow it",
+            self.name
+        );
+        Err(Error::new(ErrorKind::Denied, text))
     }
 }

@@ -9,8 +9,10 @@
 mod directory;
 mod front;
 mod identity;
+mod intents;
 mod operations;
 mod quota;
+mod second;
 mod select;
 mod target;
 mod wire;
@@ -41,6 +43,8 @@ pub struct Settings {
     pub default_account: AccountName,
     /// Whether callers may cancel everything on an account.
     pub allow_cancel_all: bool,
+    /// Whether callers may say what became of an act that needs a person.
+    pub allow_decide_intents: bool,
     /// Calls per second of one caller.
     pub quota_per_s: NonZeroU32,
     /// How many of them may come at once.
@@ -84,6 +88,7 @@ pub fn service(parts: Parts) -> Result<GrpcService, Error> {
         name: local,
         default_account: settings.default_account,
         may_cancel_all: settings.allow_cancel_all,
+        may_decide: settings.allow_decide_intents,
     };
     let edge = Edge {
         deployment: settings.deployment,
@@ -95,6 +100,7 @@ pub fn service(parts: Parts) -> Result<GrpcService, Error> {
         metrics,
         drain,
         in_flight: Arc::new(Semaphore::new(settings.in_flight_max)),
+        streams: Arc::new(Semaphore::new(intents::STREAMS_MAX)),
         max_request_bytes: settings.request_bytes_max,
         max_reply_bytes: settings.reply_bytes_max,
     };

@@ -65,4 +65,18 @@ impl OperationsService for Operations {
         // The front forwards every call that ends at Kraken before it comes here.
         Err(to_status(&Error::internal("GetApiKeyInfo reached the gateway's own routes")))
     }
+
+    async fn list_unresolved(
+        &self,
+        _: Request<v1::ListUnresolvedRequest>,
+    ) -> Result<Response<v1::ListUnresolvedResponse>, Status> {
+        Err(to_status(&Error::internal("ListUnresolved reached the gateway's own routes")))
+    }
+
+    async fn decide_intent(
+        &self,
+        _: Request<v1::DecideIntentRequest>,
+    ) -> Result<Response<v1::DecideIntentResponse>, Status> {
+        Err(to_status(&Error::internal("DecideIntent reached the gateway's own routes")))
+    }
 }

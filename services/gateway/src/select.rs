@@ -35,7 +35,7 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    fn of(executor: &Executor) -> Self {
+    pub(crate) fn of(executor: &Executor) -> Self {
         let Executor { name, owner, target, .. } = executor;
         Self { executor: name.clone(), owner: owner.clone(), target: target.clone() }
     }

@@ -199,6 +199,7 @@ impl House {
             metrics: self.metrics.clone(),
             drain: self.drain.clone(),
             ready: self.health.condition("lanes"),
+            inherited: self.health.condition("intents"),
         });
         if let Some((listener, _)) = listener {
             let (service, limits, drain) = (executor.service(), self.limits(), self.drain.clone());
@@ -216,6 +217,7 @@ impl House {
                 deployment: self.config.deployment.name.to_string(),
                 default_account: config.default_account.clone(),
                 allow_cancel_all: config.allow_cancel_all,
+                allow_decide_intents: config.allow_decide_intents,
                 quota_per_s: config.quota_per_s,
                 quota_burst: NonZeroU32::max(config.quota_burst, NonZeroU32::MIN),
                 in_flight_max: config.max_in_flight,

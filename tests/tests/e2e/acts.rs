@@ -4,6 +4,7 @@ mod amends;
 mod batches;
 mod cancels;
 mod edits;
+mod faults;
 mod lags;
 
 use std::time::Duration;

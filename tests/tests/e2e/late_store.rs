@@ -63,7 +63,7 @@ async fn cancels(house: &House) -> (usize, usize) {
 async fn a_gateway_and_an_executor_started_without_redis_pass_cancels() {
     let mut house = House::build(Plan { redis: true, ..Plan::default() }).await.expect("a house");
     let spare = House::key_table(SPARE, &[("break_glass", "\"night\"")]).expect("a key");
-    let config = house.config(&[NORMAL], &spare).expect("a config");
+    let config = house.config(&[NORMAL, "sandbox-read"], &spare).expect("a config");
 
     // With a store the break-glass key is there and not used.
     let (executor, gateway, calls) = start(&house, "one", &config, "night").await;

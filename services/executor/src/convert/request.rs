@@ -3,6 +3,7 @@
 use prost_types::Timestamp;
 use tidegate_core::{ClOrdId, Error, FieldViolation, PriceText, TxId, Volume};
 use tidegate_kraken::{Params, Value};
+use tidegate_lanes::Wish;
 use tidegate_proto::v1;
 
 /// Collects what is wrong with a request while its parameters are written.
@@ -185,6 +186,17 @@ pub(crate) fn cancel_order(request: &v1::CancelOrderRequest) -> Result<Params, E
         None => to.wrong("target", "must be one of order_id, cl_ord_id and userref"),
     }
     to.finish()
+}
+
+/// What is to happen to an order whose fate is in doubt.
+pub(crate) fn wish(on_unresolved: i32) -> Result<Wish, Error> {
+    match v1::OnUnresolved::try_from(on_unresolved) {
+        Ok(v1::OnUnresolved::Unspecified | v1::OnUnresolved::Keep) => Ok(Wish::Keep),
+        Ok(v1::OnUnresolved::Cancel) => Ok(Wish::CancelIfUnresolved),
+        Err(_) => {
+            Err(Error::invalid_field("on_unresolved", "must be ON_UNRESOLVED_KEEP or ON_UNRESOLVED_CANCEL"))
+        }
+    }
 }
 
 /// Parameters of AddOrder without `cl_ord_id` and `deadline`, which tidegate adds itself.

@@ -8,6 +8,7 @@
 use tidegate_core::{ClOrdId, Error};
 use tidegate_kraken::Params;
 use tidegate_kraken::wire::{self, OrdersCancelled};
+use tidegate_lanes::Wish;
 use tidegate_proto::v1::{
     self, CancelAllOrdersAfterRequest, CancelAllOrdersAfterResponse, CancelAllRequest, CancelAllResponse,
     CancelOrderBatchRequest, CancelOrderBatchResponse, CancelOrderRequest, CancelOrderResponse,
@@ -103,6 +104,7 @@ impl Api {
             id: self.derived(info, &request_id),
             request_id,
             handle,
+            wish: Wish::Keep,
         };
         self.acts.run(act).await
     }

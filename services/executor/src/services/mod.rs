@@ -2,6 +2,7 @@
 
 mod account;
 mod cancels;
+mod intents;
 mod market;
 mod operations;
 mod orders;
@@ -19,6 +20,7 @@ use tidegate_runtime::status::to_status;
 use tonic::{Request, Status};
 
 use crate::acts::Acts;
+use crate::board::Board;
 use crate::caller::CallInfo;
 use crate::execute::{Call, Lanes};
 
@@ -27,6 +29,7 @@ use crate::execute::{Call, Lanes};
 pub(crate) struct Api {
     pub lanes: Arc<Lanes>,
     pub acts: Arc<Acts>,
+    pub board: Arc<Board>,
     pub rest: RestClient,
     pub deployment: Arc<str>,
     pub directory: tokio::sync::watch::Receiver<v1::WatchLanesResponse>,

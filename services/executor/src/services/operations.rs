@@ -6,6 +6,7 @@ use futures_util::{Stream, StreamExt};
 use tidegate_core::{Error, KeyLabel};
 use tidegate_kraken::Params;
 use tidegate_kraken::wire::ApiKeyInfo;
+use tidegate_proto::v1;
 use tidegate_proto::v1::operations_service_server::OperationsService;
 use tidegate_proto::v1::{
     GetApiKeyInfoRequest, GetApiKeyInfoResponse, ListLanesRequest, ListLanesResponse, WatchLanesRequest,
@@ -51,5 +52,21 @@ impl OperationsService for Api {
         let result = self.lanes.read(call).await.map_err(status)?;
         let key: ApiKeyInfo = shaped(endpoint, Some(&result)).map_err(status)?;
         Ok(Response::new(account::key_info(&message.key_label, key)))
+    }
+
+    async fn list_unresolved(
+        &self,
+        request: Request<v1::ListUnresolvedRequest>,
+    ) -> Result<Response<v1::ListUnresolvedResponse>, Status> {
+        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.unresolved_intents(&info).await.map(Response::new).map_err(status)
+    }
+
+    async fn decide_intent(
+        &self,
+        request: Request<v1::DecideIntentRequest>,
+    ) -> Result<Response<v1::DecideIntentResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.decided_intent(&info, message).await.map(Response::new).map_err(status)
     }
 }

@@ -8,6 +8,7 @@ use tidegate_core::{
 };
 use tidegate_kraken::Params;
 use tidegate_kraken::wire::{BatchAdded, OrderAdded};
+use tidegate_lanes::Wish;
 use tidegate_proto::v1::{
     AddOrderBatchRequest, AddOrderBatchResponse, AddOrderRequest, AddOrderResponse, AmendOrderRequest,
     AmendOrderResponse, EditOrderRequest, EditOrderResponse, add_order_batch_response as batch,
@@ -53,6 +54,7 @@ impl Api {
             params.text("cl_ord_id", derived.as_str());
             return self.validate(info, endpoint, params, not_after, derived.as_str()).await;
         }
+        let wish = params::wish(message.on_unresolved)?;
         let act = Act {
             info: info.clone(),
             endpoint,
@@ -61,6 +63,7 @@ impl Api {
             request_id,
             id: derived,
             handle: Handle::Order,
+            wish,
         };
         Ok(outcome::reply(info, &self.acts.run(act).await?))
     }
@@ -112,6 +115,7 @@ impl Api {
         if message.validate {
             return self.validate_batch(info, endpoint, params, not_after).await;
         }
+        let wish = params::wish(message.on_unresolved)?;
         let act = Act {
             info: info.clone(),
             endpoint,
@@ -120,6 +124,7 @@ impl Api {
             id: self.derived(info, &request_id),
             request_id,
             handle: Handle::Batch { rows: ids.clone() },
+            wish,
         };
         let mut reply: AddOrderBatchResponse = outcome::reply(info, &self.acts.run(act).await?);
         // They follow from the request, so they are told in any case.
@@ -179,6 +184,7 @@ impl Api {
             id: self.derived(info, &request_id),
             request_id,
             handle: Handle::Amend(handle),
+            wish: Wish::Keep,
         };
         Ok(outcome::reply(info, &self.acts.run(act).await?))
     }
@@ -207,6 +213,7 @@ impl Api {
             id: self.derived(info, &request_id),
             request_id,
             handle: Handle::Edit(EditHandle { order_id, userref, volume }),
+            wish: Wish::Keep,
         };
         Ok(outcome::reply(info, &self.acts.run(act).await?))
     }

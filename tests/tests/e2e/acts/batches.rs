@@ -97,6 +97,33 @@ async fn rows_are_told_each_for_itself_and_again_word_for_word() {
     let checked = ask_batch(&one, &validated, 5).await.expect("a check");
     assert!(rows(&checked).expect("two rows").iter().all(|row| order_id(row) == Some("")), "{checked:?}");
     assert_eq!(open_orders(&one).await.len(), 2);
+
+    // As many rows as there may be; and all of them go with one word.
+    let many = batch_of(&["0.001"; 15]);
+    assert_eq!(rows(&ask_batch(&two, &many, 5).await.expect("a batch")).expect("rows").len(), 15);
+    assert_eq!(open_orders(&one).await.len(), 17);
+    let intent = v1::CancelIntentRequest { context: many.context };
+    let gone = client(&one).await.cancel_intent(within(intent, 15)).await.expect("a cancel").into_inner();
+    assert_eq!((gone.attempt(), open_orders(&one).await.len()), (v1::CancelAttempt::Cancelled, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_in_doubt_is_taken_away_where_its_caller_wants_that() {
+    let house = house().await;
+    let one = process(&house, "one").await;
+    spoil(&house, "AddOrderBatch", "execute_then_http_status", json!(502)).await;
+    let batch = v1::AddOrderBatchRequest {
+        on_unresolved: v1::OnUnresolved::Cancel.into(),
+        ..batch_of(&["0.001", "0.002"])
+    };
+    assert!(rows(&ask_batch(&one, &batch, 5).await.expect("a reply")).is_none());
+    eventually("the rows to be cancelled", || async { open_orders(&one).await.is_empty().then_some(()) })
+        .await;
+    let told = eventually("the batch to be found", || async {
+        rows(&ask_batch(&one, &batch, 5).await.expect("a reply"))
+    })
+    .await;
+    assert!(told.iter().all(|row| order_id(row).is_some()), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -72,6 +72,42 @@ async fn a_cancel_whose_answer_is_lost_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_to_a_cancel_is_the_last_word_and_a_dead_sender_leaves_none() {
+    let house = house().await;
+    let (mut one, two) = (bold(&house, "one").await, bold(&house, "two").await);
+    resting(&one).await;
+    spoil(&house, "CancelAll", "hang_after_execute_ms", json!(4_000)).await;
+    let request = everything();
+    let reply =
+        client(&one).await.cancel_all(within(request.clone(), 2)).await.expect("a reply").into_inner();
+    assert!(matches!(reply.outcome, Some(all::Outcome::Unresolved(_))), "{reply:?}");
+    let told = eventually("the late answer", || async {
+        match cancel_all(&two, &request).await.expect("a reply") {
+            all::Outcome::Accepted(accepted) => Some(accepted),
+            all::Outcome::Unresolved(_) => None,
+        }
+    })
+    .await;
+    assert_eq!((told.count, told.looked_up, sent(&house, "CancelAll").await), (1, false, 1));
+
+    spoil(&house, "CancelAll", "hang_after_execute_ms", json!(20_000)).await;
+    let request = everything();
+    let asked = tokio::spawn({
+        let (request, mut client) = (request.clone(), client(&one).await);
+        async move { client.cancel_all(request).await.map(drop) }
+    });
+    eventually("the cancel to be executed", || async {
+        let log = house.pages.requests("CancelAll").await.expect("a log");
+        (log.get(1)?["executed"] == true).then_some(())
+    })
+    .await;
+    one.kill().await;
+    assert!(!promises_not_executed(&asked.await.expect("no panic").expect_err("its process is gone")));
+    assert!(matches!(cancel_all(&two, &request).await, Ok(all::Outcome::Unresolved(_))));
+    assert_eq!(sent(&house, "CancelAll").await, 2, "claimed, so never sent again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_nonce_on_a_cancel_costs_one_more_copy() {
     let house = house().await;
     let one = bold(&house, "one").await;

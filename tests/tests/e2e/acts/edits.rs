@@ -26,7 +26,7 @@ async fn an_edit_is_refused_unless_an_operator_allows_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_is_done_half_done_or_found_by_its_number() {
     let house = house().await;
-    let (one, two) = (bold(&house, "one").await, bold(&house, "two").await);
+    let (mut one, two) = (bold(&house, "one").await, bold(&house, "two").await);
     let edit = edit_of(&resting(&one).await, "0.002");
     let first = ask_edit(&one, &edit, 5).await.expect("an edit");
     let Outcome::Accepted(done) = &first else { panic!("{first:?}") };
@@ -47,6 +47,35 @@ async fn an_edit_is_done_half_done_or_found_by_its_number() {
     .await;
     assert_eq!(open_orders(&one).await[0].order_id, found.order_id);
 
+    // Whoever sent it may be gone.
+    spoil(&house, "EditOrder", "hang_after_execute_ms", json!(20_000)).await;
+    let edit = edit_of(&found.order_id, "0.004");
+    let asked = tokio::spawn({
+        let (edit, mut client) = (edit.clone(), client(&one).await);
+        async move { client.edit_order(edit).await.map(drop) }
+    });
+    eventually("the edit to be executed", || async {
+        let log = house.pages.requests("EditOrder").await.expect("a log");
+        (log.get(2)?["executed"] == true).then_some(())
+    })
+    .await;
+    one.kill().await;
+    let word = asked.await.expect("no panic").expect_err("its process is gone");
+    assert!(!promises_not_executed(&word), "a transport's word, which promises nothing: {word:?}");
+    let found = eventually("the edit to be found", || async {
+        match ask_edit(&two, &edit, 5).await {
+            Ok(Outcome::Accepted(found)) => Some(found),
+            Ok(_) => None,
+            // Its lane is between two owners.
+            Err(status) => {
+                assert!(promises_not_executed(&status), "{status:?}");
+                None
+            }
+        }
+    })
+    .await;
+    let one = bold(&house, "one-again").await;
+
     // The old order goes, the new one is refused: that is said, and said again.
     let half = edit_of(&found.order_id, "999999");
     for process in [&one, &two] {
@@ -59,7 +88,7 @@ async fn an_edit_is_done_half_done_or_found_by_its_number() {
         }
     }
     assert!(open_orders(&one).await.is_empty());
-    assert_eq!(sent(&house, "EditOrder").await, 3);
+    assert_eq!(sent(&house, "EditOrder").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

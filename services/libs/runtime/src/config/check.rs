@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use tidegate_core::{KeyLabel, Permission, PermissionSet};
+use tidegate_core::{AccountName, KeyLabel, Permission, PermissionSet};
 
 use super::mistakes::Report;
 use super::tables::{Config, KeyConfig, KeySource};
@@ -16,6 +16,7 @@ pub(super) fn all(config: &Config, report: &Report) {
     connecting_takes_less_than_everything(config, report);
     placing_keys_have_no_window(&config.keys, report);
     break_glass_keys_only_cancel(&config.keys, report);
+    accounts_that_place_can_look(&config.keys, report);
     let target = match &config.kraken.rest_url {
         Some(url) => Some(url.clone()),
         // Which role runs is not known here, so the sandbox gets the benefit of the doubt; see Config::rest_url.
@@ -106,6 +107,30 @@ fn break_glass_keys_only_cancel(keys: &BTreeMap<KeyLabel, KeyConfig>, report: &R
         if key.window > 0 {
             let text = format!("{} must be 0 on a break-glass key", key.window);
             report.add(&format!("keys.{label}.window"), text);
+        }
+    }
+}
+
+/// An order whose fate is not known is looked up at Kraken. Without a key that can, it would stay unknown for ever; so nothing
+/// is placed at all. The key may be of another pool: that is why every process is told of all keys.
+fn accounts_that_place_can_look(keys: &BTreeMap<KeyLabel, KeyConfig>, report: &Report) {
+    const PLACES: PermissionSet = PermissionSet::of(&[Permission::ModifyTrades]);
+    const LOOKS: PermissionSet =
+        PermissionSet::of(&[Permission::QueryOpenTrades, Permission::QueryClosedTrades]);
+    let mut placing: BTreeMap<&AccountName, Vec<&str>> = BTreeMap::new();
+    let places = |key: &KeyConfig| key.permissions.contains(PLACES) && key.break_glass.is_none();
+    for (label, key) in keys.iter().filter(|(_, key)| places(key)) {
+        placing.entry(&key.account).or_default().push(label.as_str());
+    }
+    for (account, labels) in placing {
+        let looks = |key: &KeyConfig| key.account == *account && key.permissions.contains(LOOKS);
+        if !keys.values().any(looks) {
+            let text = format!(
+                "has keys that place orders ({}) and none that can find out what became of them; must have a key with \
+                 query-open-trades and query-closed-trades, of this pool or of another (then listed here with its pool)",
+                labels.join(", ")
+            );
+            report.add(&format!("accounts.{account}"), text);
         }
     }
 }

@@ -66,6 +66,7 @@ fn gateway(mut s: Section<'_>, accounts: &Accounts) -> GatewayConfig {
         executors,
         default_account,
         allow_cancel_all: s.flag("allow_cancel_all").unwrap_or(false),
+        allow_decide_intents: s.flag("allow_decide_intents").unwrap_or(false),
         quota_per_s,
         quota_burst: s.number("quota_burst", 1..=1_000_000).and_then(NonZeroU32::new).unwrap_or(quota_per_s),
         max_request_bytes: s.number("max_request_bytes", 1_024..=64 << 20).unwrap_or(1 << 20),

@@ -61,6 +61,8 @@ pub struct GatewayConfig {
     pub default_account: AccountName,
     /// `allow_cancel_all`, default false.
     pub allow_cancel_all: bool,
+    /// `allow_decide_intents`, whether callers may say what became of an act that needs a person; default false.
+    pub allow_decide_intents: bool,
     /// `quota_per_s`, calls per second of one caller; default 1,000.
     pub quota_per_s: NonZeroU32,
     /// `quota_burst`, calls at once of one caller; default as much as a second gives.

@@ -243,7 +243,7 @@ fn settings_that_do_not_go_together_are_named() {
             "keys.k.window: 1 must be 0 on a break-glass key",
         ),
         (
-            "[keys.k]\naccount = \"main\"\nfile = \"/k\"\nwindow = 5\npermissions = [\"modify-trades\"]",
+            "[keys.k]\naccount = \"main\"\nfile = \"/k\"\nwindow = 5\npermissions = [\"modify-trades\", \"query-open-trades\", \"query-closed-trades\"]",
             "keys.k.window: 5 on a key that places orders",
         ),
         (
@@ -272,7 +272,7 @@ fn settings_that_do_not_go_together_are_named() {
         let found = mistakes(&format!("{account}{text}"), &[]);
         assert!(found.starts_with(line) && found.lines().count() == 1, "{line}\nis not\n{found}");
     }
-    let allowed = "[keys.k]\naccount = \"main\"\nfile = \"/k\"\nwindow = 5\npermissions = [\"modify-trades\"]\n\
+    let allowed = "[keys.k]\naccount = \"main\"\nfile = \"/k\"\nwindow = 5\npermissions = [\"modify-trades\", \"query-open-trades\", \"query-closed-trades\"]\n\
                    allow_placing_with_window = true\n[gateway]\nlisten = \"0.0.0.0:1\"\n\
                    allow_unauthenticated_off_loopback = true";
     load(&format!("{account}{allowed}"), &[]).expect("allowed by name");
@@ -463,4 +463,25 @@ fn a_redis_on_this_machine_is_known_by_its_name() {
     ] {
         assert_eq!(url.parse::<RedisUrl>().expect(url).is_loopback(), loopback, "{url}");
     }
+}
+
+#[test]
+fn an_account_that_places_must_have_a_key_that_looks() {
+    let key = |label: &str, account: &str, pool: &str, permissions: &str| {
+        format!(
+            "[keys.{label}]\naccount = \"{account}\"\npool = \"{pool}\"\nfile = \"/k\"\npermissions = {permissions}\n"
+        )
+    };
+    let accounts = "[accounts.main]\n[accounts.hedge]\n[executor]\npool = \"trade\"\n";
+    let trade = key("a", "main", "trade", r#"["modify-trades", "close-trades"]"#);
+    let both = key("b", "main", "trade", r#"["modify-trades"]"#);
+    let half = key("c", "main", "read", r#"["query-open-trades"]"#);
+    let others = key("d", "hedge", "read", r#"["query-open-trades", "query-closed-trades"]"#);
+    let found = mistakes(&[accounts, &trade, &both, &half, &others].concat(), &[]);
+    assert!(found.contains("accounts.main: has keys that place orders (a, b)"), "{found}");
+    assert!(!found.contains("accounts.hedge"), "{found}");
+    // In another pool is near enough, and whoever only cancels needs none.
+    let read = key("e", "main", "read", r#"["query-open-trades", "query-closed-trades", "query-funds"]"#);
+    load(&[accounts, &trade, &both, &read].concat(), &[]).expect("no mistakes");
+    load(&[accounts, &key("f", "main", "trade", r#"["close-trades"]"#)].concat(), &[]).expect("no mistakes");
 }
