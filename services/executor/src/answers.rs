@@ -221,6 +221,28 @@ mod tests {
     }
 
     #[test]
+    fn a_row_or_an_edit_is_refused_only_by_words_that_are_a_proof() {
+        let one = Handle::Batch { rows: vec!["a".to_owned()] };
+        let edit = Handle::Edit(EditHandle { order_id: "O1".into(), userref: 7, volume: None });
+        let (mut proofs, mut doubts) = (0, 0);
+        for row in tidegate_kraken::ERROR_TABLE.iter().filter(|row| row.text.starts_with('E')) {
+            let proves = row.executed == Executed::No;
+            let (whole, read) = rows(answer(&one, &format!(r#"{{"orders":[{{"error":"{}"}}]}}"#, row.text)));
+            assert_eq!(whole, proves, "{}", row.text);
+            assert_eq!(
+                matches!(read[0].outcome, Some(batch::row::Outcome::NotPlaced(_))),
+                proves,
+                "{}",
+                row.text
+            );
+            let json = format!(r#"{{"status":"err","orders_cancelled":0,"error_message":"{}"}}"#, row.text);
+            assert_eq!(matches!(answer(&edit, &json), Answer::Refused(_)), proves, "{}", row.text);
+            *(if proves { &mut proofs } else { &mut doubts }) += 1;
+        }
+        assert!(proofs > 30 && doubts > 5, "{proofs} and {doubts}");
+    }
+
+    #[test]
     fn an_edit_is_done_half_done_refused_or_unclear() {
         let edit = Handle::Edit(EditHandle { order_id: "O1".into(), userref: 7, volume: None });
         let outcome = |json: &str| match answer(&edit, json) {

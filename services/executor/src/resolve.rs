@@ -157,9 +157,7 @@ impl Resolver {
                 }
             }
         }
-        let amended: BTreeSet<_> = due.iter().filter_map(|asked| asked.amended_order(&seen)).collect();
-        let amended: Vec<_> = amended.into_iter().take(AMENDED_MAX).map(str::to_owned).collect();
-        for order_id in amended {
+        for order_id in amended(due, &seen) {
             let mut params = Params::new();
             params.text("order_id", order_id.clone());
             match self.read::<OrderAmends>(account, "OrderAmends", params).await {
@@ -252,6 +250,21 @@ impl Resolver {
 fn is_unknown_order(error: &Error) -> bool {
     let unknown = ["EOrder:Unknown order", "EOrder:Invalid order"];
     error.facts.iter().any(|(name, value)| *name == "kraken_error" && unknown.contains(&value.as_str()))
+}
+
+/// The orders whose changes are read in this round: first those of amends whose absence counts, which are decided then and make
+/// room, the oldest first.
+fn amended(due: &[Asked<'_>], seen: &Seen) -> Vec<String> {
+    let mut all: Vec<_> = due.iter().filter(|asked| matches!(asked.handle, Handle::Amend(_))).collect();
+    all.sort_by_key(|asked| (!asked.absence_counts(), asked.known.claimed_us));
+    let mut orders: Vec<String> = Vec::new();
+    for order_id in all.iter().filter_map(|asked| asked.amended_order(seen)) {
+        if !orders.iter().any(|known| known == order_id) {
+            orders.push(order_id.to_owned());
+        }
+    }
+    orders.truncate(AMENDED_MAX);
+    orders
 }
 
 /// Which orders a look-up reads.

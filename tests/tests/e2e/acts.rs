@@ -3,6 +3,7 @@
 mod amends;
 mod batches;
 mod cancels;
+mod catalogue;
 mod edits;
 mod faults;
 mod lags;
