@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::{AccountName, CallerName, Error, MonoUs, Permission, PermissionSet, endpoint};
+use tidegate_core::{AccountName, CallerName, Error, KeyLabel, MonoUs, Permission, PermissionSet, endpoint};
 use tidegate_kraken::Params;
 use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders, OrderAmends};
 use tidegate_lanes::{Claim, IntentKey, IntentState, LaneState, Settle, Settled};
@@ -86,8 +86,8 @@ impl Resolver {
             }
             for account in self.acts.domains.keys() {
                 let pace = paces.entry(account.clone()).or_default();
-                if self.is_ours(account)
-                    && let Err(error) = self.round(account, pace).await
+                if let Some(label) = self.looks_with(account)
+                    && let Err(error) = self.round(account, &label, pace).await
                 {
                     warn!(%account, %error, "orders whose fate is not known could not be looked for; trying again");
                 }
@@ -95,8 +95,8 @@ impl Resolver {
         }
     }
 
-    /// Whether this process owns the first key of the account that can look.
-    fn is_ours(&self, account: &AccountName) -> bool {
+    /// The first key of the account that can look, if this process owns it.
+    fn looks_with(&self, account: &AccountName) -> Option<KeyLabel> {
         let needed = PermissionSet::of(&[Permission::QueryOpenTrades, Permission::QueryClosedTrades]);
         let mut fit: Vec<_> = self.acts.lanes.cells.iter().collect();
         fit.retain(|cell| cell.key.account == *account && cell.key.permissions.contains(needed));
@@ -105,10 +105,10 @@ impl Resolver {
             let view = cell.view();
             view.state == LaneState::Open || (view.state == LaneState::Idle && !cell.lock().owner.is_empty())
         };
-        fit.iter().find(used).is_some_and(|cell| cell.view().is_ready())
+        fit.iter().find(used).filter(|cell| cell.view().is_ready()).map(|cell| cell.key.label.clone())
     }
 
-    async fn round(&self, account: &AccountName, pace: &mut Pace) -> Result<(), Error> {
+    async fn round(&self, account: &AccountName, label: &KeyLabel, pace: &mut Pace) -> Result<(), Error> {
         let Some(domain) = self.acts.domains.get(account) else { return Ok(()) };
         let open = self.acts.store.open_intents(domain, account, AT_MOST).await;
         let open = open.map_err(|fault| Error::internal(fault.to_string()))?;
@@ -124,7 +124,7 @@ impl Resolver {
         if nothing || !pace.is_time(self.acts.lanes.shared.clock.mono(), news.collect()) {
             return Ok(());
         }
-        let seen = self.look(account, &due).await?;
+        let seen = self.look(account, label, &due).await?;
         for asked in &due {
             match asked.verdict(&seen, &due) {
                 Verdict::Wait => {}
@@ -136,12 +136,15 @@ impl Resolver {
 
     /// All that the intents need to be seen: orders of the account, open ones first (one that closes meanwhile is then among the
     /// closed), and the changes of those that were amended.
-    async fn look(&self, account: &AccountName, due: &[Asked<'_>]) -> Result<Seen, Error> {
+    ///
+    /// Changes are asked for with the key that may see open and closed orders alike: another may be told that there is no such
+    /// order.
+    async fn look(&self, account: &AccountName, label: &KeyLabel, due: &[Asked<'_>]) -> Result<Seen, Error> {
         let mut seen = Seen::default();
         let open = due.iter().any(|asked| needs(asked.handle) != Needs::Nothing);
         let closed: Vec<_> = due.iter().filter(|asked| needs(asked.handle) == Needs::Closed).collect();
         if open {
-            let open: OpenOrders = self.read(account, "OpenOrders", Params::new()).await?;
+            let open: OpenOrders = self.read(account, "OpenOrders", Params::new(), None).await?;
             open.open.0.into_iter().for_each(|(id, order)| seen.add(id, order, true));
         }
         if let Some(since_us) = closed.iter().map(|asked| asked.born_us.saturating_sub(BEFORE_US)).min() {
@@ -149,7 +152,7 @@ impl Resolver {
                 let mut params = Params::new();
                 params.text("start", (since_us / 1_000_000).to_string());
                 params.text("ofs", (page * PAGE).to_string());
-                let closed: ClosedOrders = self.read(account, "ClosedOrders", params).await?;
+                let closed: ClosedOrders = self.read(account, "ClosedOrders", params, None).await?;
                 seen.whole = closed.closed.0.len() < PAGE;
                 closed.closed.0.into_iter().for_each(|(id, order)| seen.add(id, order, false));
                 if seen.whole {
@@ -160,7 +163,7 @@ impl Resolver {
         for order_id in amended(due, &seen) {
             let mut params = Params::new();
             params.text("order_id", order_id.clone());
-            match self.read::<OrderAmends>(account, "OrderAmends", params).await {
+            match self.read::<OrderAmends>(account, "OrderAmends", params, Some(label)).await {
                 Ok(amends) => drop(seen.amends.insert(order_id, amends.amends)),
                 // An order that Kraken does not know has no changes.
                 Err(error) if is_unknown_order(&error) => {
@@ -179,6 +182,7 @@ impl Resolver {
         account: &AccountName,
         name: &'static str,
         params: Params,
+        label: Option<&KeyLabel>,
     ) -> Result<T, Error> {
         let info = CallInfo {
             caller: self.caller.clone(),
@@ -189,7 +193,8 @@ impl Resolver {
         };
         let endpoint =
             endpoint(name).ok_or_else(|| Error::internal(format!("no endpoint {name} in the table")))?;
-        let result = self.acts.lanes.read(Call::read(&info, endpoint, params)).await?;
+        let call = Call { label: label.cloned(), ..Call::read(&info, endpoint, params) };
+        let result = self.acts.lanes.read(call).await?;
         wire::read(Some(&result)).map_err(|shape| Error::internal(format!("{name} cannot be read: {shape}")))
     }
 
