@@ -134,6 +134,14 @@ impl Lanes {
         };
         match wait(call, &mut queued).await {
             Err(error) => (Word::Unsent(error), None),
+            // As in `run`: nothing was placed in its scope in the moment between the two copies.
+            Ok(landed)
+                if priority(call.endpoint.effect) == Priority::Cancel
+                    && matches!(&landed, Landed::Answered(answered) if answered.is_bad_nonce()) =>
+            {
+                let second = self.once(call).await;
+                (telling(false, landed, second).map_or_else(Word::Unsent, |told| word(call, told)), None)
+            }
             Ok(landed) => {
                 let late =
                     matches!(landed, Landed::Unclear { reason: NO_ANSWER, .. }).then_some(Late(queued));

@@ -1,30 +1,31 @@
-//! The resolver: finds out at Kraken what became of orders whose fate is not known.
+//! The resolver: finds out at Kraken what became of acts whose fate is not known.
 //!
-//! *The idea.* Every order carries an id that follows from its request, so it can be looked for by anybody, in bulk: first among
-//! the open orders, then among the closed ones. One that is found was executed. One that is not found was never
-//! executed, but only if Kraken was asked after the last moment at which its engine could take it, and after a margin for what
-//! Kraken shows late; and only if nothing changed meanwhile: a verdict is written under the token and the generation of the
-//! store that were read *before* Kraken was asked (DESIGN section 6; model F1, F2).
+//! *The idea.* Every act is claimed with a handle by which it can be looked for by anybody, in bulk: first among the open
+//! orders, then among the closed ones; amends among the changes of their order. What can be concluded from what is seen is
+//! decided in `verdict`. That something is *not* there counts only if Kraken was asked after the last moment at which its engine
+//! could take it, and after a margin for what Kraken shows late; and only if nothing changed meanwhile: a verdict is written
+//! under the token and the generation of the store that were read *before* Kraken was asked (DESIGN section 6; model F1, F2).
 //!
 //! Of all processes that could, the one looks that owns the account's first usable key, so that one account is looked for
 //! once and no further agreement is needed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::{AccountName, CallerName, Error, MonoUs, Permission, PermissionSet, RequestId, endpoint};
+use tidegate_core::{AccountName, CallerName, Error, MonoUs, Permission, PermissionSet, endpoint};
 use tidegate_kraken::Params;
-use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders};
-use tidegate_lanes::{Claim, IntentKey, IntentRecord, IntentState, LaneState, OpenIntents, Settle, Settled};
-use tidegate_proto::v1::{self, add_order_response};
+use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders, OrderAmends};
+use tidegate_lanes::{Claim, IntentKey, IntentState, LaneState, Settle, Settled};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::acts::Acts;
 use crate::caller::CallInfo;
 use crate::execute::Call;
+use crate::handle::Handle;
 use crate::outcome;
+use crate::verdict::{Asked, Seen, Verdict, born_us};
 
 /// Between two looks at the store.
 const EVERY: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ const PAGE: usize = 50;
 const PAGES_MAX: usize = 40;
 /// An act that nobody has spoken of for so long after its time has lost its sender.
 const SENDER_GONE_US: u64 = 1_000_000;
+/// Orders whose changes are read in one round: each costs a point.
+const AMENDED_MAX: usize = 20;
 /// Kraken's clock, ours and the store's may differ: looked for from so long before.
 const BEFORE_US: u64 = 60_000_000;
 
@@ -71,12 +74,6 @@ impl Pace {
         self.asked = due;
         true
     }
-}
-
-/// An order as it was found.
-struct Found {
-    order_id: String,
-    description: String,
 }
 
 impl Resolver {
@@ -117,50 +114,68 @@ impl Resolver {
         let Some(domain) = self.acts.domains.get(account) else { return Ok(()) };
         let open = self.acts.store.open_intents(domain, account, AT_MOST).await;
         let open = open.map_err(|fault| Error::internal(fault.to_string()))?;
-        let due: Vec<_> = open.intents.iter().filter(|(_, known)| is_due(known, open.store_now_us)).collect();
-        let counts =
-            |known: &IntentRecord| known.absent_after_us > 0 && known.absent_after_us <= open.store_now_us;
-        let orders = due.iter().map(|(id, known)| (id.clone(), counts(known))).collect();
+        let now_us = open.store_now_us;
+        // What a later build has claimed is left to it.
+        let handles: Vec<_> = open.intents.iter().map(|(_, known)| Handle::kept(&known.handle)).collect();
+        let asked = open.intents.iter().zip(&handles).filter_map(|((id, known), handle)| {
+            Some(Asked { id, known, handle: handle.as_ref()?, born_us: born_us(known), now_us })
+        });
+        let due: Vec<Asked<'_>> = asked.filter(is_due).collect();
+        let news = due.iter().map(|asked| (asked.id.to_owned(), asked.absence_counts() || asked.is_over()));
         let nothing = due.is_empty() || open.generation.is_empty();
-        if nothing || !pace.is_time(self.acts.lanes.shared.clock.mono(), orders) {
+        if nothing || !pace.is_time(self.acts.lanes.shared.clock.mono(), news.collect()) {
             return Ok(());
         }
-        let since_us = due.iter().map(|(_, known)| since_us(known)).min().unwrap_or_default();
-        let (found, whole) = self.look(account, since_us).await?;
-        for (id, known) in due {
-            match found.get(id) {
-                Some(order) => self.conclude(domain, account, &open, id, known, Some(order)).await,
-                None if whole && counts(known) => {
-                    self.conclude(domain, account, &open, id, known, None).await;
-                }
-                None => {}
+        let seen = self.look(account, &due).await?;
+        for asked in &due {
+            match asked.verdict(&seen, &due) {
+                Verdict::Wait => {}
+                verdict => self.conclude(domain, account, &open.generation, asked, verdict).await,
             }
         }
         Ok(())
     }
 
-    /// All orders of the account with an id of the client, open ones first: one that closes meanwhile is then among the closed.
-    /// Returns them, and whether that is all of them.
-    async fn look(
-        &self,
-        account: &AccountName,
-        since_us: u64,
-    ) -> Result<(HashMap<String, Found>, bool), Error> {
-        let mut found = HashMap::new();
-        let open: OpenOrders = self.read(account, "OpenOrders", Params::new()).await?;
-        note(&mut found, open.open);
-        for page in 0..PAGES_MAX {
-            let mut params = Params::new();
-            params.text("start", (since_us / 1_000_000).to_string());
-            params.text("ofs", (page * PAGE).to_string());
-            let closed: ClosedOrders = self.read(account, "ClosedOrders", params).await?;
-            let last = closed.closed.0.len() < PAGE;
-            note(&mut found, closed.closed);
-            if last {
-                return Ok((found, true));
+    /// All that the intents need to be seen: orders of the account, open ones first (one that closes meanwhile is then among the
+    /// closed), and the changes of those that were amended.
+    async fn look(&self, account: &AccountName, due: &[Asked<'_>]) -> Result<Seen, Error> {
+        let mut seen = Seen::default();
+        let open = due.iter().any(|asked| needs(asked.handle) != Needs::Nothing);
+        let closed: Vec<_> = due.iter().filter(|asked| needs(asked.handle) == Needs::Closed).collect();
+        if open {
+            let open: OpenOrders = self.read(account, "OpenOrders", Params::new()).await?;
+            open.open.0.into_iter().for_each(|(id, order)| seen.add(id, order, true));
+        }
+        if let Some(since_us) = closed.iter().map(|asked| asked.born_us.saturating_sub(BEFORE_US)).min() {
+            for page in 0..PAGES_MAX {
+                let mut params = Params::new();
+                params.text("start", (since_us / 1_000_000).to_string());
+                params.text("ofs", (page * PAGE).to_string());
+                let closed: ClosedOrders = self.read(account, "ClosedOrders", params).await?;
+                seen.whole = closed.closed.0.len() < PAGE;
+                closed.closed.0.into_iter().for_each(|(id, order)| seen.add(id, order, false));
+                if seen.whole {
+                    break;
+                }
             }
         }
-        Ok((found, false))
+        let amended: BTreeSet<_> = due.iter().filter_map(|asked| asked.amended_order(&seen)).collect();
+        let amended: Vec<_> = amended.into_iter().take(AMENDED_MAX).map(str::to_owned).collect();
+        for order_id in amended {
+            let mut params = Params::new();
+            params.text("order_id", order_id.clone());
+            match self.read::<OrderAmends>(account, "OrderAmends", params).await {
+                Ok(amends) => drop(seen.amends.insert(order_id, amends.amends)),
+                // An order that Kraken does not know has no changes.
+                Err(error) if is_unknown_order(&error) => {
+                    seen.amends.insert(order_id, Vec::new());
+                }
+                Err(error) => {
+                    warn!(%account, order_id, %error, "changes of an order cannot be read; asking again");
+                }
+            }
+        }
+        Ok(seen)
     }
 
     async fn read<T: wire::Wire>(
@@ -188,24 +203,19 @@ impl Resolver {
         &self,
         domain: &AccountName,
         account: &AccountName,
-        open: &OpenIntents,
-        id: &str,
-        known: &IntentRecord,
-        order: Option<&Found>,
+        generation: &str,
+        asked: &Asked<'_>,
+        verdict: Verdict,
     ) {
-        let (state, outcome) = match order {
-            Some(Found { order_id, description }) => {
-                let accepted = add_order_response::Accepted {
-                    order_ids: vec![order_id.clone()],
-                    cl_ord_id: id.to_owned(),
-                    description: description.clone(),
-                    ..add_order_response::Accepted::default()
-                };
-                let outcome = Some(add_order_response::Outcome::Accepted(accepted));
-                let reply = v1::AddOrderResponse { outcome, warnings: Vec::new() };
-                (IntentState::Executed, outcome::bytes(&reply))
+        let Asked { id, known, handle, .. } = *asked;
+        let (state, outcome, note) = match verdict {
+            Verdict::Executed(reply) => (IntentState::Executed, reply, String::new()),
+            Verdict::Absent => {
+                (IntentState::Absent, outcome::refusal(&outcome::absent(&known.endpoint)), String::new())
             }
-            None => (IntentState::Absent, outcome::refusal(&outcome::absent(&known.endpoint))),
+            // What Kraken's answer said of some rows stays known.
+            Verdict::NeedsOperator(note) => (IntentState::NeedsOperator, known.outcome.clone(), note),
+            Verdict::Wait => return,
         };
         let claim = Claim {
             key: IntentKey { domain: domain.clone(), id: id.to_owned() },
@@ -216,16 +226,21 @@ impl Resolver {
             token: known.token.clone(),
             born_us: 0,
             not_after_us: known.not_after_us,
-            findable: true,
+            findable: handle.is_findable(),
             caller: known.caller.clone(),
             handle: known.handle.clone(),
             wish: known.wish.in_doubt(),
         };
-        let note = String::new();
-        let settle = Settle { claim, state, outcome, generation: Some(open.generation.clone()), note };
+        if !note.is_empty() {
+            warn!(
+                %account, intent = id, request_id = known.request_id, endpoint = known.endpoint, note,
+                "what became of an act cannot be found out without a person"
+            );
+        }
+        let settle = Settle { claim, state, outcome, generation: Some(generation.to_owned()), note };
         match self.acts.store.settle(&settle).await {
             Ok(Settled::Written | Settled::Replaced(_)) => {
-                info!(%account, intent = id, request_id = known.request_id, state = state.as_str(), "looked an order up at Kraken");
+                info!(%account, intent = id, request_id = known.request_id, state = state.as_str(), "looked an act up at Kraken");
             }
             // Somebody knew better, or nothing is known any more: the next round sees it.
             Ok(Settled::Kept(_) | Settled::Stale) => {}
@@ -236,26 +251,39 @@ impl Resolver {
     }
 }
 
-fn is_due(known: &IntentRecord, store_now_us: u64) -> bool {
-    match known.state {
+/// Whether Kraken says that there is no such order. Any other refusal says nothing of it.
+fn is_unknown_order(error: &Error) -> bool {
+    let unknown = ["EOrder:Unknown order", "EOrder:Invalid order"];
+    error.facts.iter().any(|(name, value)| *name == "kraken_error" && unknown.contains(&value.as_str()))
+}
+
+/// Which orders a look-up reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Open,
+    /// The open and the closed ones.
+    Closed,
+}
+
+const fn needs(handle: &Handle) -> Needs {
+    match handle {
+        Handle::Order | Handle::Batch { .. } | Handle::Edit(_) => Needs::Closed,
+        Handle::Amend(amend) if amend.order_id.is_none() => Needs::Closed,
+        Handle::Cancel(_) => Needs::Open,
+        Handle::Amend(_) | Handle::Timer { .. } => Needs::Nothing,
+    }
+}
+
+fn is_due(asked: &Asked<'_>) -> bool {
+    let known = asked.known;
+    let alone = match known.state {
         IntentState::Doubtful | IntentState::Lost => true,
-        IntentState::Claimed => known.not_after_us > 0 && known.not_after_us + SENDER_GONE_US <= store_now_us,
+        IntentState::Claimed => known.not_after_us > 0 && known.not_after_us + SENDER_GONE_US <= asked.now_us,
         _ => false,
-    }
-}
-
-/// From when on an order may have been placed.
-fn since_us(known: &IntentRecord) -> u64 {
-    let born = known.request_id.parse::<RequestId>().map_or(known.claimed_us, |id| id.birth().0);
-    born.min(known.claimed_us).saturating_sub(BEFORE_US)
-}
-
-fn note(found: &mut HashMap<String, Found>, orders: wire::OrdersById) {
-    for (order_id, order) in orders.0 {
-        if let Some(id) = order.cl_ord_id {
-            found.insert(id, Found { order_id, description: order.descr.order.unwrap_or_default() });
-        }
-    }
+    };
+    // Of a cancel nothing can be concluded before its time.
+    alone && (!asked.handle.is_cancel() || asked.is_over())
 }
 
 #[cfg(test)]
