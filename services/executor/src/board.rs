@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::AccountName;
-use tidegate_lanes::OpenIntents;
+use tidegate_lanes::{IntentRecord, IntentState, OpenIntents};
 use tidegate_runtime::Condition;
+use tidegate_runtime::telemetry::IntentReading;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -33,6 +34,12 @@ impl Board {
     pub(crate) fn start(acts: &Arc<Acts>) -> Arc<Self> {
         let accounts = acts.domains.keys().map(|account| (account.clone(), watch::Sender::new(None)));
         let board = Arc::new(Self(accounts.collect()));
+        let shown = Arc::downgrade(&board);
+        acts.lanes.shared.metrics.watch_intents(move || {
+            let Some(board) = shown.upgrade() else { return Vec::new() };
+            let read = |account: &AccountName| Some(readings(account.as_str(), &*board.now(account)?));
+            board.0.keys().filter_map(read).flatten().collect()
+        });
         for account in board.0.keys() {
             tokio::spawn(look(Arc::clone(&board), Arc::clone(acts), account.clone()));
         }
@@ -76,6 +83,35 @@ pub(crate) async fn report_inherited(board: Arc<Board>, acts: Arc<Acts>, ready: 
             () = shared.drain.begun() => return,
         }
     }
+}
+
+/// States as a scrape shows them, all of them always, so that the first of a kind is seen as an increase.
+const STATES: [&str; 5] = ["in_progress", "unresolved", "claim_lost", "needs_operator", "to_cancel"];
+
+/// What an open intent is to whoever watches.
+const fn state_name(known: &IntentRecord) -> &'static str {
+    match known.state {
+        IntentState::Claimed => "in_progress",
+        IntentState::Doubtful => "unresolved",
+        IntentState::Lost => "claim_lost",
+        IntentState::NeedsOperator => "needs_operator",
+        // Open is of these only what is still to be cancelled.
+        IntentState::Executed | IntentState::Refused | IntentState::Absent => "to_cancel",
+    }
+}
+
+fn readings(account: &str, open: &OpenIntents) -> Vec<IntentReading> {
+    let of_state = |state: &'static str| {
+        let of_it = open.intents.iter().filter(move |(_, known)| state_name(known) == state);
+        let oldest = of_it.clone().map(|(_, known)| open.store_now_us.saturating_sub(known.claimed_us)).max();
+        IntentReading {
+            account: account.to_owned(),
+            state,
+            open: of_it.count() as u64,
+            oldest_s: oldest.unwrap_or_default() / 1_000_000,
+        }
+    };
+    STATES.map(of_state).into()
 }
 
 async fn look(board: Arc<Board>, acts: Arc<Acts>, account: AccountName) {

@@ -32,6 +32,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Between two questions to Kraken about the same orders, at first and in the end: each costs points of the key.
 const PAUSE_FIRST_US: u64 = 1_000_000;
 const PAUSE_MAX_US: u64 = 10_000_000;
+/// For one question to Kraken, most of which it may wait for points.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// As many intents are looked for in one round.
 const AT_MOST: usize = 500;
 /// Kraken's page of closed orders.
@@ -189,11 +191,11 @@ impl Resolver {
             account: account.clone(),
             request_id: None,
             key_tag: String::new(),
-            answer_by: Instant::now() + Duration::from_secs(10),
+            answer_by: Instant::now() + PATIENCE,
         };
         let endpoint =
             endpoint(name).ok_or_else(|| Error::internal(format!("no endpoint {name} in the table")))?;
-        let call = Call { label: label.cloned(), ..Call::read(&info, endpoint, params) };
+        let call = Call { label: label.cloned(), resolves: true, ..Call::read(&info, endpoint, params) };
         let result = self.acts.lanes.read(call).await?;
         wire::read(Some(&result)).map_err(|shape| Error::internal(format!("{name} cannot be read: {shape}")))
     }

@@ -207,11 +207,7 @@ fn clock(rng: &mut Rng, slot: usize) -> Fault {
         _ => -i64::try_from(rng.within(24 * 3_600 * S, 30 * 3_600 * S)).unwrap_or_default(),
     };
     let for_us = rng.within(500 * MS, 12 * S);
-    if rng.percent(60) {
-        Fault::WallJump { slot, by_us, for_us }
-    } else {
-        Fault::StoreJump { by_us: by_us.min(5_000_000), for_us }
-    }
+    if rng.percent(60) { Fault::WallJump { slot, by_us, for_us } } else { Fault::StoreJump { by_us, for_us } }
 }
 
 fn any(rng: &mut Rng, keys: usize, slot: usize, down_us: u64) -> Fault {

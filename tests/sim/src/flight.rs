@@ -253,6 +253,7 @@ impl World {
                         self.hand_back(slot, key, &handed_back);
                     }
                     NonceVerdict::Noted => self.note(Mark::NonceNoted),
+                    NonceVerdict::Again => self.note(Mark::FenceAgain),
                     NonceVerdict::Raised => self.note(Mark::FenceRefused),
                     NonceVerdict::Quarantined { handed_back } => self.hand_back(slot, key, &handed_back),
                 }

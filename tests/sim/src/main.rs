@@ -22,6 +22,9 @@ struct Options {
     /// On how many threads.
     #[arg(long, default_value_t = 2)]
     threads: u64,
+    /// Of how many seeds with violations to tell.
+    #[arg(long, default_value_t = 20)]
+    tell: usize,
     /// Shows what happens in the first seed, and runs no other.
     #[arg(long)]
     trace: bool,
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
     let report = campaign_on(options.threads, options.from, options.seeds);
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
     println!("seen:\n{}", report.seen);
-    for outcome in report.broken.iter().take(20) {
+    for outcome in report.broken.iter().take(options.tell) {
         println!("seed {}: {}", outcome.seed, outcome.violations.join("\n         "));
     }
     if let Some(first) = report.broken.first() {

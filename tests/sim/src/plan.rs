@@ -247,15 +247,6 @@ impl Plan {
         !self.faults.iter().enumerate().any(|(number, fault)| number != but && felt(fault))
     }
 
-    /// Whether the store's clock was further off than the machines allow for, before a time: what it wrote then
-    /// about a counter's age is wrong by as much, and nothing else excuses a counter that was exceeded.
-    pub(crate) fn is_store_clock_wild(&self, at_us: u64) -> bool {
-        let wild = |(from_us, fault): &(u64, Fault)| {
-            matches!(fault, Fault::StoreJump { by_us, .. } if by_us.unsigned_abs() > S) && *from_us < at_us
-        };
-        self.faults.iter().any(wild)
-    }
-
     /// Whether processes and store are well from one time to another, whatever happens on the way to the exchange.
     pub(crate) fn is_well(&self, from_us: u64, to_us: u64) -> bool {
         let felt = |fault: &(u64, Fault)| fault.0 <= to_us && fault.0 + fault.1.felt_us() >= from_us;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tidegate_core::{AccountName, OwnerId, PoolName};
 use tidegate_lanes::{
     Generation, GrantAnswer, GrantKey, GrantRecord, GrantRequest, Member, Release, StoreNow, apply,
-    apply_release,
+    apply_release, is_live_member,
 };
 
 use crate::plan::EPOCH_US;
@@ -81,7 +81,7 @@ impl Store {
             mounts: ids.mounts.to_vec(),
         };
         pool.insert(ids.owner.clone(), member);
-        pool.retain(|_, member| member.expires_us > now_us);
+        pool.retain(|_, member| is_live_member(member.expires_us, request.terms.ttl_us, now_us));
         let members = pool.values().cloned().collect();
         Some(GrantAnswer { reply: applied.reply, members, sight: applied.sight })
     }

@@ -1,7 +1,6 @@
 //! Bounds in virtual time, and whether everything is well again after the faults.
 
 use crate::calls::{Proof, Told};
-use crate::flight::Flight;
 use crate::plan::{ACCOUNTS, CHAOS_US, CallPlan, MS, OWNERS, S, Want};
 use crate::seen::Mark;
 use crate::world::{Event, World};
@@ -40,13 +39,11 @@ impl World {
         let but = self.plan.faults.iter().position(struck).unwrap_or(usize::MAX);
         if self.plan.is_calm(self.t_us, self.t_us + limit_us, but) {
             for key in self.in_use(slot) {
-                // A fence costs a point; two in a row may have to wait until one has decayed.
-                let young = self.truth.tenures[key].last().is_some_and(|t| t.opened_us + 5 * S > self.t_us);
-                // The points of a call that was given up stay held for a minute, in the lane that gave it up too; where the counter
-                // is full besides, that lane's next fence waits for points to decay.
-                let recent =
-                    |f: &Flight| f.key == key && f.given_up_us.is_some_and(|at| at + 60 * S > self.t_us);
-                if (young && mark == Mark::HandOverBound) || self.flights.iter().any(recent) {
+                // A fence costs a point, and one is kept: the second of two in a row waits until the first has decayed.
+                let point_us = 1_000 * S / self.plan.tier.decay_milli_per_s + S;
+                let young =
+                    self.truth.tenures[key].last().is_some_and(|t| t.opened_us + point_us > self.t_us);
+                if young {
                     continue;
                 }
                 self.watches.push(Watch { key, since_us: self.t_us, limit_us, mark });
@@ -55,9 +52,7 @@ impl World {
     }
 
     pub(crate) fn watch_takeover(&mut self, slot: usize) {
-        // A call of the dead owner's may have been charged at the last moment: then the fence waits until its point decays.
-        let point_us = 1_000 * S / self.plan.tier.decay_milli_per_s;
-        self.watch(slot, TAKEOVER_US + point_us, Mark::TakeoverBound);
+        self.watch(slot, TAKEOVER_US, Mark::TakeoverBound);
     }
 
     pub(crate) fn watch_hand_over(&mut self, slot: usize) {
@@ -153,7 +148,7 @@ impl World {
                     }
                     _ => call.told == Some(Told::Done),
                 };
-                if !reached && call.began_us < self.opened_us.unwrap_or_default() + 30 * S {
+                if !reached && call.began_us < self.opened_us.unwrap_or_default() + 10 * S {
                     // A key may be moving to a process that has just come: the caller tries again, as he is told to.
                     self.probes.retain(|other| *other != probe);
                     self.probe_with(plan);

@@ -94,6 +94,8 @@ pub(crate) struct Errand {
     pub life: u64,
     pub key: usize,
     pub sent_us: u64,
+    /// How far off the clock of the asking process was.
+    pub wall_off_us: i64,
     pub ask: Ask,
     pub answer: Option<tidegate_lanes::GrantAnswer>,
     pub over: bool,
@@ -125,6 +127,8 @@ pub(crate) struct World {
     pub truth: Truth,
     /// Keys of which the wrong one of two answers has come back.
     pub crossed: Vec<usize>,
+    /// The newest fence of which it has: its key and tenure.
+    pub crossed_fence: Option<(usize, Option<usize>)>,
     pub watches: Vec<Watch>,
     pub violations: Vec<String>,
     pub tickets: u64,
@@ -170,6 +174,7 @@ impl World {
             weather: Weather::default(),
             truth: Truth::new(plan.keys.len()),
             crossed: Vec::new(),
+            crossed_fence: None,
             watches: Vec::new(),
             violations: Vec::new(),
             tickets: 0,

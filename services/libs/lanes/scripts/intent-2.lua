@@ -140,6 +140,10 @@ if act == 'claim' then
   if now > MAX - age_max - age_max or born > MAX - age_max or not_after > MAX - age_max then
     return redis.error_reply('TOOLARGE a number of the intent does not fit below 2^53')
   end
+  -- Rather than the id, the clock may be wrong: no time to begin a generation.
+  if record == nil and born > now + ahead_max then
+    return { 'unborn', { text(now) }, {} }
+  end
   if not is_current then
     marker, birth, fresh = token .. '-' .. text(now), now, false
     redis.call('HSET', KEYS[3], 'marker', marker, 'replication_id', replication_id, 'born_us', text(birth), 'fresh', '0')
@@ -150,11 +154,11 @@ if act == 'claim' then
     end
     return { 'known', {}, fields }
   end
-  if born > now + ahead_max then
-    return { 'unborn', { text(now) }, {} }
-  elseif born + age_max < now then
+  if born + age_max < now then
     return { 'too_old', { text(now) }, {} }
   end
+  -- One that is said to begin later than now began while a clock ran ahead.
+  birth = math.min(birth, now)
   if not fresh and born < birth + may_be_lost then
     local ends = math.max(born, birth + may_be_lost) + lost_deadline
     local absent = 0

@@ -9,7 +9,8 @@
 //! Kraken says that decay may be applied in steps of seconds (Kraken docs: Spot REST rate limits).
 //!
 //! The counter survives its owner through the *ceiling*: each renewal of the grant writes how high the counter may get
-//! until the next one, and the owner refuses itself more than that.
+//! until the next one, and the owner refuses itself more than that. The point kept for a verification is inside that figure
+//! only while the owner may yet spend it: a new owner whose predecessor was verified long ago finds his own point free.
 
 use tidegate_core::MonoUs;
 
@@ -85,39 +86,62 @@ pub struct RestCounter {
     decaying: u64,
     at: MonoUs,
     held_milli: u64,
-    ceiling_milli: u64,
-    proposed_milli: Option<u64>,
+    ceiling: Ceiling,
+    proposed: Option<Ceiling>,
+}
+
+/// How high the counter may get before the next renewal.
+#[derive(Clone, Copy, Debug)]
+struct Ceiling {
+    /// By ordinary calls.
+    usable_milli: u64,
+    /// What a verification call may add.
+    kept_milli: u64,
+}
+
+impl Ceiling {
+    fn lower(self, other: Self) -> Self {
+        Self {
+            usable_milli: self.usable_milli.min(other.usable_milli),
+            kept_milli: self.kept_milli.min(other.kept_milli),
+        }
+    }
 }
 
 impl RestCounter {
     /// A counter of which nothing is known: it starts as high as an owner of ours may have left it.
     pub fn new(tier: Tier, now: MonoUs) -> Self {
-        let usable = tier.usable_milli();
+        let usable_milli = tier.usable_milli();
         Self {
             tier,
-            decaying: usable * PARTS,
+            decaying: usable_milli * PARTS,
             at: now,
             held_milli: 0,
-            ceiling_milli: usable,
-            proposed_milli: None,
+            ceiling: Ceiling { usable_milli, kept_milli: POINT },
+            proposed: None,
         }
     }
 
     /// Takes over from another owner, who left at most `level_milli`. `None` is unknown (no record, or a store that
     /// lost its own): as high as an owner of ours may have left it. The ceiling written when the key was taken is the
     /// highest one.
+    ///
+    /// What is held here, of calls that an earlier epoch gave up, is a part of that figure and not to be added: this process
+    /// wrote it into the store with its own level. If nobody verified the key since, our own figure still holds, and the store's
+    /// has only decayed while those calls had not; if somebody did, they are dead. So the higher of the two is the bound.
     pub fn inherit(&mut self, now: MonoUs, level_milli: Option<u64>) {
+        let own = if self.held_milli > 0 { self.level_milli(now) } else { 0 };
         let level_milli = if on(Guard::InheritedCounter) { level_milli } else { Some(0) };
-        let level = level_milli.unwrap_or(self.tier.usable_milli()).min(self.tier.max_milli);
-        self.decaying = level * PARTS;
+        let level = level_milli.unwrap_or(self.tier.usable_milli()).min(self.tier.max_milli).max(own);
+        self.decaying = (level - self.held_milli.min(level)) * PARTS;
         self.at = now;
         self.lift_ceiling();
     }
 
     /// The ceiling written when the key was taken is the highest one; so it is ours now.
     pub fn lift_ceiling(&mut self) {
-        self.ceiling_milli = self.tier.usable_milli();
-        self.proposed_milli = None;
+        self.ceiling = Ceiling { usable_milli: self.tier.usable_milli(), kept_milli: POINT };
+        self.proposed = None;
     }
 
     /// Kraken said that the counter is full: believe it.
@@ -141,8 +165,8 @@ impl RestCounter {
         if points_milli == 0 {
             return Admission::Now;
         }
-        let extra = if verification { POINT } else { 0 };
-        let (ceiling, usable) = (self.ceiling_milli + extra, self.tier.usable_milli() + extra);
+        let (kept, extra) = if verification { (self.ceiling.kept_milli, POINT) } else { (0, 0) };
+        let (ceiling, usable) = (self.ceiling.usable_milli + kept, self.tier.usable_milli() + extra);
         let wanted = self.level_milli(now) + points_milli;
         if wanted <= ceiling {
             Admission::Now
@@ -184,19 +208,28 @@ impl RestCounter {
     }
 
     /// The ceiling to write with the next renewal. While it is not known which of the two the store holds, the lower
-    /// one binds. The point kept for a verification call is inside the figure.
-    pub fn propose_ceiling(&mut self, now: MonoUs) -> u64 {
-        let spendable = (self.level_milli(now) + self.tier.allowance_milli()).min(self.tier.usable_milli());
-        self.ceiling_milli = self.ceiling_milli.min(spendable);
-        self.proposed_milli = Some(spendable);
-        spendable + POINT
+    /// one binds. `verifies`: whether a verification call may be sent before the one after that, so that its point is to be
+    /// inside the figure.
+    pub fn propose_ceiling(&mut self, now: MonoUs, verifies: bool) -> u64 {
+        let level_milli = self.level_milli(now);
+        let usable_milli = (level_milli + self.tier.allowance_milli()).min(self.tier.usable_milli());
+        let proposed = Ceiling { usable_milli, kept_milli: if verifies { POINT } else { 0 } };
+        self.ceiling = self.ceiling.lower(proposed);
+        self.proposed = Some(proposed);
+        // A verification, or Kraken's word that the counter is full, may have taken it above what ordinary calls may.
+        (usable_milli + proposed.kept_milli).max(level_milli)
     }
 
     /// The store holds the proposed ceiling.
     pub fn ceiling_written(&mut self) {
-        if let Some(ceiling) = self.proposed_milli.take() {
-            self.ceiling_milli = ceiling;
+        if let Some(ceiling) = self.proposed.take() {
+            self.ceiling = ceiling;
         }
+    }
+
+    /// Whether the store still holds a ceiling with a point for a verification that is not to come.
+    pub const fn keeps_point(&self) -> bool {
+        self.ceiling.kept_milli > 0
     }
 
     /// Whether a call of `points_milli` waits for nothing but a renewal.
@@ -210,139 +243,4 @@ impl RestCounter {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Kraken's counter: continuous decay, charged at a moment of Kraken's choice.
-    struct Exchange {
-        tier: Tier,
-        level: u64,
-        at: MonoUs,
-    }
-
-    impl Exchange {
-        fn charge(&mut self, now: MonoUs, points_milli: u64) -> u64 {
-            let gone = now.us_since(self.at) * self.tier.decay_milli_per_s;
-            self.level = self.level.saturating_sub(gone) + points_milli * PARTS;
-            self.at = now;
-            self.level.div_ceil(PARTS)
-        }
-    }
-
-    fn empty(tier: Tier) -> RestCounter {
-        let mut counter = RestCounter::new(tier, MonoUs(0));
-        counter.inherit(MonoUs(0), Some(0));
-        counter
-    }
-
-    proptest! {
-        /// Calls with random costs, latencies and charging moments, renewals at random times: at every charge our
-        /// figure is at least Kraken's, and Kraken's never passes the maximum.
-        #[test]
-        fn our_figure_is_never_below_krakens(
-            tier in prop::sample::select(vec![Tier::STARTER, Tier::INTERMEDIATE, Tier::PRO]),
-            calls in prop::collection::vec((0_u64..3_000_000, 0_u64..=4, 0_u64..4_000_000, 0_u64..=100, any::<bool>()), 1..200),
-        ) {
-            let mut ours = empty(tier);
-            let mut exchange = Exchange { tier, level: 0, at: MonoUs(0) };
-            // (when, is the end, points)
-            let mut due: Vec<(MonoUs, bool, u64)> = Vec::new();
-            let mut now = MonoUs(0);
-            for (gap_us, points, latency_us, charged_at_pct, renew) in calls {
-                let until = now.plus_us(gap_us);
-                due.sort_by_key(|d| (d.0, d.1));
-                while due.first().is_some_and(|d| d.0 <= until) {
-                    let (at, is_end, milli) = due.remove(0);
-                    if is_end {
-                        ours.end(at, milli);
-                    } else {
-                        let theirs = exchange.charge(at, milli);
-                        prop_assert!(theirs <= ours.level_milli(at), "{theirs} > {}", ours.level_milli(at));
-                        prop_assert!(theirs <= tier.usable_milli());
-                    }
-                }
-                now = until;
-                let milli = points * POINT;
-                if renew {
-                    let written = ours.propose_ceiling(now);
-                    prop_assert!(written <= tier.ceiling_max_milli());
-                    ours.ceiling_written();
-                }
-                if ours.admit(now, milli, false) == Admission::Now {
-                    ours.begin(milli);
-                    due.push((now.plus_us(latency_us * charged_at_pct / 100), false, milli));
-                    due.push((now.plus_us(latency_us), true, milli));
-                }
-            }
-        }
-
-        /// The wait that is told is enough, and one microsecond less would not have been.
-        #[test]
-        fn waits_are_exact(level in 0_u64..=18_000, points in 1_u64..=4) {
-            let mut counter = RestCounter::new(Tier::PRO, MonoUs(0));
-            counter.inherit(MonoUs(0), Some(level));
-            match counter.admit(MonoUs(0), points * POINT, false) {
-                Admission::Now => prop_assert!(level + points * POINT <= Tier::PRO.usable_milli()),
-                Admission::At(at) => {
-                    prop_assert_eq!(counter.admit(at, points * POINT, false), Admission::Now);
-                    let before = MonoUs(at.0 - 1);
-                    prop_assert_ne!(counter.admit(before, points * POINT, false), Admission::Now);
-                    prop_assert_eq!(counter.wait_us(MonoUs(0), points * POINT), at.0);
-                }
-                other => prop_assert!(false, "{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn the_ceiling_binds_until_it_is_renewed() {
-        let mut counter = empty(Tier::PRO);
-        let now = MonoUs(0);
-        assert_eq!(counter.propose_ceiling(now), 6_000, "5 points of allowance and the verification's");
-        counter.ceiling_written();
-        counter.begin(5_000);
-        counter.end(now, 5_000);
-        assert_eq!(counter.admit(now, 1_000, false), Admission::AfterRenewal);
-        assert!(counter.wants_renewal(now, 1_000));
-        assert_eq!(counter.admit(now, 0, false), Admission::Now, "orders and cancels cost no points");
-        assert_eq!(counter.admit(now, 1_000, true), Admission::Now, "the kept point");
-        assert_eq!(counter.propose_ceiling(now), 11_000);
-        assert_eq!(counter.admit(now, 1_000, false), Admission::AfterRenewal, "not yet known to be written");
-        counter.ceiling_written();
-        assert_eq!(counter.admit(now, 1_000, false), Admission::Now);
-        let later = MonoUs(4_000_000);
-        assert_eq!(counter.propose_ceiling(later), 7_000, "from 5 down to 1, and 5 of allowance");
-        counter.begin(5_000);
-        assert_eq!(
-            counter.admit(later, 1_000, false),
-            Admission::AfterRenewal,
-            "the lower one binds at once"
-        );
-    }
-
-    #[test]
-    fn unknown_counters_start_full_but_leave_room_to_verify() {
-        let mut counter = RestCounter::new(Tier::STARTER, MonoUs(5));
-        counter.inherit(MonoUs(5), None);
-        assert_eq!(counter.admit(MonoUs(5), 1_000, true), Admission::Now);
-        let Admission::At(at) = counter.admit(MonoUs(5), 1_000, false) else { panic!("must wait") };
-        assert_eq!(at.us_since(MonoUs(5)), 1_000 * PARTS / 330 + 1);
-        counter.fill(at);
-        assert_eq!(counter.level_milli(at), Tier::STARTER.max_milli);
-        assert_eq!(counter.admit(at, 99_000, false), Admission::Never);
-    }
-
-    #[test]
-    fn held_points_do_not_decay_and_unsent_ones_vanish() {
-        let mut counter = empty(Tier::PRO);
-        counter.begin(4_000);
-        assert_eq!(counter.level_milli(MonoUs(60_000_000)), 4_000);
-        counter.give_back(4_000);
-        assert_eq!(counter.level_milli(MonoUs(60_000_000)), 0);
-        counter.begin(16_000);
-        assert_eq!(counter.admit(MonoUs(60_000_000), 4_000, false), Admission::AfterAnEnd);
-        assert_eq!(Tier::PRO.decayed_milli(4_000, 1_500_001), 2_500);
-    }
-}
+mod tests;

@@ -36,6 +36,8 @@ pub enum Guard {
     JumpWaits,
     /// A record of another generation may be older than what was granted last.
     Generation,
+    /// A generation that is born in the future is none.
+    BornInTime,
     /// Who takes a key has heard of the store's present generation.
     KnownGeneration,
     /// After a loss keys rest until every older lease has ended.
@@ -56,6 +58,8 @@ pub enum Guard {
     AbandonedPoints,
     /// A new owner takes over what the one before may have spent.
     InheritedCounter,
+    /// A counter does not decay while the store's clock comes back.
+    CounterTime,
     /// The next number of an epoch proves something only within one generation.
     CountedEpochs,
 }
@@ -77,6 +81,7 @@ impl Guard {
         Self::UnseenJump,
         Self::JumpWaits,
         Self::Generation,
+        Self::BornInTime,
         Self::KnownGeneration,
         Self::RecoveryWait,
         Self::Skew,
@@ -87,6 +92,7 @@ impl Guard {
         Self::Abandonment,
         Self::AbandonedPoints,
         Self::InheritedCounter,
+        Self::CounterTime,
         Self::CountedEpochs,
     ];
 }

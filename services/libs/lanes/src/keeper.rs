@@ -146,7 +146,8 @@ impl Keeper {
             Leaving::No => {}
         }
         let earliest = self.asked_at.map_or(now, |at| at.plus_us(AT_LEAST_US));
-        let at = if pressing && holds { self.ask_at.min(earliest) } else { self.ask_at };
+        let at =
+            if (pressing || lane.frees_point()) && holds { self.ask_at.min(earliest) } else { self.ask_at };
         if now < at {
             return Errand::WaitUntil(at);
         }

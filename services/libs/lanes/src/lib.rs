@@ -31,7 +31,7 @@ pub use choose::{Candidate, ChooseError, choose};
 pub use grant::{
     Applied, GRANT_RESERVE_US, GRANT_TTL_US, Generation, GrantError, GrantIds, GrantRecord, GrantReply,
     GrantRequest, GrantTerms, HeldRange, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, Released,
-    SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, apply, apply_release,
+    SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, apply, apply_release, is_live_member,
 };
 #[cfg(feature = "mutants")]
 pub use guards::{Guard, without};

@@ -27,12 +27,37 @@ const STATES: [IntentState; 5] = [
 
 #[derive(Clone, Debug)]
 enum Op {
-    Claim { which: Which, born_off: i64, not_after_s: u64, findable: bool, wish: usize },
-    Settle { which: Which, state: usize, len: usize, verdict: u8, wish: usize },
-    Want { which: Which, wish: usize },
-    Withdraw { which: Which },
-    Advance { us: u64 },
-    Replace { server: u8 },
+    Claim {
+        which: Which,
+        born_off: i64,
+        not_after_s: u64,
+        findable: bool,
+        wish: usize,
+    },
+    Settle {
+        which: Which,
+        state: usize,
+        len: usize,
+        verdict: u8,
+        wish: usize,
+    },
+    Want {
+        which: Which,
+        wish: usize,
+    },
+    Withdraw {
+        which: Which,
+    },
+    Advance {
+        us: u64,
+    },
+    /// The server's clock is set back.
+    Back {
+        us: u64,
+    },
+    Replace {
+        server: u8,
+    },
     Flush,
 }
 
@@ -57,6 +82,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => want.prop_map(|(which, wish)| Op::Want { which, wish }),
         2 => which.prop_map(|which| Op::Withdraw { which }),
         4 => us.prop_map(|us| Op::Advance { us }),
+        1 => (0_u64..30_000_000).prop_map(|us| Op::Back { us }),
         1 => (0_u8..3).prop_map(|server| Op::Replace { server }),
         1 => Just(Op::Flush),
     ]
@@ -110,6 +136,7 @@ async fn history(domain: &str, ops: &[Op], pair: &mut Pair, kinds: &mut BTreeMap
     for op in ops {
         match *op {
             Op::Advance { us } => now += us,
+            Op::Back { us } => now -= us,
             Op::Replace { server } => pair.facts.replace_server(&format!("server{server}")),
             Op::Flush => {
                 memory.forget(&name);

@@ -5,7 +5,8 @@
 //! *generation*: a random marker and the server's replication id, which is new at every start and promotion. Every script
 //! compares it. When a part has changed or the marker is missing, a new generation begins there and then, and no record of an
 //! older one counts any more: a live owner writes its record anew from memory, everybody else waits until every older
-//! lease has ended and then begins above everything that can have been granted.
+//! lease has ended and then begins above everything that can have been granted. A generation that was born in the future is
+//! none: it began while the server's clock ran ahead, and whoever waited for its time would wait as long.
 //!
 //! What can have been granted is known from *sightings*: each process remembers the highest end of a range that it saw
 //! for each key of its pool. Only what was seen in the generation before the loss counts, because the first answers after it
@@ -41,13 +42,26 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// The generation that begins now, if a part has changed or the marker is missing. `by` makes its marker unique.
-    pub(crate) fn begun(known: Option<&Self>, by: &str, now: StoreNow<'_>) -> Option<Self> {
-        let same = |g: &&Self| g.replication_id == now.replication_id || !on(Guard::Generation);
+    /// The generation that begins now, if a part has changed, the marker is missing, or its birth is still to come although
+    /// caller and store agree about the time. `by` makes its marker unique.
+    ///
+    /// It is born at the later of the two clocks, where the caller's is known: a birth in the past would spare keys their
+    /// wait, and one in the future is mended by whoever comes next.
+    pub(crate) fn begun(
+        known: Option<&Self>,
+        by: &str,
+        now: StoreNow<'_>,
+        caller_now_us: Option<u64>,
+    ) -> Option<Self> {
+        let agreed = caller_now_us.is_some_and(|caller| caller.abs_diff(now.us) <= SKEW_MAX_US);
+        let same = |g: &&Self| {
+            let unborn = agreed && g.born_us > now.us + SKEW_MAX_US && on(Guard::BornInTime);
+            !unborn && (g.replication_id == now.replication_id || !on(Guard::Generation))
+        };
         known.filter(same).is_none().then(|| Self {
             marker: format!("{by}-{}", now.us),
             replication_id: now.replication_id.to_owned(),
-            born_us: now.us,
+            born_us: caller_now_us.unwrap_or(0).max(now.us),
             fresh: false,
         })
     }

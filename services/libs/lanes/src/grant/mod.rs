@@ -5,8 +5,8 @@
 //! owner's stragglers once it has accepted one call of the new one. The record never expires from the store: an
 //! expiry time is a number inside it, so that forgetting an owner cannot forget `hi`.
 //!
-//! [`apply`] and [`apply_release`] are pure. The in-memory store runs them; `scripts/grant-4.lua` and
-//! `scripts/release-4.lua` mirror them line by line, and a test runs both on the same random histories.
+//! [`apply`] and [`apply_release`] are pure. The in-memory store runs them; `scripts/grant-5.lua` and
+//! `scripts/release-5.lua` mirror them line by line, and a test runs both on the same random histories.
 //!
 //! All times are microseconds since 1970 by the *store's* clock, integers below 2^53 (exact in Lua, JSON and Redis).
 
@@ -72,7 +72,7 @@ pub fn apply(
     if fits.iter().any(|n| *n > STORE_INT_MAX) || now_us + terms.ttl_us > STORE_INT_MAX {
         return Err(GrantError);
     }
-    let begun = Generation::begun(generation, ids.owner.as_str(), now);
+    let begun = Generation::begun(generation, ids.owner.as_str(), now, Some(terms.caller_now_us));
     let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
     let current = record.filter(|r| r.generation == generation.marker || !on(Guard::Generation));
     let decided = decide(generation, record, current, request, now_us);
@@ -201,6 +201,12 @@ fn decide(
     Ok(Decided { epoch, lo_us, hi_min_us: 0, first_of_epoch: true })
 }
 
+/// Whether a process that announced itself until `expires_us` counts as live. What lies further ahead than an announcement
+/// reaches was written while the server's clock ran ahead; who is alive announces itself again within a second or two.
+pub const fn is_live_member(expires_us: u64, ttl_us: u64, store_now_us: u64) -> bool {
+    expires_us > store_now_us && expires_us <= store_now_us + ttl_us + SKEW_MAX_US
+}
+
 /// Decides one release: the record to write, if the caller still owns the epoch. A released key has no tail: the
 /// next owner starts right above the last nonce drawn. A record of another generation is left alone: it says nothing.
 pub fn apply_release(
@@ -217,13 +223,15 @@ pub fn apply_release(
     let generation = generation.filter(|g| g.replication_id == now.replication_id);
     let current = record.filter(|r| generation.is_some_and(|g| r.generation == g.marker));
     let owned = current.filter(|r| r.owner == release.ids.owner.as_str() && r.epoch == epoch);
+    // A clock that has run back below the last renewal would let the counter decay for as long again once it is right.
+    let ran_back = |r: &GrantRecord| store_now_us + GRANT_TTL_US < r.counter_at_us && on(Guard::CounterTime);
     Ok(owned.map(|r| GrantRecord {
         owner: String::new(),
         advertise: String::new(),
         expires_us: 0,
         hi_us: r.lo_us.max(last_us + 1),
         counter_ceiling_milli: counter_milli,
-        counter_at_us: store_now_us,
+        counter_at_us: if ran_back(r) { r.counter_at_us } else { store_now_us },
         ..r.clone()
     }))
 }

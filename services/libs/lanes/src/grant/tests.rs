@@ -161,6 +161,59 @@ fn a_lost_memory_is_waited_out_and_jumped_over() {
 }
 
 #[test]
+fn a_generation_that_began_while_a_clock_ran_ahead_is_begun_anew() {
+    let hour = 3_600_000_000;
+    let mut store = Store::prepared();
+    store.flush();
+    assert!(matches!(store.ask("b", Intent::Look, T + hour), GrantReply::Recovering { .. }));
+    let ahead = store.generation.clone().expect("begun");
+    // Whoever disagrees with the store about the time has no say.
+    let mut wrong = request("b", Intent::Look);
+    wrong.terms.caller_now_us = T + hour;
+    store.run(&wrong, T);
+    assert_eq!(store.generation, Some(ahead.clone()));
+    let GrantReply::Recovering { until_us, .. } = store.ask("b", Intent::Look, T) else { panic!("a loss") };
+    assert_eq!(until_us, T + RECOVERY_US, "and not an hour later");
+    assert_ne!(store.generation, Some(ahead));
+    let begun = store.generation.clone();
+    store.ask("b", Intent::Look, T - SKEW_MAX_US);
+    assert_eq!(store.generation, begun, "clocks are set back by a little now and then");
+}
+
+#[test]
+fn a_loss_while_the_stores_clock_is_behind_does_not_spare_the_wait() {
+    let mut store = Store::prepared();
+    store.ask("a", Intent::Take, T);
+    store.flush();
+    let mut look = request("b", Intent::Look);
+    look.terms.caller_now_us = T + 1_000_000;
+    store.run(&look, T - 600_000_000);
+    let right_again = store.ask("b", Intent::Take, T + 2_000_000);
+    assert!(matches!(right_again, GrantReply::Recovering { .. }), "{right_again:?}");
+}
+
+#[test]
+fn a_clock_that_is_behind_at_a_release_does_not_empty_the_counter() {
+    let mut store = Store::prepared();
+    store.ask("a", Intent::Take, T);
+    let released = Released { epoch: 1, last_us: T + 5, counter_milli: 12_000 };
+    let release = Release { ids: request("a", Intent::Look).ids, released, leave: false };
+    let now = StoreNow { us: T - 60_000_000, replication_id: "r" };
+    let written = apply_release(store.generation.as_ref(), store.record.as_ref(), &release, now);
+    store.record = written.expect("small numbers");
+    let taken = store.ask("b", Intent::Take, T + 2_000_000);
+    let GrantReply::Granted { counter_start_milli: Some(left), .. } = taken else { panic!("{taken:?}") };
+    assert_eq!(left, 12_000, "from the end of the grant on it surely decays");
+}
+
+#[test]
+fn members_that_were_announced_ahead_of_the_clock_are_none() {
+    assert!(is_live_member(T + 1, GRANT_TTL_US, T) && !is_live_member(T, GRANT_TTL_US, T));
+    let furthest = T + GRANT_TTL_US + SKEW_MAX_US;
+    assert!(is_live_member(furthest, GRANT_TTL_US, T) && !is_live_member(furthest + 1, GRANT_TTL_US, T));
+}
+
+#[test]
 fn who_saw_the_range_need_not_jump_over_everything() {
     let mut store = Store::prepared();
     let (_, _, hi, _) = granted(&store.ask("a", Intent::Take, T));

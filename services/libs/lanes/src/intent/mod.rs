@@ -59,26 +59,31 @@ pub fn apply_claim(
     if too_far || claim.handle.len() > HANDLE_BYTES_MAX {
         return Err(GrantError);
     }
-    let begun = Generation::begun(generation, &claim.token, now);
+    let known = live(record, now.us);
+    if known.is_none() && claim.born_us > now.us + AHEAD_MAX_US {
+        // Rather than the id, the store's clock may be wrong: no time to begin a generation.
+        let reply = ClaimReply::Unborn { store_now_us: now.us };
+        return Ok(AppliedClaim { reply, record: None, generation: None });
+    }
+    let begun = Generation::begun(generation, &claim.token, now, None);
     let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
     let applied = |reply, record| Ok(AppliedClaim { reply, record, generation: begun.clone() });
-    if let Some(known) = live(record, now.us) {
+    if let Some(known) = known {
         if known.token == claim.token && known.state == IntentState::Claimed {
             // The answer to this very claim was lost.
             return applied(claimed(generation, now.us), None);
         }
         return applied(ClaimReply::Known(Box::new(known.clone())), None);
     }
-    if claim.born_us > now.us + AHEAD_MAX_US {
-        return applied(ClaimReply::Unborn { store_now_us: now.us }, None);
-    }
     if claim.born_us + AGE_MAX_US < now.us {
         return applied(ClaimReply::TooOld { store_now_us: now.us }, None);
     }
-    let may_be_lost = !generation.fresh && claim.born_us < generation.born_us + MAY_BE_LOST_US;
+    // One that is said to begin later than now began while a clock ran ahead ([`Generation`]).
+    let began_us = generation.born_us.min(now.us);
+    let may_be_lost = !generation.fresh && claim.born_us < began_us + MAY_BE_LOST_US;
     let mut written = IntentRecord::of(claim, generation, now.us);
     if may_be_lost {
-        let latest = claim.born_us.max(generation.born_us + MAY_BE_LOST_US);
+        let latest = claim.born_us.max(began_us + MAY_BE_LOST_US);
         written.state = IntentState::Lost;
         written.token = String::new();
         written.not_after_us = latest + LOST_DEADLINE_US;

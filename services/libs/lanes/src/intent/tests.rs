@@ -224,3 +224,21 @@ fn handles_and_notes_have_a_bound() {
     assert!(apply_settle(None, None, &settle(NOTE_BYTES_MAX + 1), now).is_err());
     assert!(apply_settle(None, None, &settle(NOTE_BYTES_MAX), now).is_ok());
 }
+
+#[test]
+fn a_store_whose_clock_is_wrong_begins_no_generation_and_holds_no_intent_up_for_long() {
+    let hour = 3_600_000_000;
+    let mut store = Store::prepared();
+    store.generation = None;
+    assert!(matches!(store.claim(&claim("one", T), T - hour), ClaimReply::Unborn { .. }));
+    assert_eq!(
+        store.generation, None,
+        "a generation that began an hour ago would spare everybody the look-up"
+    );
+    // One that began while the clock was an hour ahead.
+    let born_us = T + hour;
+    store.generation =
+        Some(Generation { marker: "h".into(), replication_id: "r".into(), born_us, fresh: false });
+    let ClaimReply::Known(lost) = store.claim(&claim("one", T), T) else { panic!("a lost claim") };
+    assert_eq!(lost.not_after_us, T + MAY_BE_LOST_US + LOST_DEADLINE_US);
+}

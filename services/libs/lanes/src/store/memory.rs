@@ -7,7 +7,9 @@ use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
 use tokio::sync::broadcast;
 
 use super::{GivenFacts, GrantAnswer, GrantStore, IntentStore, NOTICES_MAX, StoreError, StoreFuture};
-use crate::grant::{Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, apply, apply_release};
+use crate::grant::{
+    Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, apply, apply_release, is_live_member,
+};
 use crate::intent::{
     Claim, ClaimReply, IntentKey, IntentRecord, KEPT_US, OpenIntents, Settle, Settled, Wanted, Withdraw,
     apply_claim, apply_settle, apply_wish, apply_withdraw,
@@ -114,7 +116,7 @@ impl MemoryStore {
             mounts: ids.mounts.to_vec(),
         };
         pool.insert(ids.owner.clone(), member);
-        pool.retain(|_, member| member.expires_us > now_us);
+        pool.retain(|_, member| is_live_member(member.expires_us, request.terms.ttl_us, now_us));
         Ok(GrantAnswer {
             reply: applied.reply,
             members: pool.values().cloned().collect(),

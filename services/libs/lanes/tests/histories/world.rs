@@ -171,16 +171,25 @@ impl World {
     }
 
     pub(crate) fn pump(&mut self, who: usize, pause_us: u64, mut may_hold: bool) {
+        let mut sleeps_us = Some(pause_us);
         for _ in 0..40 {
             let wall = self.wall(who);
+            // A process that slept through every grant would never come to rest.
+            let mut slept_us = || {
+                let us = sleeps_us.unwrap_or(0);
+                sleeps_us = sleeps_us.filter(|us| *us <= 5_000_000);
+                us
+            };
             match self.owners[who].lane.next(MonoUs(self.now), wall) {
                 Step::Send { ticket, nonce } => {
                     assert_eq!(self.owners[who].lane.state(), &LaneState::Open);
                     self.finish(ticket.id);
-                    self.write(who, ticket.id, nonce, ticket.points_milli(), pause_us);
+                    self.write(who, ticket.id, nonce, ticket.points_milli(), slept_us());
                 }
-                Step::Verify { nonce, .. } => self.write(who, TicketId::VERIFICATION, nonce, 1_000, pause_us),
-                Step::Recheck { nonce, .. } => self.write(who, TicketId::RECHECK, nonce, 1_000, pause_us),
+                Step::Verify { nonce, .. } => {
+                    self.write(who, TicketId::VERIFICATION, nonce, 1_000, slept_us());
+                }
+                Step::Recheck { nonce, .. } => self.write(who, TicketId::RECHECK, nonce, 1_000, slept_us()),
                 Step::Expired(ticket) => {
                     assert!(ticket.deadline < MonoUs(self.now));
                     self.finish(ticket.id);

@@ -10,7 +10,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 
-use super::readings::{CallResult, LaneReading, NonceCause, Sent, Stage, StoreAct};
+use super::readings::{CallResult, IntentReading, LaneReading, NonceCause, Sent, Stage, StoreAct};
 
 /// Upper bounds of latency buckets in seconds, from a call that never left the process to the cap of reads.
 /// OpenTelemetry's default bounds are meant for milliseconds and would put every call into one bucket.
@@ -24,9 +24,13 @@ pub struct Metrics(Arc<Instruments>);
 /// Reads the lanes of this process at the moment of a scrape.
 type LaneReader = Box<dyn Fn() -> Vec<LaneReading> + Send + Sync>;
 
+/// Reads the open intents as this process knows them at the moment of a scrape.
+type IntentReader = Box<dyn Fn() -> Vec<IntentReading> + Send + Sync>;
+
 struct Instruments {
     registry: Registry,
     lanes: OnceLock<LaneReader>,
+    intents: OnceLock<IntentReader>,
     /// Instruments go silent when their provider is dropped.
     _provider: SdkMeterProvider,
     calls: Counter<u64>,
@@ -51,6 +55,8 @@ struct Instruments {
     lane_queue: Gauge<u64>,
     lane_rest_points: Gauge<f64>,
     lane_rest_points_max: Gauge<f64>,
+    intents_open: Gauge<u64>,
+    intents_oldest: Gauge<u64>,
 }
 
 impl Metrics {
@@ -125,9 +131,16 @@ impl Metrics {
             lane_queue: gauge("tidegate_lane_queue", "Calls waiting in the lane."),
             lane_rest_points: points("tidegate_lane_rest_points", "REST counter of the key as modelled."),
             lane_rest_points_max: points("tidegate_lane_rest_points_max", "Ceiling of that counter."),
+            intents_open: gauge("tidegate_intents_open", "Acts that are not decided, by account and state."),
+            intents_oldest: meter
+                .u64_gauge("tidegate_intents_oldest")
+                .with_unit("s")
+                .with_description("Age of the oldest act in the state; 0 where there is none.")
+                .build(),
             _provider: provider,
             registry,
             lanes: OnceLock::new(),
+            intents: OnceLock::new(),
         })))
     }
 
@@ -213,6 +226,12 @@ impl Metrics {
         let _ = self.0.lanes.set(Box::new(read));
     }
 
+    /// From now on every scrape shows the open intents as `read` finds them at that moment. The first reader stays.
+    pub fn watch_intents(&self, read: impl Fn() -> Vec<IntentReading> + Send + Sync + 'static) {
+        // As for lanes.
+        let _ = self.0.intents.set(Box::new(read));
+    }
+
     fn show(&self, reading: LaneReading) {
         let lane = [KeyValue::new("lane", reading.lane)];
         let this = &self.0;
@@ -235,6 +254,13 @@ impl Metrics {
     pub fn render(&self) -> Result<String, String> {
         for reading in self.0.lanes.get().map(|read| read()).unwrap_or_default() {
             self.show(reading);
+        }
+        for IntentReading { account, state, open, oldest_s } in
+            self.0.intents.get().map(|read| read()).unwrap_or_default()
+        {
+            let labels = [KeyValue::new("account", account), KeyValue::new("state", state)];
+            self.0.intents_open.record(open, &labels);
+            self.0.intents_oldest.record(oldest_s, &labels);
         }
         TextEncoder::new().encode_to_string(&self.0.registry.gather()).map_err(|error| error.to_string())
     }
@@ -286,6 +312,8 @@ mod tests {
         let never = LaneReading { lane: "sandbox-trade".into(), expires_s: None, ..reading.clone() };
         metrics.watch_lanes(["sandbox-read", "sandbox-trade"], move || vec![reading.clone(), never.clone()]);
         metrics.nonces_refused(1, "sandbox-trade", NonceCause::Unexplained);
+        let doubt = IntentReading { account: "main".into(), state: "unresolved", open: 2, oldest_s: 61 };
+        metrics.watch_intents(move || vec![doubt.clone()]);
         let text = metrics.render().expect("text");
         for line in [
             r#"tidegate_calls_total{kind="OK",method="GetBalance"} 1"#,
@@ -313,6 +341,8 @@ mod tests {
             r#"tidegate_lane_queue{lane="sandbox-read"} 7"#,
             r#"tidegate_lane_rest_points{lane="sandbox-read"} 12.345"#,
             r#"tidegate_lane_rest_points_max{lane="sandbox-read"} 20"#,
+            r#"tidegate_intents_open{account="main",state="unresolved"} 2"#,
+            r#"tidegate_intents_oldest_seconds{account="main",state="unresolved"} 61"#,
         ] {
             assert!(text.lines().any(|l| l == line), "no line {line} in\n{text}");
         }

@@ -137,3 +137,16 @@ pub struct LaneReading {
     /// When the key expires at Kraken, in unix seconds, if it does.
     pub expires_s: Option<u64>,
 }
+
+/// The open intents of an account that are in one state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntentReading {
+    /// The account. Accounts come from the configuration, so their number is bounded.
+    pub account: String,
+    /// The state, of a closed set.
+    pub state: &'static str,
+    /// How many.
+    pub open: u64,
+    /// How long ago the oldest of them was claimed, in seconds; zero where there is none.
+    pub oldest_s: u64,
+}

@@ -26,7 +26,9 @@ use self::link::{Checks, Link};
 use self::place::{Place, Sentinels};
 use self::reply::ScriptReply;
 use super::{GrantAnswer, GrantStore, NOTICES_MAX, StoreError, StoreFacts, StoreFuture, StoreStanding};
-use crate::grant::{GrantRecord, GrantRequest, Intent, LEAD_CAP_US, RECOVERY_US, Release, SKEW_MAX_US};
+use crate::grant::{
+    GRANT_TTL_US, GrantRecord, GrantRequest, Intent, LEAD_CAP_US, RECOVERY_US, Release, SKEW_MAX_US,
+};
 use crate::keys::{self, Fingerprint, GrantKey};
 
 /// How often sentinels are asked whether the primary is still the one that is used.
@@ -140,8 +142,8 @@ impl RedisStore {
         Ok(Self {
             name: link.name(),
             link,
-            grant: Lua::new(include_str!("../../../scripts/grant-4.lua")),
-            release: Lua::new(include_str!("../../../scripts/release-4.lua")),
+            grant: Lua::new(include_str!("../../../scripts/grant-5.lua")),
+            release: Lua::new(include_str!("../../../scripts/release-5.lua")),
             init: Lua::new(include_str!("../../../scripts/init-1.lua")),
             intent: Lua::new(include_str!("../../../scripts/intent-2.lua")),
             open: Lua::new(include_str!("../../../scripts/open-1.lua")),
@@ -287,6 +289,7 @@ impl RedisStore {
             self.replication_id_arg(),
             keys::released(&self.prefix),
             ids.key.fingerprint.to_string(),
+            GRANT_TTL_US.to_string(),
         ];
         let (_owned,): (u64,) = self.link.ask(&domain, self.release.call(names, args)).await?;
         Ok(())

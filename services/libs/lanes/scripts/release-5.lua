@@ -11,6 +11,7 @@
 -- ARGV[7]  replication id, for tests and simulations only; empty takes the server's own
 -- ARGV[8]  channel on which releases are told, and
 -- ARGV[9]  what to tell: the fingerprint of the key. Whoever waits for the key need not find out by asking.
+-- ARGV[10] ttl_us, how long a grant lasts
 -- REPLY    1 if the key was the caller's, else 0
 --          A number that is not an integer below 2^53 is an error TOOLARGE, and nothing is written.
 
@@ -26,7 +27,8 @@ end
 
 local owner = ARGV[1]
 local epoch, last, counter, now = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
-if not (fits(epoch) and fits(last) and fits(last + 1) and fits(counter) and fits(now)) then
+local ttl = tonumber(ARGV[10])
+if not (fits(epoch) and fits(last) and fits(last + 1) and fits(counter) and fits(now) and fits(ttl)) then
   return redis.error_reply('TOOLARGE a number of the grant does not fit below 2^53')
 end
 if now == 0 then
@@ -43,7 +45,7 @@ if replication_id == '' then
   replication_id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
 end
 local kept = redis.call('HMGET', KEYS[3], 'marker', 'replication_id')
-local fields = redis.call('HMGET', KEYS[1], 'owner', 'epoch', 'lo_us', 'generation')
+local fields = redis.call('HMGET', KEYS[1], 'owner', 'epoch', 'lo_us', 'generation', 'counter_at_us')
 if not fields[2] or fields[1] ~= owner or tonumber(fields[2]) ~= epoch then
   return 0
 end
@@ -51,9 +53,14 @@ end
 if not kept[1] or kept[2] ~= replication_id or fields[4] ~= kept[1] then
   return 0
 end
+-- A clock that has run back below the last renewal would let the counter decay for as long again once it is right.
+local counter_at = now
+if now + ttl < tonumber(fields[5]) then
+  counter_at = tonumber(fields[5])
+end
 redis.call('HSET', KEYS[1], 'owner', '', 'advertise', '', 'expires_us', '0', 'hi_us',
   text(math.max(tonumber(fields[3]), last + 1)),
-  'counter_ceiling_milli', text(counter), 'counter_at_us', text(now))
+  'counter_ceiling_milli', text(counter), 'counter_at_us', text(counter_at))
 -- A user whose rights do not cover the channel must still be able to give a key back.
 redis.pcall('PUBLISH', ARGV[8], ARGV[9])
 return 1

@@ -71,8 +71,10 @@ end
 
 local kept = redis.call('HMGET', KEYS[3], 'marker', 'replication_id', 'born_us', 'fresh')
 local marker, born, fresh, begun = kept[1], tonumber(kept[3]), kept[4] == '1', false
-if not kept[1] or kept[2] ~= replication_id then
-  marker, born, fresh, begun = owner .. '-' .. text(now), now, false, true
+-- One that is born in the future, although caller and store agree about the time, began while a clock ran ahead.
+local unborn = kept[1] and born > now + skew_max and math.abs(now - caller_now) <= skew_max
+if not kept[1] or kept[2] ~= replication_id or unborn then
+  marker, born, fresh, begun = owner .. '-' .. text(now), math.max(now, caller_now), false, true
 end
 
 local fields = redis.call('HMGET', KEYS[1], 'owner', 'advertise', 'epoch', 'expires_us', 'lo_us', 'hi_us',
@@ -102,7 +104,8 @@ local function members()
   local found, all = {}, redis.call('HGETALL', KEYS[2])
   for i = 1, #all, 2 do
     local expires, mounts, where = string.match(all[i + 1], '^(%d+) (%S*) (.*)$')
-    if expires and tonumber(expires) > now then
+    -- What lies further ahead than an announcement reaches was written while the clock ran ahead.
+    if expires and tonumber(expires) > now and tonumber(expires) <= now + ttl + skew_max then
       found[#found + 1] = all[i]
       found[#found + 1] = where
       found[#found + 1] = expires
