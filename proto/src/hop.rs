@@ -47,7 +47,19 @@ mod tests {
         assert_eq!(add.outcome, Some(v1::add_order_response::Outcome::Unresolved(unresolved.clone())));
         let cancel = v1::CancelOrderResponse::decode(bytes.as_slice()).expect("decodes");
         assert_eq!(cancel.outcome, Some(v1::cancel_order_response::Outcome::Unresolved(unresolved.clone())));
-        let all = v1::CancelAllResponse::decode(bytes.as_slice()).expect("decodes");
-        assert_eq!(all.outcome, Some(v1::cancel_all_response::Outcome::Unresolved(unresolved)));
+        macro_rules! reads {
+            ($($reply:ident in $module:ident)*) => {$(
+                let reply = v1::$reply::decode(bytes.as_slice()).expect("decodes");
+                assert_eq!(reply.outcome, Some(v1::$module::Outcome::Unresolved(unresolved.clone())));
+            )*};
+        }
+        reads! {
+            AddOrderBatchResponse in add_order_batch_response
+            AmendOrderResponse in amend_order_response
+            EditOrderResponse in edit_order_response
+            CancelOrderBatchResponse in cancel_order_batch_response
+            CancelAllResponse in cancel_all_response
+            CancelAllOrdersAfterResponse in cancel_all_orders_after_response
+        }
     }
 }

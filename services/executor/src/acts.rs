@@ -13,8 +13,8 @@ use std::time::Duration;
 use tidegate_core::{AccountName, ClOrdId, Content, Endpoint, Error, ErrorKind, OwnerId, RequestId, UnixUs};
 use tidegate_kraken::Params;
 use tidegate_lanes::{
-    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, IntentStore, Settle, Settled, StoreError, Wish,
-    Withdraw,
+    CLAIM_SKEW_MAX_US, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, IntentStore, Settle, Settled,
+    StoreError, Wish, Withdraw,
 };
 use tidegate_proto::v1;
 use tokio::sync::oneshot;
@@ -23,6 +23,7 @@ use tracing::{Instrument, Span, error, info, warn};
 
 use crate::caller::CallInfo;
 use crate::execute::{Call, Lanes, Word, timestamp, unresolved};
+use crate::handle::Handle;
 use crate::lane_cell::NotAfter;
 use crate::outcome;
 
@@ -30,8 +31,26 @@ use crate::outcome;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Between two attempts to write an outcome.
 const WRITE_AGAIN: Duration = Duration::from_millis(500);
+/// How often a claim under which nothing was sent is tried to be taken back once more.
+const TAKE_BACKS_MAX: u32 = 4;
 /// How often an outcome is written again; what is not written then, the resolver finds at Kraken.
 const WRITES_MAX: u32 = 120;
+
+/// How long a cancel waits for its claim.
+const CANCEL_PATIENCE_MS: u64 = 250;
+/// Calls for which Kraken takes no deadline: so long after their caller's time they are over.
+const NO_DEADLINE_MS: u64 = 60_000;
+/// An id so young was not used before the store lost its memory, unless its caller repeats in a hurry.
+const FRESH_MS: u64 = 10_000;
+
+/// Whether the store knows of an act before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Its claim is written.
+    Claimed,
+    /// It cannot be: the store is away, or may have lost an older one. Only cancels are sent like this.
+    Unclaimed,
+}
 
 /// What the acts of a process share.
 #[derive(Debug)]
@@ -43,21 +62,36 @@ pub(crate) struct Acts {
     pub domains: BTreeMap<AccountName, AccountName>,
 }
 
-/// A placement that is to be made.
+/// Something that is to be done at Kraken, at most once.
 pub(crate) struct Act {
     pub info: CallInfo,
     pub endpoint: &'static Endpoint,
+    /// Without the client order id of a single order, which follows from `id`.
     pub params: Params,
     pub not_after: NotAfter,
     pub request_id: RequestId,
-    /// The id under which Kraken knows the order; also the intent's.
-    pub cl_ord_id: ClOrdId,
-    /// What is to happen to the order if its fate is in doubt.
+    /// The intent's; of a single order also the id under which Kraken knows it.
+    pub id: ClOrdId,
+    pub handle: Handle,
+    /// What is to happen to the orders if their fate is in doubt.
     pub wish: Wish,
 }
 
-/// What the caller is told: that Kraken did it, that it is not known yet, or (as an error) that it did not.
-pub(crate) type Told = Result<v1::AddOrderResponse, Error>;
+impl Act {
+    /// The id under which Kraken knows what was placed; empty where there is not one.
+    pub(crate) fn cl_ord_id(&self) -> &str {
+        if self.handle == Handle::Order { self.id.as_str() } else { "" }
+    }
+
+    /// A cancel whose id was made a moment ago has no older copy that the store could have forgotten.
+    fn is_fresh_cancel(&self, now: UnixUs) -> bool {
+        self.handle.is_cancel() && now.ms_since(self.request_id.birth()) < FRESH_MS
+    }
+}
+
+/// What the caller is told: the encoded reply (Kraken did it, a part of it, or it is not known yet), or (as an error) that Kraken
+/// did not.
+pub(crate) type Told = Result<Vec<u8>, Error>;
 
 impl Acts {
     /// Runs an act and returns what can be said of it in its caller's time.
@@ -75,8 +109,39 @@ impl Acts {
             Ok(claim) => claim,
             Err(error) => return told(tell, Err(error)),
         };
-        match self.store.claim(&claim).await {
-            Ok(ClaimReply::Claimed { .. }) => self.send(act, claim, tell).await,
+        let cancels = act.handle.is_cancel();
+        let reply = if cancels {
+            let late = |_| {
+                Err(StoreError::TimedOut { addr: "its address".to_owned(), timeout_ms: CANCEL_PATIENCE_MS })
+            };
+            let patience = Duration::from_millis(CANCEL_PATIENCE_MS);
+            tokio::time::timeout(patience, self.store.claim(&claim)).await.unwrap_or_else(late)
+        } else {
+            self.store.claim(&claim).await
+        };
+        match reply {
+            // Whoever looks for the order compares the claim's time with the store's clock.
+            Ok(ClaimReply::Claimed { store_now_us, .. }) if !cancels && self.is_skewed(store_now_us) => {
+                self.take_back(&claim).await;
+                let text = "the clocks of this executor and of the store differ, so nothing is placed; nothing was sent";
+                told(tell, Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000)));
+            }
+            Ok(ClaimReply::Claimed { .. }) => self.send(act, claim, Standing::Claimed, tell).await,
+            // Whoever cancels must get through. A second copy could only cancel what was placed in between: it takes risk away
+            // and adds none; and while the store is away nothing of ours is placed.
+            Err(fault) if cancels => {
+                warn!(
+                    intent = claim.key.id, request_id = claim.request_id, error = %fault,
+                    "a cancel goes out without a claim"
+                );
+                self.send(act, claim, Standing::Unclaimed, tell).await;
+            }
+            Ok(ClaimReply::Known(known))
+                if known.state == IntentState::Lost
+                    && act.is_fresh_cancel(self.lanes.shared.clock.wall()) =>
+            {
+                self.send(act, claim, Standing::Unclaimed, tell).await;
+            }
             Ok(ClaimReply::Known(known)) => told(tell, self.follow(&act, &claim, *known).await),
             Ok(ClaimReply::NoGeneration) => {
                 let text =
@@ -95,6 +160,10 @@ impl Acts {
         }
     }
 
+    fn is_skewed(&self, store_now_us: u64) -> bool {
+        self.lanes.shared.clock.wall().0.abs_diff(store_now_us) > CLAIM_SKEW_MAX_US
+    }
+
     fn claim_of(&self, act: &Act) -> Result<Claim, Error> {
         let domain = self.domains.get(&act.info.account).cloned().ok_or_else(|| {
             Error::new(ErrorKind::Moved, "this executor has no key of the account; nothing was sent")
@@ -102,16 +171,22 @@ impl Acts {
         let left_ms = act.info.answer_by.saturating_duration_since(Instant::now()).as_millis();
         let left_ms = u64::try_from(left_ms).unwrap_or(u64::MAX);
         let not_after = match act.not_after {
-            NotAfter::None => 0,
+            // Kraken takes no deadline: no call of ours lives longer than this.
+            NotAfter::None => {
+                self.lanes.shared.clock.wall().plus_ms(left_ms.saturating_add(NO_DEADLINE_MS)).0
+            }
             NotAfter::At(time) => time.0,
             // It leaves its lane before its caller's time is up, or never.
-            NotAfter::FromHead { ms } => self.lanes.shared.clock.wall().plus_ms(left_ms.saturating_add(ms)).0,
+            NotAfter::FromHead { ms, .. } => {
+                self.lanes.shared.clock.wall().plus_ms(left_ms.saturating_add(ms)).0
+            }
         };
-        let query = act.params.query();
+        // Brackets of rows are written as callers write them.
+        let query = act.params.query().replace("%5B", "[").replace("%5D", "]");
         let fields = query.split('&').filter_map(|pair| pair.split_once('='));
         let wish = (act.wish != Wish::Keep).then_some(("on_unresolved", act.wish.as_str()));
         Ok(Claim {
-            key: IntentKey { domain, id: act.cl_ord_id.to_string() },
+            key: IntentKey { domain, id: act.id.to_string() },
             account: act.info.account.clone(),
             endpoint: act.endpoint.name.to_owned(),
             request_id: act.request_id.to_string(),
@@ -119,41 +194,59 @@ impl Acts {
             token: format!("{}-{}", self.owner, OwnerId::fresh()),
             born_us: act.request_id.birth().0,
             not_after_us: not_after,
-            findable: true,
+            findable: act.handle.is_findable(),
             caller: act.info.caller.to_string(),
-            handle: String::new(),
+            handle: act.handle.text(),
             wish: act.wish,
         })
     }
 
-    /// Sends a claimed act, writes what came of it, and tells its caller.
-    async fn send(&self, act: Act, mut claim: Claim, tell: oneshot::Sender<Told>) {
-        let Act { info, endpoint, mut params, not_after, cl_ord_id, .. } = act;
-        params.text("cl_ord_id", cl_ord_id.as_str());
-        let call =
-            Call { not_after, cl_ord_id: cl_ord_id.to_string(), ..Call::mutating(&info, endpoint, params) };
+    /// Sends an act, writes what came of it, and tells its caller. What has no claim is told first: the store may take its
+    /// time.
+    async fn send(&self, act: Act, mut claim: Claim, standing: Standing, tell: oneshot::Sender<Told>) {
+        let mut params = act.params.clone();
+        if act.handle == Handle::Order {
+            params.text("cl_ord_id", act.id.as_str());
+        }
+        let not_after = match act.not_after {
+            // The clock may jump between the claim and the signature.
+            NotAfter::FromHead { ms, .. } => NotAfter::FromHead { ms, latest: UnixUs(claim.not_after_us) },
+            other => other,
+        };
+        let call = Call {
+            not_after,
+            cl_ord_id: act.cl_ord_id().to_owned(),
+            ..Call::mutating(&act.info, act.endpoint, params)
+        };
         let (word, late) = self.lanes.act(&call).await;
-        match word {
-            Word::Unsent(error) => {
+        let (state, bytes, answer) = match word {
+            Word::Unsent(error) if standing == Standing::Claimed => {
                 self.take_back(&claim).await;
                 return told(tell, Err(error));
             }
-            Word::Last(last) => {
-                let (state, bytes, answer) = outcome::of(&info, &cl_ord_id, last);
-                self.write(&claim, state, bytes).await;
-                return told(tell, answer);
+            Word::Unsent(error) => {
+                told(tell, Err(error));
+                // A claim that was not answered in time may be written all the same.
+                return self.take_back(&claim).await;
             }
-            Word::Open(open) => {
-                claim.wish = claim.wish.in_doubt();
-                self.write(&claim, IntentState::Doubtful, Vec::new()).await;
-                told(tell, Ok(outcome::open(open)));
-            }
+            Word::Last(last) => outcome::of(&act, last),
+            Word::Open(open) => (IntentState::Doubtful, Vec::new(), Ok(outcome::open(open))),
+        };
+        if !state.is_final() {
+            claim.wish = claim.wish.in_doubt();
+        }
+        if standing == Standing::Unclaimed {
+            told(tell, answer);
+            self.write(&claim, state, bytes).await;
+        } else {
+            self.write(&claim, state, bytes).await;
+            told(tell, answer);
         }
         // A late answer is still the best proof there is.
         if let Some(last) = self.lanes.late(&call, late).await {
-            let (state, bytes, _) = outcome::of(&info, &cl_ord_id, last);
+            let (state, bytes, _) = outcome::of(&act, last);
             if state.is_final() {
-                info!(cl_ord_id = %cl_ord_id, state = state.as_str(), "Kraken has answered after all");
+                info!(intent = %act.id, state = state.as_str(), "Kraken has answered after all");
                 self.write(&claim, state, bytes).await;
             }
         }
@@ -178,7 +271,9 @@ impl Acts {
             }
             if known.state == IntentState::NeedsOperator || Instant::now() + LOOK_EVERY >= act.info.answer_by
             {
-                return Ok(outcome::open(self.open(act, &known)));
+                // Of a batch some rows may be known.
+                let partly = known.state == IntentState::Doubtful && !known.outcome.is_empty();
+                return Ok(if partly { known.outcome } else { outcome::open(open(act, &known)) });
             }
             tokio::time::sleep(LOOK_EVERY).await;
             match self.store.intent(&claim.key).await {
@@ -194,30 +289,9 @@ impl Acts {
         }
     }
 
-    fn open(&self, act: &Act, known: &IntentRecord) -> v1::Unresolved {
-        let (reason, text) = match known.state {
-            IntentState::Lost => (
-                "CLAIM_LOST",
-                "the store has lost its memory since this id was made; it is not sent again, and what became of it is \
-                 being looked up at Kraken",
-            ),
-            IntentState::NeedsOperator => {
-                ("NEEDS_OPERATOR", "what became of it cannot be found out without a person")
-            }
-            _ => ("IN_PROGRESS", "the same request was made before, and what became of it is not known yet"),
-        };
-        let mut open = unresolved(&act.info, act.cl_ord_id.as_str(), reason, text.to_owned());
-        open.not_after = (known.not_after_us > 0).then(|| timestamp(UnixUs(known.not_after_us)));
-        open
-    }
-
     /// Writes an outcome, again and again if it must be. The caller is kept waiting for the first attempt only.
     async fn write(&self, claim: &Claim, state: IntentState, outcome: Vec<u8>) {
-        let mut settle =
-            Settle { claim: claim.clone(), state, outcome, generation: None, note: String::new() };
-        if !state.is_final() {
-            settle.claim.wish = claim.wish.in_doubt();
-        }
+        let settle = Settle { claim: claim.clone(), state, outcome, generation: None, note: String::new() };
         let Err(fault) = self.try_write(&settle).await else { return };
         warn!(
             intent = claim.key.id, request_id = claim.request_id, state = state.as_str(), error = %fault,
@@ -272,13 +346,52 @@ impl Acts {
     async fn take_back(&self, claim: &Claim) {
         let withdraw =
             Withdraw { key: claim.key.clone(), account: claim.account.clone(), token: claim.token.clone() };
-        if let Err(fault) = self.store.withdraw(&withdraw).await {
+        if self.store.withdraw(&withdraw).await.is_ok() {
+            return;
+        }
+        let (store, request_id) = (Arc::clone(&self.store), claim.request_id.clone());
+        self.lanes.shared.drain.spawn(async move {
+            let mut last = None;
+            for _ in 0..TAKE_BACKS_MAX {
+                tokio::time::sleep(WRITE_AGAIN).await;
+                match store.withdraw(&withdraw).await {
+                    Ok(_) => return,
+                    Err(fault) => last = Some(fault),
+                }
+            }
+            let error = last.map(|fault| fault.to_string()).unwrap_or_default();
             warn!(
-                intent = claim.key.id, request_id = claim.request_id, error = %fault,
+                intent = withdraw.key.id,
+                request_id,
+                error,
                 "a claim under which nothing was sent cannot be taken back; it will be found absent"
             );
-        }
+        });
     }
+}
+
+/// What is told of an intent whose fate is not known.
+fn open(act: &Act, known: &IntentRecord) -> v1::Unresolved {
+    let (reason, text) = match known.state {
+        IntentState::Lost => (
+            "CLAIM_LOST",
+            "the store has lost its memory since this id was made; it is not sent again, and what became of it is \
+             being looked up at Kraken",
+        ),
+        IntentState::NeedsOperator => {
+            ("NEEDS_OPERATOR", "what became of it cannot be found out without a person")
+        }
+        _ => ("IN_PROGRESS", "the same request was made before, and what became of it is not known yet"),
+    };
+    let mut text = text.to_owned();
+    if !known.note.is_empty() {
+        text = format!("{text}: {}", known.note);
+    }
+    let mut open = unresolved(&act.info, act.cl_ord_id(), reason, text);
+    // Where Kraken takes no deadline, the time is our own guess.
+    let has_deadline = !matches!(act.not_after, NotAfter::None) && known.not_after_us > 0;
+    open.not_after = has_deadline.then(|| timestamp(UnixUs(known.not_after_us)));
+    open
 }
 
 fn told(tell: oneshot::Sender<Told>, answer: Told) {

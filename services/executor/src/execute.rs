@@ -7,7 +7,7 @@ use prost_types::Timestamp;
 use serde_json::value::RawValue;
 use tidegate_core::{Effect, Endpoint, Error, ErrorKind, KeyLabel, UnixUs};
 use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
-use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Traffic, Trouble, choose};
+use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Traffic, Trouble, choose, may_sign_again};
 use tidegate_proto::v1;
 use tokio::time::Instant;
 use tracing::{Span, warn};
@@ -25,6 +25,8 @@ pub(crate) struct Call<'a> {
     pub not_after: NotAfter,
     /// Whether the call changes nothing at Kraken, whatever its endpoint does otherwise (a mere validation).
     pub harmless: bool,
+    /// Whether it finds out what became of acts: such reads have a share of each counter, whatever others read.
+    pub resolves: bool,
     /// The one key that it is about.
     pub label: Option<KeyLabel>,
     /// Where the order can be found, empty where Kraken takes no such id.
@@ -40,9 +42,15 @@ impl<'a> Call<'a> {
             params,
             not_after: NotAfter::None,
             harmless: true,
+            resolves: false,
             label: None,
             cl_ord_id: String::new(),
         }
+    }
+
+    /// When it leaves its lane, among others.
+    fn priority(&self) -> Priority {
+        if self.resolves { Priority::Resolve } else { priority(self.endpoint.effect) }
     }
 
     /// A call that changes something.
@@ -104,7 +112,7 @@ impl Lanes {
     pub(crate) async fn run(&self, call: Call<'_>) -> Result<Outcome, Error> {
         // A refused nonce on a read or a cancel costs nothing that a second copy could double: it is signed once more, and
         // leaves when the lane has made sure that the key is ours. Never anything else.
-        let again = call.harmless || priority(call.endpoint.effect) == Priority::Cancel;
+        let again = may_sign_again(call.harmless, call.priority());
         let landed = self.once(&call).await?;
         if !matches!(&landed, Landed::Answered(answered) if again && answered.is_bad_nonce()) {
             return judge(&call, landed);
@@ -126,6 +134,14 @@ impl Lanes {
         };
         match wait(call, &mut queued).await {
             Err(error) => (Word::Unsent(error), None),
+            // As in `run`: nothing was placed in its scope in the moment between the two copies.
+            Ok(landed)
+                if priority(call.endpoint.effect) == Priority::Cancel
+                    && matches!(&landed, Landed::Answered(answered) if answered.is_bad_nonce()) =>
+            {
+                let second = self.once(call).await;
+                (telling(false, landed, second).map_or_else(Word::Unsent, |told| word(call, told)), None)
+            }
             Ok(landed) => {
                 let late =
                     matches!(landed, Landed::Unclear { reason: NO_ANSWER, .. }).then_some(Late(queued));
@@ -157,7 +173,7 @@ impl Lanes {
     /// that is soon enough, and has its place then: `true`.
     async fn pass(&self, call: &Call<'_>) -> Result<bool, Error> {
         let egress = &self.shared.egress;
-        let traffic = traffic(priority(call.endpoint.effect));
+        let traffic = traffic(call.priority());
         loop {
             let Err(held) = egress.look(traffic) else {
                 let slow = traffic == Traffic::Cancel && egress.trouble().is_some();
@@ -178,7 +194,7 @@ impl Lanes {
     /// Puts the call into the best of this process's lanes that takes it.
     fn queue(&self, call: &Call<'_>, placed: bool) -> Result<Queued, Error> {
         let info = call.info;
-        let cancels = priority(call.endpoint.effect) == Priority::Cancel;
+        let cancels = call.priority() == Priority::Cancel;
         let serves = |cell: &&Arc<LaneCell>| cancels || call.label.is_some() || !cell.key.break_glass;
         let candidates: Vec<Candidate> =
             self.cells.iter().filter(serves).map(|cell| candidate(cell, cancels)).collect();
@@ -194,7 +210,7 @@ impl Lanes {
             endpoint: call.endpoint,
             params: call.params.clone(),
             not_after: call.not_after,
-            traffic: (!placed).then(|| traffic(priority(call.endpoint.effect))),
+            traffic: (!placed).then(|| traffic(call.priority())),
             total: self.shared.total_timeout,
             request_id: info.request_id.map(|id| id.to_string()).unwrap_or_default(),
             span: Span::current(),
@@ -204,7 +220,7 @@ impl Lanes {
             let Some(cell) = self.cells.iter().find(|cell| cell.key.label == candidate.label) else {
                 continue;
             };
-            match cell.submit(job, priority(call.endpoint.effect), deadline) {
+            match cell.submit(job, call.priority(), deadline) {
                 Ok(queued) => return Ok(queued),
                 Err((back, why)) => {
                     job = *back;

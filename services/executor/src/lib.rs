@@ -8,6 +8,7 @@
 //! mutating call unless it is proved that nothing was executed.
 
 mod acts;
+mod answers;
 mod board;
 mod caller;
 mod check;
@@ -16,6 +17,7 @@ mod directory;
 mod egress;
 mod execute;
 mod flight;
+mod handle;
 mod inherited;
 mod keep;
 mod key;
@@ -24,6 +26,7 @@ mod outcome;
 mod resolve;
 mod services;
 mod strict;
+mod verdict;
 mod verify;
 mod wishes;
 
@@ -82,6 +85,8 @@ pub struct Settings {
     pub request_bytes_max: usize,
     /// Longest exchange with Kraken.
     pub total_timeout: Duration,
+    /// Whether EditOrder is taken.
+    pub allow_edit_order: bool,
 }
 
 /// What the process hands in.
@@ -206,7 +211,15 @@ pub fn start(parts: Parts) -> Executor {
     let handed_over = CancellationToken::new();
     let directory =
         directory::publish(Arc::clone(&lanes), settings.owner, members, changed, ready, handed_over.clone());
-    let api = Api { lanes, acts, board, rest, deployment: settings.deployment.into(), directory };
+    let api = Api {
+        lanes,
+        acts,
+        board,
+        rest,
+        deployment: settings.deployment.into(),
+        directory,
+        allow_edit_order: settings.allow_edit_order,
+    };
     let routes = Routes::new(MarketDataServiceServer::new(api.clone()))
         .add_service(AccountServiceServer::new(api.clone()))
         .add_service(TradingServiceServer::new(api.clone()))

@@ -5,12 +5,13 @@
 
 use prost::Message;
 use serde::{Deserialize, Serialize};
-use tidegate_core::{ClOrdId, Error, ErrorKind};
-use tidegate_kraken::wire::{self, OrderAdded};
+use tidegate_core::{Error, ErrorKind};
 use tidegate_lanes::{IntentRecord, IntentState};
-use tidegate_proto::v1::{self, add_order_response};
+use tidegate_proto::v1::add_order_response;
+use tidegate_proto::{hop, v1};
 
-use crate::acts::Told;
+use crate::acts::{Act, Told};
+use crate::answers::{self, Answer};
 use crate::caller::CallInfo;
 use crate::execute::{Last, unresolved};
 
@@ -50,43 +51,37 @@ impl KeptError {
     }
 }
 
-/// The last word on a placement: its state, what is kept, and what the caller is told.
-pub(crate) fn of(info: &CallInfo, id: &ClOrdId, last: Last) -> (IntentState, Vec<u8>, Told) {
+/// The last word on an act: its state, what is kept, and what the caller is told.
+pub(crate) fn of(act: &Act, last: Last) -> (IntentState, Vec<u8>, Told) {
     let (result, warnings) = match last {
-        Last::Refused(error) => return (IntentState::Refused, refusal(&error), Err(error)),
+        Last::Refused(error) => return (IntentState::Refused, refusal(&error), Err(settles(error))),
         Last::Done { result, warnings } => (result, warnings),
     };
-    match wire::read::<OrderAdded>(Some(&result)) {
-        Ok(added) if !added.txid.is_empty() => {
-            let accepted = add_order_response::Accepted {
-                order_ids: added.txid,
-                cl_ord_id: id.to_string(),
-                description: added.order.unwrap_or_default(),
-                validated_only: false,
-                extra: added.extra.into_iter().collect(),
-            };
-            let outcome = Some(add_order_response::Outcome::Accepted(accepted));
-            let reply = v1::AddOrderResponse { outcome, warnings };
-            (IntentState::Executed, reply.encode_to_vec(), Ok(reply))
+    match answers::read(&act.handle, act.id.as_str(), &result, warnings) {
+        Answer::Done(reply) => (IntentState::Executed, reply.clone(), Ok(reply)),
+        Answer::Partly(reply) => (IntentState::Doubtful, reply.clone(), Ok(reply)),
+        Answer::Refused(kraken_error) => {
+            let error = answers::refused(act.endpoint.name, kraken_error);
+            (IntentState::Refused, refusal(&error), Err(settles(error)))
         }
-        read => {
-            let what = read.map_or_else(|shape| shape.to_string(), |_| "there is no txid in it".to_owned());
-            let text = format!("Kraken took the order but its answer cannot be read: {what}");
-            let unresolved = unresolved(info, id.as_str(), "UNREADABLE_ANSWER", text);
+        Answer::Unreadable(what) => {
+            let text = format!("Kraken took the call but its answer cannot be read: {what}");
+            let unresolved = unresolved(&act.info, act.cl_ord_id(), "UNREADABLE_ANSWER", text);
             (IntentState::Doubtful, Vec::new(), Ok(open(unresolved)))
         }
     }
+}
+
+/// Marks an error that speaks of the request id and not of one attempt alone: nothing was executed under it, and nothing ever
+/// will be. Without the mark an error may meet a caller who asks again for what an earlier attempt has sent.
+fn settles(error: Error) -> Error {
+    error.with_fact("settles", "request_id")
 }
 
 /// What is kept of a proof that nothing was executed.
 pub(crate) fn refusal(error: &Error) -> Vec<u8> {
     // It is texts: that cannot fail, and an empty outcome is told as a refusal without words.
     serde_json::to_vec(&KeptError::of(error)).unwrap_or_default()
-}
-
-/// What is kept of a reply.
-pub(crate) fn bytes(reply: &v1::AddOrderResponse) -> Vec<u8> {
-    reply.encode_to_vec()
 }
 
 /// What is told of an order that was looked for and is not there.
@@ -119,29 +114,29 @@ pub(crate) fn decided_absent(endpoint: &str, by: &str) -> Error {
     Error::new(ErrorKind::Unavailable, text).with_fact("endpoint", endpoint)
 }
 
-/// A reply that the fate is not known.
-pub(crate) fn open(unresolved: v1::Unresolved) -> v1::AddOrderResponse {
-    let outcome = Some(add_order_response::Outcome::Unresolved(unresolved));
-    v1::AddOrderResponse { outcome, warnings: Vec::new() }
+/// A reply of any act that its fate is not known: all of them keep that in the same place.
+pub(crate) fn open(unresolved: v1::Unresolved) -> Vec<u8> {
+    hop::UnresolvedReply { unresolved: Some(unresolved) }.encode_to_vec()
 }
 
 /// What is told of an intent whose fate is known.
 pub(crate) fn kept(known: &IntentRecord) -> Told {
     if known.state == IntentState::Executed {
-        return v1::AddOrderResponse::decode(known.outcome.as_slice())
-            .map_err(|_| ())
-            .or_else(|()| Ok(open(v1::Unresolved {
-                request_id: known.request_id.clone(),
-                cl_ord_id: String::new(),
-                not_after: None,
-                reason: "UNREADABLE_OUTCOME".to_owned(),
-                text: "it was executed; what is kept of it was written by a build that this one does not understand"
-                    .to_owned(),
-                account: known.account.clone(),
-            })));
+        return Ok(known.outcome.clone());
     }
     match serde_json::from_slice::<KeptError>(&known.outcome) {
-        Ok(kept) => Err(kept.into_error()),
-        Err(_) => Err(Error::new(ErrorKind::Refused, "Kraken refused it; nothing was executed")),
+        Ok(kept) => Err(settles(kept.into_error())),
+        Err(_) => Err(settles(Error::new(ErrorKind::Refused, "Kraken refused it; nothing was executed"))),
     }
+}
+
+/// The reply as its service sends it. What was kept by a build that this one does not understand was executed all the same,
+/// so that is no error.
+pub(crate) fn reply<R: Message + Default>(info: &CallInfo, bytes: &[u8]) -> R {
+    R::decode(bytes).unwrap_or_else(|_| {
+        let text =
+            "it was executed; what is kept of it was written by a build that this one does not understand";
+        let open = open(unresolved(info, "", "UNREADABLE_OUTCOME", text.to_owned()));
+        R::decode(open.as_slice()).unwrap_or_default()
+    })
 }

@@ -1,44 +1,44 @@
-//! The resolver: finds out at Kraken what became of orders whose fate is not known.
+//! The resolver: finds out at Kraken what became of acts whose fate is not known.
 //!
-//! *The idea.* Every order carries an id that follows from its request, so it can be looked for by anybody, in bulk: first among
-//! the open orders, then among the closed ones. One that is found was executed. One that is not found was never
-//! executed, but only if Kraken was asked after the last moment at which its engine could take it, and after a margin for what
-//! Kraken shows late; and only if nothing changed meanwhile: a verdict is written under the token and the generation of the
-//! store that were read *before* Kraken was asked (DESIGN section 6; model F1, F2).
+//! *The idea.* Every act is claimed with a handle by which it can be looked for by anybody, in bulk: first among the open
+//! orders, then among the closed ones; amends among the changes of their order. What can be concluded from what is seen is
+//! decided in `verdict`. That something is *not* there counts only if Kraken was asked after the last moment at which its engine
+//! could take it, and after a margin for what Kraken shows late; and only if nothing changed meanwhile: a verdict is written
+//! under the token and the generation of the store that were read *before* Kraken was asked (DESIGN section 6; model F1, F2).
 //!
 //! Of all processes that could, the one looks that owns the account's first usable key, so that one account is looked for
 //! once and no further agreement is needed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::{AccountName, CallerName, Error, MonoUs, Permission, PermissionSet, RequestId, endpoint};
+use tidegate_core::{AccountName, CallerName, Error, KeyLabel, Permission, PermissionSet, endpoint};
 use tidegate_kraken::Params;
-use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders};
-use tidegate_lanes::{Claim, IntentKey, IntentRecord, IntentState, LaneState, OpenIntents, Settle, Settled};
-use tidegate_proto::v1::{self, add_order_response};
+use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders, OrderAmends};
+use tidegate_lanes::{Claim, IntentKey, IntentState, LaneState, Pace, Settle, Settled};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::acts::Acts;
 use crate::caller::CallInfo;
 use crate::execute::Call;
+use crate::handle::Handle;
 use crate::outcome;
+use crate::verdict::{Asked, Seen, Verdict, born_us};
 
 /// Between two looks at the store.
 const EVERY: Duration = Duration::from_secs(1);
-/// Between two questions to Kraken about the same orders, at first and in the end: each costs points of the key.
-const PAUSE_FIRST_US: u64 = 1_000_000;
-const PAUSE_MAX_US: u64 = 10_000_000;
+/// For one question to Kraken, most of which it may wait for points.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// As many intents are looked for in one round.
 const AT_MOST: usize = 500;
 /// Kraken's page of closed orders.
 const PAGE: usize = 50;
 /// More pages are not read in one round; then nothing is concluded from absence.
 const PAGES_MAX: usize = 40;
-/// An act that nobody has spoken of for so long after its time has lost its sender.
-const SENDER_GONE_US: u64 = 1_000_000;
+/// Orders whose changes are read in one round: each costs a point.
+const AMENDED_MAX: usize = 20;
 /// Kraken's clock, ours and the store's may differ: looked for from so long before.
 const BEFORE_US: u64 = 60_000_000;
 
@@ -46,35 +46,6 @@ const BEFORE_US: u64 = 60_000_000;
 pub(crate) struct Resolver {
     pub acts: Arc<Acts>,
     pub caller: CallerName,
-}
-
-/// When to ask Kraken again about an account. Orders that were not found are asked for more and more seldom; one that is new,
-/// or whose absence begins to count, at once.
-#[derive(Debug, Default)]
-struct Pace {
-    asked: BTreeSet<(String, bool)>,
-    at: MonoUs,
-    pause_us: u64,
-}
-
-impl Pace {
-    /// Whether to ask now about these orders: their ids, and whether their absence counts.
-    fn is_time(&mut self, now: MonoUs, due: BTreeSet<(String, bool)>) -> bool {
-        let news = due.iter().any(|order| !self.asked.contains(order));
-        if !news && now < self.at {
-            return false;
-        }
-        self.pause_us = if news { PAUSE_FIRST_US } else { (self.pause_us * 2).min(PAUSE_MAX_US) };
-        self.at = now.plus_us(self.pause_us);
-        self.asked = due;
-        true
-    }
-}
-
-/// An order as it was found.
-struct Found {
-    order_id: String,
-    description: String,
 }
 
 impl Resolver {
@@ -89,8 +60,8 @@ impl Resolver {
             }
             for account in self.acts.domains.keys() {
                 let pace = paces.entry(account.clone()).or_default();
-                if self.is_ours(account)
-                    && let Err(error) = self.round(account, pace).await
+                if let Some(label) = self.looks_with(account)
+                    && let Err(error) = self.round(account, &label, pace).await
                 {
                     warn!(%account, %error, "orders whose fate is not known could not be looked for; trying again");
                 }
@@ -98,8 +69,8 @@ impl Resolver {
         }
     }
 
-    /// Whether this process owns the first key of the account that can look.
-    fn is_ours(&self, account: &AccountName) -> bool {
+    /// The first key of the account that can look, if this process owns it.
+    fn looks_with(&self, account: &AccountName) -> Option<KeyLabel> {
         let needed = PermissionSet::of(&[Permission::QueryOpenTrades, Permission::QueryClosedTrades]);
         let mut fit: Vec<_> = self.acts.lanes.cells.iter().collect();
         fit.retain(|cell| cell.key.account == *account && cell.key.permissions.contains(needed));
@@ -108,59 +79,77 @@ impl Resolver {
             let view = cell.view();
             view.state == LaneState::Open || (view.state == LaneState::Idle && !cell.lock().owner.is_empty())
         };
-        fit.iter().find(used).is_some_and(|cell| cell.view().is_ready())
+        fit.iter().find(used).filter(|cell| cell.view().is_ready()).map(|cell| cell.key.label.clone())
     }
 
-    async fn round(&self, account: &AccountName, pace: &mut Pace) -> Result<(), Error> {
+    async fn round(&self, account: &AccountName, label: &KeyLabel, pace: &mut Pace) -> Result<(), Error> {
         let Some(domain) = self.acts.domains.get(account) else { return Ok(()) };
         let open = self.acts.store.open_intents(domain, account, AT_MOST).await;
-        let mut open = open.map_err(|fault| Error::internal(fault.to_string()))?;
+        let open = open.map_err(|fault| Error::internal(fault.to_string()))?;
         // Of two clocks the one that is behind concludes nothing too early.
-        open.store_now_us = open.store_now_us.min(self.acts.lanes.shared.clock.wall().0);
-        let due: Vec<_> = open.intents.iter().filter(|(_, known)| is_due(known, open.store_now_us)).collect();
-        let counts =
-            |known: &IntentRecord| known.absent_after_us > 0 && known.absent_after_us <= open.store_now_us;
-        let orders = due.iter().map(|(id, known)| (id.clone(), counts(known))).collect();
+        let now_us = open.store_now_us.min(self.acts.lanes.shared.clock.wall().0);
+        // What a later build has claimed is left to it.
+        let handles: Vec<_> = open.intents.iter().map(|(_, known)| Handle::kept(&known.handle)).collect();
+        let asked = open.intents.iter().zip(&handles).filter_map(|((id, known), handle)| {
+            Some(Asked { id, known, handle: handle.as_ref()?, born_us: born_us(known), now_us })
+        });
+        let due: Vec<Asked<'_>> = asked.filter(is_due).collect();
+        let news = due.iter().map(|asked| (asked.id.to_owned(), asked.absence_counts() || asked.is_over()));
         let nothing = due.is_empty() || open.generation.is_empty();
-        if nothing || !pace.is_time(self.acts.lanes.shared.clock.mono(), orders) {
+        if nothing || !pace.is_time(self.acts.lanes.shared.clock.mono(), news.collect()) {
             return Ok(());
         }
-        let since_us = due.iter().map(|(_, known)| since_us(known)).min().unwrap_or_default();
-        let (found, whole) = self.look(account, since_us).await?;
-        for (id, known) in due {
-            match found.get(id) {
-                Some(order) => self.conclude(domain, account, &open, id, known, Some(order)).await,
-                None if whole && counts(known) => {
-                    self.conclude(domain, account, &open, id, known, None).await;
-                }
-                None => {}
+        let seen = self.look(account, label, &due).await?;
+        for asked in &due {
+            match asked.verdict(&seen, &due) {
+                Verdict::Wait => {}
+                verdict => self.conclude(domain, account, &open.generation, asked, verdict).await,
             }
         }
         Ok(())
     }
 
-    /// All orders of the account with an id of the client, open ones first: one that closes meanwhile is then among the closed.
-    /// Returns them, and whether that is all of them.
-    async fn look(
-        &self,
-        account: &AccountName,
-        since_us: u64,
-    ) -> Result<(HashMap<String, Found>, bool), Error> {
-        let mut found = HashMap::new();
-        let open: OpenOrders = self.read(account, "OpenOrders", Params::new()).await?;
-        note(&mut found, open.open);
-        for page in 0..PAGES_MAX {
-            let mut params = Params::new();
-            params.text("start", (since_us / 1_000_000).to_string());
-            params.text("ofs", (page * PAGE).to_string());
-            let closed: ClosedOrders = self.read(account, "ClosedOrders", params).await?;
-            let last = closed.closed.0.len() < PAGE;
-            note(&mut found, closed.closed);
-            if last {
-                return Ok((found, true));
+    /// All that the intents need to be seen: orders of the account, open ones first (one that closes meanwhile is then among the
+    /// closed), and the changes of those that were amended.
+    ///
+    /// Changes are asked for with the key that may see open and closed orders alike: another may be told that there is no such
+    /// order.
+    async fn look(&self, account: &AccountName, label: &KeyLabel, due: &[Asked<'_>]) -> Result<Seen, Error> {
+        let mut seen = Seen::default();
+        let open = due.iter().any(|asked| needs(asked.handle) != Needs::Nothing);
+        let closed: Vec<_> = due.iter().filter(|asked| needs(asked.handle) == Needs::Closed).collect();
+        if open {
+            let open: OpenOrders = self.read(account, "OpenOrders", Params::new(), None).await?;
+            open.open.0.into_iter().for_each(|(id, order)| seen.add(id, order, true));
+        }
+        if let Some(since_us) = closed.iter().map(|asked| asked.born_us.saturating_sub(BEFORE_US)).min() {
+            for page in 0..PAGES_MAX {
+                let mut params = Params::new();
+                params.text("start", (since_us / 1_000_000).to_string());
+                params.text("ofs", (page * PAGE).to_string());
+                let closed: ClosedOrders = self.read(account, "ClosedOrders", params, None).await?;
+                seen.whole = closed.closed.0.len() < PAGE;
+                closed.closed.0.into_iter().for_each(|(id, order)| seen.add(id, order, false));
+                if seen.whole {
+                    break;
+                }
             }
         }
-        Ok((found, false))
+        for order_id in amended(due, &seen) {
+            let mut params = Params::new();
+            params.text("order_id", order_id.clone());
+            match self.read::<OrderAmends>(account, "OrderAmends", params, Some(label)).await {
+                Ok(amends) => drop(seen.amends.insert(order_id, amends.amends)),
+                // An order that Kraken does not know has no changes.
+                Err(error) if is_unknown_order(&error) => {
+                    seen.amends.insert(order_id, Vec::new());
+                }
+                Err(error) => {
+                    warn!(%account, order_id, %error, "changes of an order cannot be read; asking again");
+                }
+            }
+        }
+        Ok(seen)
     }
 
     async fn read<T: wire::Wire>(
@@ -168,17 +157,19 @@ impl Resolver {
         account: &AccountName,
         name: &'static str,
         params: Params,
+        label: Option<&KeyLabel>,
     ) -> Result<T, Error> {
         let info = CallInfo {
             caller: self.caller.clone(),
             account: account.clone(),
             request_id: None,
             key_tag: String::new(),
-            answer_by: Instant::now() + Duration::from_secs(60),
+            answer_by: Instant::now() + PATIENCE,
         };
         let endpoint =
             endpoint(name).ok_or_else(|| Error::internal(format!("no endpoint {name} in the table")))?;
-        let result = self.acts.lanes.read(Call::read(&info, endpoint, params)).await?;
+        let call = Call { label: label.cloned(), resolves: true, ..Call::read(&info, endpoint, params) };
+        let result = self.acts.lanes.read(call).await?;
         wire::read(Some(&result)).map_err(|shape| Error::internal(format!("{name} cannot be read: {shape}")))
     }
 
@@ -187,24 +178,19 @@ impl Resolver {
         &self,
         domain: &AccountName,
         account: &AccountName,
-        open: &OpenIntents,
-        id: &str,
-        known: &IntentRecord,
-        order: Option<&Found>,
+        generation: &str,
+        asked: &Asked<'_>,
+        verdict: Verdict,
     ) {
-        let (state, outcome) = match order {
-            Some(Found { order_id, description }) => {
-                let accepted = add_order_response::Accepted {
-                    order_ids: vec![order_id.clone()],
-                    cl_ord_id: id.to_owned(),
-                    description: description.clone(),
-                    ..add_order_response::Accepted::default()
-                };
-                let outcome = Some(add_order_response::Outcome::Accepted(accepted));
-                let reply = v1::AddOrderResponse { outcome, warnings: Vec::new() };
-                (IntentState::Executed, outcome::bytes(&reply))
+        let Asked { id, known, handle, .. } = *asked;
+        let (state, outcome, note) = match verdict {
+            Verdict::Executed(reply) => (IntentState::Executed, reply, String::new()),
+            Verdict::Absent => {
+                (IntentState::Absent, outcome::refusal(&outcome::absent(&known.endpoint)), String::new())
             }
-            None => (IntentState::Absent, outcome::refusal(&outcome::absent(&known.endpoint))),
+            // What Kraken's answer said of some rows stays known.
+            Verdict::NeedsOperator(note) => (IntentState::NeedsOperator, known.outcome.clone(), note),
+            Verdict::Wait => return,
         };
         let claim = Claim {
             key: IntentKey { domain: domain.clone(), id: id.to_owned() },
@@ -215,16 +201,21 @@ impl Resolver {
             token: known.token.clone(),
             born_us: 0,
             not_after_us: known.not_after_us,
-            findable: true,
+            findable: handle.is_findable(),
             caller: known.caller.clone(),
             handle: known.handle.clone(),
             wish: known.wish.in_doubt(),
         };
-        let note = String::new();
-        let settle = Settle { claim, state, outcome, generation: Some(open.generation.clone()), note };
+        if !note.is_empty() {
+            warn!(
+                %account, intent = id, request_id = known.request_id, endpoint = known.endpoint, note,
+                "what became of an act cannot be found out without a person"
+            );
+        }
+        let settle = Settle { claim, state, outcome, generation: Some(generation.to_owned()), note };
         match self.acts.store.settle(&settle).await {
             Ok(Settled::Written | Settled::Replaced(_)) => {
-                info!(%account, intent = id, request_id = known.request_id, state = state.as_str(), "looked an order up at Kraken");
+                info!(%account, intent = id, request_id = known.request_id, state = state.as_str(), "looked an act up at Kraken");
             }
             // Somebody knew better, or nothing is known any more: the next round sees it.
             Ok(Settled::Kept(_) | Settled::Stale) => {}
@@ -235,46 +226,46 @@ impl Resolver {
     }
 }
 
-fn is_due(known: &IntentRecord, store_now_us: u64) -> bool {
-    match known.state {
-        IntentState::Doubtful | IntentState::Lost => true,
-        IntentState::Claimed => known.not_after_us > 0 && known.not_after_us + SENDER_GONE_US <= store_now_us,
-        _ => false,
-    }
+/// Whether Kraken says that there is no such order. Any other refusal says nothing of it.
+fn is_unknown_order(error: &Error) -> bool {
+    let unknown = ["EOrder:Unknown order", "EOrder:Invalid order"];
+    error.facts.iter().any(|(name, value)| *name == "kraken_error" && unknown.contains(&value.as_str()))
 }
 
-/// From when on an order may have been placed.
-fn since_us(known: &IntentRecord) -> u64 {
-    let born = known.request_id.parse::<RequestId>().map_or(known.claimed_us, |id| id.birth().0);
-    born.min(known.claimed_us).saturating_sub(BEFORE_US)
-}
-
-fn note(found: &mut HashMap<String, Found>, orders: wire::OrdersById) {
-    for (order_id, order) in orders.0 {
-        if let Some(id) = order.cl_ord_id {
-            found.insert(id, Found { order_id, description: order.descr.order.unwrap_or_default() });
+/// The orders whose changes are read in this round: first those of amends whose absence counts, which are decided then and make
+/// room, the oldest first.
+fn amended(due: &[Asked<'_>], seen: &Seen) -> Vec<String> {
+    let mut all: Vec<_> = due.iter().filter(|asked| matches!(asked.handle, Handle::Amend(_))).collect();
+    all.sort_by_key(|asked| (!asked.absence_counts(), asked.known.claimed_us));
+    let mut orders: Vec<String> = Vec::new();
+    for order_id in all.iter().filter_map(|asked| asked.amended_order(seen)) {
+        if !orders.iter().any(|known| known == order_id) {
+            orders.push(order_id.to_owned());
         }
     }
+    orders.truncate(AMENDED_MAX);
+    orders
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Which orders a look-up reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Open,
+    /// The open and the closed ones.
+    Closed,
+}
 
-    #[test]
-    fn what_is_not_found_is_asked_for_more_and_more_seldom_and_what_is_new_at_once() {
-        let mut pace = Pace::default();
-        let due =
-            |names: &[&str], counts: bool| names.iter().map(|name| ((*name).to_owned(), counts)).collect();
-        let mut asked_at = Vec::new();
-        for second in 0..60_u64 {
-            if pace.is_time(MonoUs(second * 1_000_000), due(&["a"], false)) {
-                asked_at.push(second);
-            }
-        }
-        assert_eq!(asked_at, [0, 1, 3, 7, 15, 25, 35, 45, 55]);
-        assert!(pace.is_time(MonoUs(60_000_000), due(&["a", "b"], false)), "a new one");
-        assert!(!pace.is_time(MonoUs(60_500_000), due(&["a"], false)));
-        assert!(pace.is_time(MonoUs(60_600_000), due(&["a"], true)), "its absence counts from now on");
+const fn needs(handle: &Handle) -> Needs {
+    match handle {
+        Handle::Order | Handle::Batch { .. } | Handle::Edit(_) => Needs::Closed,
+        Handle::Amend(amend) if amend.order_id.is_none() => Needs::Closed,
+        Handle::Cancel(_) => Needs::Open,
+        Handle::Amend(_) | Handle::Timer { .. } => Needs::Nothing,
     }
+}
+
+fn is_due(asked: &Asked<'_>) -> bool {
+    // Of a cancel nothing can be concluded before its time.
+    asked.known.is_due(asked.now_us) && (!asked.handle.is_cancel() || asked.is_over())
 }

@@ -10,11 +10,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message;
 use tidegate_core::{AccountName, CallerName, Error, MonoUs, endpoint};
 use tidegate_kraken::Params;
 use tidegate_kraken::wire::{self, OrdersCancelled};
 use tidegate_lanes::{IntentKey, IntentRecord, IntentState, OpenIntents, SETTLE_MARGIN_US, Wanted, Wish};
-use tidegate_proto::v1::CancelAttempt;
+use tidegate_proto::v1::{self, CancelAttempt};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -22,6 +23,7 @@ use crate::acts::Acts;
 use crate::board::Board;
 use crate::caller::CallInfo;
 use crate::execute::{Call, Outcome};
+use crate::handle::Handle;
 
 /// Between two looks at the board.
 const EVERY: Duration = Duration::from_millis(500);
@@ -127,7 +129,7 @@ impl Wishes {
                 key_tag: String::new(),
                 answer_by: Instant::now() + PATIENCE,
             };
-            let (attempt, text) = self.acts.cancel_order(&info, id).await;
+            let (attempt, text) = self.acts.cancel_orders(&info, &orders_of(id, known)).await;
             let (intent, request_id) = (id.as_str(), known.request_id.as_str());
             match attempt {
                 CancelAttempt::Cancelled => {
@@ -145,14 +147,54 @@ impl Wishes {
     }
 }
 
+/// An order as a cancel names it: by its derived id, or by Kraken's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    Derived(String),
+    Kraken(String),
+}
+
+/// The orders that an act has placed, as far as they can be named.
+pub(crate) fn orders_of(id: &str, known: &IntentRecord) -> Vec<Named> {
+    match Handle::kept(&known.handle) {
+        // What a later build claimed was a single order, or is left to it.
+        None | Some(Handle::Order) => vec![Named::Derived(id.to_owned())],
+        Some(Handle::Batch { rows }) => rows.into_iter().map(Named::Derived).collect(),
+        // Its order has no id of a client's: it can be named once it is known.
+        Some(Handle::Edit(_)) => {
+            let reply = v1::EditOrderResponse::decode(known.outcome.as_slice()).unwrap_or_default();
+            match reply.outcome {
+                Some(v1::edit_order_response::Outcome::Accepted(new)) => vec![Named::Kraken(new.order_id)],
+                _ => Vec::new(),
+            }
+        }
+        Some(Handle::Amend(_) | Handle::Cancel(_) | Handle::Timer { .. }) => Vec::new(),
+    }
+}
+
 impl Acts {
-    /// Cancels the order with a derived id, once. Nothing of it is final but what it says: such a cancel can be repeated freely.
-    pub(crate) async fn cancel_order(&self, info: &CallInfo, id: &str) -> (CancelAttempt, String) {
+    /// Cancels orders one after the other. Of several attempts the one that leaves most open tells.
+    pub(crate) async fn cancel_orders(&self, info: &CallInfo, orders: &[Named]) -> (CancelAttempt, String) {
+        let mut all = (CancelAttempt::NothingOpen, String::new());
+        for order in orders {
+            let one = self.cancel_order(info, order).await;
+            if weight(one.0) > weight(all.0) {
+                all = one;
+            }
+        }
+        all
+    }
+
+    /// Cancels an order, once. Nothing of it is final but what it says: such a cancel can be repeated freely.
+    async fn cancel_order(&self, info: &CallInfo, order: &Named) -> (CancelAttempt, String) {
         let Some(endpoint) = endpoint("CancelOrder") else {
             return (CancelAttempt::NotSent, "no endpoint CancelOrder in the table".to_owned());
         };
         let mut params = Params::new();
-        params.text("cl_ord_id", id);
+        match order {
+            Named::Derived(id) => params.text("cl_ord_id", id.as_str()),
+            Named::Kraken(id) => params.text("txid", id.as_str()),
+        }
         match self.lanes.run(Call::mutating(info, endpoint, params)).await {
             Ok(Outcome::Done { result, .. }) => match wire::read::<OrdersCancelled>(Some(&result)) {
                 Ok(OrdersCancelled { count: 0, .. }) => (CancelAttempt::NothingOpen, String::new()),
@@ -173,6 +215,16 @@ impl Acts {
         if let Err(fault) = self.store.wish(&wanted).await {
             warn!(%account, intent = id, error = %fault, "a wish that is carried out cannot be written down");
         }
+    }
+}
+
+/// How much an attempt leaves open.
+const fn weight(attempt: CancelAttempt) -> u8 {
+    match attempt {
+        CancelAttempt::Unknown => 3,
+        CancelAttempt::NotSent => 2,
+        CancelAttempt::Cancelled => 1,
+        _ => 0,
     }
 }
 
@@ -234,6 +286,33 @@ mod tests {
         assert!(!is_done(&executed, CancelAttempt::Unknown, 90_000_000));
         let doubtful = known(IntentState::Doubtful, Wish::Cancel);
         assert!(!is_done(&doubtful, CancelAttempt::Cancelled, 90_000_000), "its verdict is still to come");
+    }
+
+    #[test]
+    fn the_orders_of_an_act_are_named_by_its_handle() {
+        let of = |handle: &Handle, outcome: Vec<u8>| {
+            orders_of(
+                "id",
+                &IntentRecord {
+                    handle: handle.text(),
+                    outcome,
+                    ..known(IntentState::Executed, Wish::Cancel)
+                },
+            )
+        };
+        let derived = |id: &str| Named::Derived(id.to_owned());
+        assert_eq!(of(&Handle::Order, Vec::new()), [derived("id")]);
+        let rows = Handle::Batch { rows: vec!["a".into(), "b".into()] };
+        assert_eq!(of(&rows, Vec::new()), [derived("a"), derived("b")]);
+        let edit =
+            Handle::Edit(crate::handle::EditHandle { order_id: "O1".into(), userref: 7, volume: None });
+        assert!(of(&edit, Vec::new()).is_empty());
+        let accepted = v1::edit_order_response::Accepted { order_id: "O2".into(), ..Default::default() };
+        let outcome = Some(v1::edit_order_response::Outcome::Accepted(accepted));
+        let reply = v1::EditOrderResponse { outcome, warnings: Vec::new() };
+        assert_eq!(of(&edit, reply.encode_to_vec()), [Named::Kraken("O2".into())]);
+        assert!(of(&Handle::Timer { timeout_s: 1 }, Vec::new()).is_empty());
+        assert!(weight(CancelAttempt::Unknown) > weight(CancelAttempt::Cancelled));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use prost::Message;
 use tidegate_core::{
-    AccountName, Clock, Effect, Endpoint, Error, ErrorKind, MonoUs, RequestId, derive_cl_ord_id, endpoint,
+    AccountName, Clock, Endpoint, Error, ErrorKind, MonoUs, RequestId, derive_cl_ord_id, endpoint,
 };
 use tidegate_proto::{Method, hop, method, v1};
 use tidegate_runtime::Drain;
@@ -405,7 +405,8 @@ impl Edge {
     }
 
     fn unresolved(&self, call: &Admitted, reason: &str, text: String) -> v1::Unresolved {
-        let handle = call.request_id.filter(|_| call.endpoint.effect == Effect::Place);
+        // A batch has one id for each row.
+        let handle = call.request_id.filter(|_| call.endpoint.name == "AddOrder");
         v1::Unresolved {
             request_id: call.context.request_id.clone(),
             cl_ord_id: handle

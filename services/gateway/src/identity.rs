@@ -4,7 +4,7 @@
 //! that authentication can take its place without touching what stands behind it.
 
 use http::HeaderMap;
-use tidegate_core::{AccountName, CallerName, Endpoint, Error, ErrorKind};
+use tidegate_core::{AccountName, CallerName, Effect, Endpoint, Error, ErrorKind};
 
 /// An authenticated caller and its rights.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Authenticator {
 impl Identity {
     /// Whether the caller may use an endpoint on an account.
     pub(crate) fn authorise(&self, endpoint: &Endpoint, account: &AccountName) -> Result<(), Error> {
-        if endpoint.name == "CancelAll" && !self.may_cancel_all {
+        if endpoint.effect == Effect::CancelScope && !self.may_cancel_all {
             let text = format!(
                 "{} cancels the orders of every strategy on account {account}, and caller {} is not allowed to: \
                  set gateway.allow_cancel_all to allow it",

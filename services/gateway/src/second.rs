@@ -93,6 +93,10 @@ fn read(endpoint: &'static Endpoint, framed: &Bytes) -> Learned {
         Some(Outcome::AddOrder(reply)) => told(&reply),
         Some(Outcome::CancelAll(reply)) => told(&reply),
         Some(Outcome::CancelOrder(reply)) => told(&reply),
+        Some(Outcome::AddOrderBatch(reply)) => told(&reply),
+        Some(Outcome::AmendOrder(reply)) => told(&reply),
+        Some(Outcome::EditOrder(reply)) => told(&reply),
+        Some(Outcome::CancelAllOrdersAfter(reply)) => told(&reply),
         None => match intent.state() {
             v1::IntentState::NotKnown => Learned::Nothing,
             v1::IntentState::NeedsOperator => {

@@ -5,7 +5,7 @@
 
 use tidegate_kraken::{Executed, KeyEffect};
 use tidegate_lanes::{
-    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, SKEW_MAX_US, Settle, Wish, Withdraw,
+    CLAIM_SKEW_MAX_US, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, Settle, Wish, Withdraw,
     may_sign_again,
 };
 
@@ -107,7 +107,7 @@ impl World {
                 }
                 // The claim says until when the order can be executed, and whoever looks for it compares that with the
                 // store's clock.
-                if self.procs[slot].clocks.wall(self.t_us).0.abs_diff(store_now_us) > SKEW_MAX_US {
+                if self.procs[slot].clocks.wall(self.t_us).0.abs_diff(store_now_us) > CLAIM_SKEW_MAX_US {
                     self.note(Mark::ClaimSkewed);
                     return self.unsent(number, slot, Proof::Refused);
                 }

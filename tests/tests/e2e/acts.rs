@@ -1,5 +1,15 @@
 //! One request id, one execution: whatever is repeated, wherever, and whatever became of the first copy.
 
+mod amends;
+mod batches;
+mod cancels;
+mod catalogue;
+mod edits;
+mod faults;
+mod lags;
+
+use std::time::Duration;
+
 use serde_json::json;
 use tidegate_proto::v1;
 use tidegate_proto::v1::add_order_response::{Accepted, Outcome};
@@ -23,6 +33,56 @@ async fn process(house: &House, name: &str) -> Process {
     house.all(name, &config).await.expect("a process with every lane settled")
 }
 
+/// A process that is allowed whatever can be allowed.
+async fn bold(house: &House, name: &str) -> Process {
+    let config = house.config(&KEYS, "").expect("a config");
+    let config = config
+        .replacen("quota_per_s = 100000\n", "quota_per_s = 100000\nallow_cancel_all = true\n", 1)
+        .replacen("[executor]\n", "[executor]\nallow_edit_order = true\n", 1);
+    house.all(name, &config).await.expect("a process with every lane settled")
+}
+
+/// A message whose caller waits so many seconds.
+fn within<T>(message: T, seconds: u64) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(Duration::from_secs(seconds));
+    request
+}
+
+fn context() -> Option<v1::CallContext> {
+    resting_order().context
+}
+
+/// An order that rests, by Kraken's id.
+async fn resting(process: &Process) -> String {
+    accepted(ask(process, &resting_order(), 5).await.expect("an order")).order_ids.remove(0)
+}
+
+/// The open orders of the account, by Kraken's id.
+async fn open_orders(process: &Process) -> Vec<v1::Order> {
+    let channel = channel(process).await.expect("a channel");
+    let mut account = v1::account_service_client::AccountServiceClient::new(channel);
+    let request = within(v1::GetOpenOrdersRequest::default(), 10);
+    account.get_open_orders(request).await.expect("open orders").into_inner().orders
+}
+
+/// Requests for an endpoint that the exchange has seen.
+async fn sent(house: &House, endpoint: &str) -> usize {
+    house.pages.requests(endpoint).await.expect("a log").len()
+}
+
+async fn spoil(house: &House, endpoint: &str, name: &str, value: serde_json::Value) {
+    let mut fault = json!({"endpoint": endpoint});
+    fault[name] = value;
+    house.pages.switch(&json!({"faults": [fault]})).await.expect("a fault");
+}
+
+/// Now, in seconds since 1970: an id that is made knows when.
+fn now_s() -> i64 {
+    let id: tidegate_core::RequestId = tidegate_tests::request_id().parse().expect("an id");
+    i64::try_from(id.birth().as_ms() / 1_000).expect("a time")
+}
+
 async fn client(process: &Process) -> TradingServiceClient<Channel> {
     TradingServiceClient::new(channel(process).await.expect("a channel"))
 }
@@ -34,7 +94,7 @@ async fn ask(
     seconds: u64,
 ) -> Result<v1::AddOrderResponse, Status> {
     let mut request = Request::new(order.clone());
-    request.set_timeout(std::time::Duration::from_secs(seconds));
+    request.set_timeout(Duration::from_secs(seconds));
     client(process).await.add_order(request).await.map(tonic::Response::into_inner)
 }
 
@@ -57,9 +117,7 @@ async fn copies(house: &House, order: &v1::AddOrderRequest) -> usize {
 }
 
 async fn fault(house: &House, name: &str, value: serde_json::Value) {
-    let mut fault = json!({"endpoint": "AddOrder"});
-    fault[name] = value;
-    house.pages.switch(&json!({"faults": [fault]})).await.expect("a fault");
+    spoil(house, "AddOrder", name, value).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,14 +199,14 @@ async fn an_order_that_never_reached_the_engine_is_found_absent_and_not_before_i
     assert!(is_open(&open), "{open:?}");
     let refused = loop {
         // Each repeat waits as long as it may; together longer than any order could still come.
-        assert!(began.elapsed() < std::time::Duration::from_secs(120), "no verdict");
+        assert!(began.elapsed() < Duration::from_secs(120), "no verdict");
         match ask(&one, &order, 10).await {
             Ok(reply) => assert!(is_open(&reply), "{reply:?}"),
             Err(status) => break status,
         }
     };
     assert!(promises_not_executed(&refused), "{refused:?}");
-    assert!(began.elapsed() >= std::time::Duration::from_secs(30), "too soon: {:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_secs(30), "too soon: {:?}", began.elapsed());
     assert_eq!(copies(&house, &order).await, 1, "asked for again, and not sent again");
 }
 

@@ -1,9 +1,12 @@
 //! What became of an act: asked, watched, decided; and orders that are to go whatever became of them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate_proto::v1;
+use tidegate_proto::v1::account_service_client::AccountServiceClient;
 use tidegate_proto::v1::add_order_response::Outcome;
 use tidegate_proto::v1::get_intent_response::Outcome as Kept;
 use tidegate_proto::v1::operations_service_client::OperationsServiceClient;
@@ -15,6 +18,7 @@ use tidegate_tests::house::{House, Plan, channel};
 use tidegate_tests::judge::promises_not_executed;
 use tidegate_tests::load::{handle_of, resting_order};
 use tidegate_tests::process::Process;
+use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
@@ -76,7 +80,7 @@ async fn fault(house: &House, endpoint: &str, name: &str, value: Value) {
 /// Open orders of the account at the exchange, by client order id, as a caller sees them.
 async fn open_orders(process: &Process) -> Vec<String> {
     let channel = channel(process).await.expect("a channel");
-    let mut account = v1::account_service_client::AccountServiceClient::new(channel);
+    let mut account = AccountServiceClient::new(channel);
     let reply =
         account.get_open_orders(v1::GetOpenOrdersRequest::default()).await.expect("orders").into_inner();
     reply.orders.into_iter().map(|order| order.cl_ord_id).collect()
@@ -333,4 +337,45 @@ async fn a_process_is_ready_when_the_doubts_of_before_are_over_and_serves_before
     eventually("the process to be ready", || async { (ready().await == "ready\n").then_some(()) }).await;
     let (intent, _) = ask(&two, &order).await;
     assert_eq!(intent.state(), IntentState::Executed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_order_is_found_while_reads_use_up_the_counter_and_reads_go_on() {
+    let plan = Plan { redis: true, tier: "pro", ..Plan::default() };
+    let house = House::build(plan).await.expect("a house");
+    let config = house.config(&["sandbox-read", "sandbox-trade"], "").expect("a config");
+    let one = house.all("one", &config).await.expect("a process");
+    let answered = Arc::new(AtomicU64::new(0));
+    let mut readers = JoinSet::new();
+    for _ in 0..4 {
+        let (answered, channel) = (Arc::clone(&answered), channel(&one).await.expect("a channel"));
+        readers.spawn(async move {
+            let mut account = AccountServiceClient::new(channel);
+            loop {
+                let mut request = Request::new(v1::GetBalanceRequest::default());
+                request.set_timeout(Duration::from_secs(15));
+                // Refused or late is what a full counter means.
+                if account.get_balance(request).await.is_ok() {
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    let read = |more: u64| {
+        let (answered, wanted) = (Arc::clone(&answered), answered.load(Ordering::Relaxed) + more);
+        async move {
+            let enough = || async { (answered.load(Ordering::Relaxed) >= wanted).then_some(()) };
+            eventually("reads to be answered", enough).await;
+        }
+    };
+    // More than a counter of twenty points has at once.
+    read(20).await;
+    fault(&house, "AddOrder", "execute_then_http_status", json!(502)).await;
+    let order = resting_order();
+    assert!(is_open(place(&one, &order).await.as_ref()));
+    until(&one, &order, |intent| intent.state() == IntentState::Executed).await;
+    read(3).await;
+    readers.shutdown().await;
+    let log = house.pages.log().await.expect("a log");
+    assert_eq!(tidegate_tests::judge::forbidden_refusals(&log), Vec::<&Value>::new());
 }

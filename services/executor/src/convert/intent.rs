@@ -50,6 +50,12 @@ pub(crate) fn outcome(known: &IntentRecord) -> Option<Outcome> {
             let bytes = known.outcome.as_slice();
             match known.endpoint.as_str() {
                 "AddOrder" => v1::AddOrderResponse::decode(bytes).ok().map(Outcome::AddOrder),
+                "AddOrderBatch" => v1::AddOrderBatchResponse::decode(bytes).ok().map(Outcome::AddOrderBatch),
+                "AmendOrder" => v1::AmendOrderResponse::decode(bytes).ok().map(Outcome::AmendOrder),
+                "EditOrder" => v1::EditOrderResponse::decode(bytes).ok().map(Outcome::EditOrder),
+                "CancelAllOrdersAfter" => {
+                    v1::CancelAllOrdersAfterResponse::decode(bytes).ok().map(Outcome::CancelAllOrdersAfter)
+                }
                 "CancelAll" => v1::CancelAllResponse::decode(bytes).ok().map(Outcome::CancelAll),
                 "CancelOrder" => v1::CancelOrderResponse::decode(bytes).ok().map(Outcome::CancelOrder),
                 _ => None,

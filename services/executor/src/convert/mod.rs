@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod intent;
 pub(crate) mod market;
+pub(crate) mod orders;
 pub(crate) mod request;
 
 use prost_types::Timestamp;
@@ -38,6 +39,12 @@ pub(crate) fn timestamp(time: Option<&Time>) -> Option<Timestamp> {
     let ns = time?.unix_ns()?;
     let seconds = i64::try_from(ns / 1_000_000_000).ok()?;
     Some(Timestamp { seconds, nanos: i32::try_from(ns % 1_000_000_000).ok()? })
+}
+
+/// A time that Kraken writes in RFC 3339, nothing where it cannot be read.
+pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() })
 }
 
 /// An amount's digits, empty where Kraken did not write it.

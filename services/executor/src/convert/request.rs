@@ -29,6 +29,11 @@ impl Builder {
         self.params.text(name, value);
     }
 
+    /// A parameter that has been checked already and is no text.
+    pub(crate) fn push(&mut self, name: &'static str, value: Value) {
+        self.params.push(name, value);
+    }
+
     /// A flag; left out where it is false, which is Kraken's default everywhere.
     pub(crate) fn flag(&mut self, name: &'static str, value: bool) {
         if value {

@@ -24,6 +24,7 @@ use crate::board::{Listing, SHOWN_MAX};
 use crate::caller::CallInfo;
 use crate::convert::intent as convert;
 use crate::outcome;
+use crate::wishes::{Named, orders_of};
 
 /// A caller's open intents and their changes.
 pub(crate) type IntentStream = Pin<Box<dyn Stream<Item = Result<v1::WatchIntentsResponse, Status>> + Send>>;
@@ -221,7 +222,16 @@ fn claim_of(key: &IntentKey, account: &AccountName, known: &IntentRecord, wish: 
 /// Cancels now, and writes down that the order is to go, both at once: neither waits for the other to fail.
 async fn cancelled(acts: &Acts, info: &CallInfo, wanted: &Wanted) -> v1::CancelIntentResponse {
     let id = wanted.key.id.as_str();
-    let (kept, (mut attempt, mut text)) = tokio::join!(acts.store.wish(wanted), acts.cancel_order(info, id));
+    let single = [Named::Derived(id.to_owned())];
+    let (kept, (mut attempt, mut text)) =
+        tokio::join!(acts.store.wish(wanted), acts.cancel_orders(info, &single));
+    if let Ok(Some(known)) = &kept {
+        // Only the record tells that it was not a single order.
+        let orders = orders_of(id, known);
+        if orders != single {
+            (attempt, text) = acts.cancel_orders(info, &orders).await;
+        }
+    }
     let known = match kept {
         Ok(Some(known)) => Some(known),
         Ok(None) => {

@@ -1,9 +1,11 @@
 //! The API as an executor serves it: a request becomes parameters, a result becomes a reply.
 
 mod account;
+mod cancels;
 mod intents;
 mod market;
 mod operations;
+mod orders;
 mod stream;
 mod trading;
 
@@ -31,6 +33,7 @@ pub(crate) struct Api {
     pub rest: RestClient,
     pub deployment: Arc<str>,
     pub directory: tokio::sync::watch::Receiver<v1::WatchLanesResponse>,
+    pub allow_edit_order: bool,
 }
 
 /// The row of an endpoint that this crate names itself.

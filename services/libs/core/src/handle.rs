@@ -62,17 +62,56 @@ pub fn derive_cl_ord_id(
     caller: &CallerName,
     request: &RequestId,
 ) -> ClOrdId {
-    let mut hash = Sha256::new();
-    for part in
-        [deployment.as_bytes(), account.as_str().as_bytes(), caller.as_str().as_bytes(), request.as_bytes()]
-    {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(part);
-    }
-    let digest = hash.finalize();
+    let digest = digest(deployment, account, caller, request, &[]);
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     ClOrdId(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
+}
+
+/// The client order id of one row of a batch, counted from 0: as [`derive_cl_ord_id`], with the row as one more part (four
+/// bytes, the highest first).
+pub fn derive_row_cl_ord_id(
+    deployment: &str,
+    account: &AccountName,
+    caller: &CallerName,
+    request: &RequestId,
+    row: u32,
+) -> ClOrdId {
+    let digest = digest(deployment, account, caller, request, &[&row.to_be_bytes()]);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    ClOrdId(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
+}
+
+/// The number by which an order can be found where Kraken takes no client order id: 31 bits of the same digest, never zero.
+/// It is not unique, so content and time count as well.
+pub fn derive_userref(
+    deployment: &str,
+    account: &AccountName,
+    caller: &CallerName,
+    request: &RequestId,
+) -> i32 {
+    let digest = digest(deployment, account, caller, request, &[b"userref"]);
+    let mut bytes = [0; 4];
+    bytes.copy_from_slice(&digest[..4]);
+    (i32::from_be_bytes(bytes) & i32::MAX).max(1)
+}
+
+fn digest(
+    deployment: &str,
+    account: &AccountName,
+    caller: &CallerName,
+    request: &RequestId,
+    more: &[&[u8]],
+) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let parts =
+        [deployment.as_bytes(), account.as_str().as_bytes(), caller.as_str().as_bytes(), request.as_bytes()];
+    for part in parts.iter().copied().chain(more.iter().copied()) {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 #[cfg(test)]
@@ -106,6 +145,22 @@ mod tests {
         let of_a_caller: ClOrdId =
             "6d1b345e-2821-40e2-ad83-4ecb18a06876".parse().expect("a UUID of version 4");
         assert!(!of_a_caller.looks_derived());
+    }
+
+    #[test]
+    fn rows_and_numbers_follow_from_the_request_too() {
+        let (account, caller) = ("main".parse().expect("a name"), "desk".parse().expect("a name"));
+        let id: RequestId = "01939b5e-8f4a-7c3e-9d52-0123456789ab".parse().expect("version 7");
+        let row = |row| derive_row_cl_ord_id("prod", &account, &caller, &id, row);
+        assert_eq!(row(0), row(0));
+        assert_ne!(row(0), row(1));
+        assert_ne!(row(0), derive_cl_ord_id("prod", &account, &caller, &id));
+        assert!(row(14).looks_derived());
+        let number = derive_userref("prod", &account, &caller, &id);
+        assert!(number > 0 && number == derive_userref("prod", &account, &caller, &id));
+        // As the id of a single order: what is in flight must be found by the next build too.
+        assert_eq!(row(1).as_str(), "0c5f0e3c-ed54-8b94-ba4d-8fa58a3fcf35");
+        assert_eq!(number, 516325809);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use content::Content;
 pub use endpoint::{Effect, Encoding, Endpoint, Needs, Verb};
 pub use endpoints::{ENDPOINTS, endpoint};
 pub use error::{Error, ErrorKind, FieldViolation};
-pub use handle::{ClOrdId, derive_cl_ord_id};
+pub use handle::{ClOrdId, derive_cl_ord_id, derive_row_cl_ord_id, derive_userref};
 pub use ids::{AccountName, CallerName, IdError, KeyLabel, OwnerId, PoolName, RequestId, TxId};
 pub use money::{MoneyError, PriceText, Volume};
 pub use nonce::{Nonce, NonceUnit};

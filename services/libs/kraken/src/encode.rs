@@ -19,6 +19,8 @@ pub enum Value {
     List(Vec<String>),
     /// Arguments of an argument: `close[ordertype]` in forms, an object in JSON.
     Nested(Params),
+    /// A list of such: `orders[0][price]` in forms, an array of objects in JSON.
+    Rows(Vec<Params>),
 }
 
 /// Arguments of a call in the order in which they are written. `nonce` and `otp` are not among them: they are
@@ -90,6 +92,12 @@ impl Params {
                     let name = outer.map_or_else(|| (*name).to_owned(), |outer| format!("{outer}[{name}]"));
                     params.write_form(Some(&name), out);
                 }
+                Value::Rows(rows) => {
+                    let name = outer.map_or_else(|| (*name).to_owned(), |outer| format!("{outer}[{name}]"));
+                    for (index, row) in rows.iter().enumerate() {
+                        row.write_form(Some(&format!("{name}[{index}]")), out);
+                    }
+                }
             }
         }
     }
@@ -128,8 +136,15 @@ impl Serialize for Value {
             Self::Bool(yes) => to.serialize_bool(*yes),
             Self::Int(number) => to.serialize_i64(*number),
             Self::List(items) => items.serialize(to),
-            Self::Nested(params) => to.collect_map(params.iter()),
+            Self::Nested(params) => params.serialize(to),
+            Self::Rows(rows) => rows.serialize(to),
         }
+    }
+}
+
+impl Serialize for Params {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter())
     }
 }
 
@@ -232,6 +247,20 @@ mod tests {
         );
         let body = Params::new().body(Encoding::Json, Nonce(1), Some("x"));
         assert_eq!(text(&body), r#"{"nonce":"1","otp":"x"}"#);
+    }
+
+    #[test]
+    fn rows_are_numbered_in_forms_and_an_array_in_json() {
+        let row = |price: &str| {
+            let mut row = Params::new();
+            row.text("price", price);
+            row
+        };
+        let mut batch = Params::new();
+        batch.push("orders", Value::Rows(vec![row("1"), row("2")]));
+        assert_eq!(batch.query(), "orders%5B0%5D%5Bprice%5D=1&orders%5B1%5D%5Bprice%5D=2");
+        let json = batch.body(Encoding::Json, Nonce(1), None);
+        assert_eq!(text(&json), r#"{"nonce":"1","orders":[{"price":"1"},{"price":"2"}]}"#);
     }
 
     #[test]

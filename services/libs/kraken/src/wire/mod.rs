@@ -25,4 +25,7 @@ pub use key::{ApiKeyInfo, WebSocketsToken};
 pub use market::{Asset, AssetPair, AssetPairs, Assets, FeeTier, ServerTime, SystemStatus, Ticker, Tickers};
 pub use read::{Entries, Extra, ShapeError, Wire, read};
 pub use scalar::{Decimal, Time};
-pub use trading::{OrderAdded, OrdersCancelled};
+pub use trading::{
+    Amend, BatchAdded, OrderAdded, OrderAmended, OrderAmends, OrderEdited, OrdersCancelled, RowAdded,
+    TimerSet,
+};

@@ -38,6 +38,9 @@ pub(crate) const AHEAD_MAX_US: u64 = 5_000_000;
 pub(crate) const AGE_MAX_US: u64 = 24 * 60 * 60 * 1_000_000;
 /// The longest time for which an order of a lost claim may still be executed: Kraken's longest deadline.
 pub(crate) const LOST_DEADLINE_US: u64 = 60_000_000;
+/// By how much the clocks of a claimant and of the store may seem to differ for what he claims to be sent: what grants allow,
+/// and as much for the way. The margin of [`SETTLE_MARGIN_US`] contains it many times over.
+pub const CLAIM_SKEW_MAX_US: u64 = 2_000_000;
 /// After the last moment of an execution: until it shows in what Kraken answers, and for clocks that differ.
 pub const SETTLE_MARGIN_US: u64 = 30_000_000;
 

@@ -15,6 +15,7 @@ mod foreign;
 mod recheck;
 #[cfg(test)]
 mod recheck_tests;
+mod share;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -28,6 +29,7 @@ use self::flight::{Flight, Flights};
 pub use self::foreign::KeyUse;
 use self::recheck::Looks;
 pub use self::recheck::{LOOK_AGAIN_US, RECHECK_SOON_US};
+use self::share::Share;
 pub use self::trouble::{
     CANCEL_EVERY_US, FENCE_AGAIN_MAX_US, FENCE_AGAIN_US, Findings, NOTED_FOR_US, NonceVerdict,
 };
@@ -69,6 +71,7 @@ pub struct Lane {
     sightings: Sightings,
     counter: RestCounter,
     queue: PriorityQueue,
+    share: Share,
     flights: Flights,
     verify_at: MonoUs,
     verify_pause_us: u64,
@@ -103,6 +106,7 @@ impl Lane {
             sightings: Sightings::default(),
             counter: RestCounter::new(config.tier, now),
             queue: PriorityQueue::new(config.queue_len_max),
+            share: Share::default(),
             flights: Flights::new(config.window, config.in_flight_max),
             verify_at: now,
             verify_pause_us: VERIFY_AGAIN_US,
@@ -453,7 +457,12 @@ impl Lane {
         // The first that the counter blocks keeps its turn for points; calls that cost none pass it.
         let (mut blocked, mut chosen) = (None, None);
         for ticket in self.queue.iter() {
-            match self.counter.admit(now, ticket.points_milli(), false) {
+            let (milli, left) = (ticket.points_milli(), self.share.leaves_milli(ticket, &self.queue));
+            if left > 0 && self.counter.level_milli(now) + milli + left > self.config.tier.usable_milli() {
+                // It is the turn of a read, which stands further back.
+                continue;
+            }
+            match self.counter.admit(now, milli, false) {
                 Admission::Now if blocked.is_none() || ticket.points == 0 => {
                     chosen = Some(*ticket);
                     break;
@@ -472,6 +481,7 @@ impl Lane {
         match self.launch(ticket.id, ticket.priority, ticket.points_milli(), now, wall) {
             Ok(nonce) => {
                 self.queue.remove(ticket.id);
+                self.share.spend(&ticket, &self.queue);
                 Step::Send { ticket, nonce }
             }
             Err(step) => step,

@@ -320,3 +320,46 @@ fn epochs_of_another_generation_prove_nothing_about_the_counter() {
     );
     assert_eq!(lane.snapshot(much_later).points_level_milli, 0);
 }
+
+/// Points that each of two classes spends in ten minutes if both always have a call waiting, of so many points each.
+fn spent(tier: Tier, resolver: u32, reads: u32) -> (u64, u64) {
+    let mut lane = open_lane(tier);
+    let (mut id, mut waiting) = (0, [None, None]);
+    let mut points = [0_u64; 2];
+    for step in 0..6_000 {
+        let now = T.plus_ms(step * 100);
+        if step % 10 == 0 {
+            lane.grant_given(now, now, WALL, &granted(1, false, None)).expect("renewed");
+        }
+        loop {
+            for (class, priority, cost) in [(0, Priority::Resolve, resolver), (1, Priority::Read, reads)] {
+                if cost > 0 && waiting[class].is_none() {
+                    id += 1;
+                    lane.submit(now, ticket(id, priority, cost, now.plus_ms(600_000))).expect("room");
+                    waiting[class] = Some(id);
+                }
+            }
+            let Step::Send { ticket, .. } = lane.next(now, WALL) else { break };
+            let class = usize::from(ticket.priority == Priority::Read);
+            assert_eq!(waiting[class].take(), Some(ticket.id.0));
+            points[class] += u64::from(ticket.points);
+            lane.ended(ticket.id, now, End::Answered);
+        }
+    }
+    (points[0], points[1])
+}
+
+#[test]
+fn neither_the_resolver_nor_reads_starve_each_other_of_points() {
+    for tier in [Tier::STARTER, Tier::INTERMEDIATE, Tier::PRO] {
+        let all = tier.decay_milli_per_s * 600 / 1_000;
+        for (resolver, reads) in [(4, 1), (2, 4), (1, 1), (4, 4)] {
+            let (found, read) = spent(tier, resolver, reads);
+            let text = format!("{found} and {read} of {all} points, calls of {resolver} and {reads}");
+            assert!(found + read >= all, "none is left unused: {text}");
+            assert!((all * 7 / 10..=all * 8 / 10 + 20).contains(&found), "{text}");
+            assert!(read >= all / 5, "{text}");
+        }
+        assert!(spent(tier, 4, 0).0 >= all && spent(tier, 0, 1).1 >= all, "alone it has everything");
+    }
+}

@@ -88,6 +88,8 @@ pub struct ExecutorConfig {
     pub pool: Option<PoolName>,
     /// `queue_len_max`, calls that wait in one lane; default 256.
     pub queue_len_max: usize,
+    /// `allow_edit_order`, default false: what became of an edit whose answer is lost may never be known.
+    pub allow_edit_order: bool,
 }
 
 /// `[admin]`: metrics and health.

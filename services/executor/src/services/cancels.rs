@@ -1,0 +1,142 @@
+//! Cancels.
+//!
+//! A cancel by Kraken's ids, or by an id that only tidegate makes (version 8), hits those orders or none, however often it is
+//! sent: it needs no claim. Any other could hit orders that were placed after it. So it is claimed, told again word for word,
+//! and never sent a second time for the same request id: that nothing was placed in its scope since cannot be proved, because
+//! other processes, other keys and people place orders too, and Kraken shows new ones late.
+
+use tidegate_core::{ClOrdId, Error};
+use tidegate_kraken::Params;
+use tidegate_kraken::wire::{self, OrdersCancelled};
+use tidegate_lanes::Wish;
+use tidegate_proto::v1::{
+    self, CancelAllOrdersAfterRequest, CancelAllOrdersAfterResponse, CancelAllRequest, CancelAllResponse,
+    CancelOrderBatchRequest, CancelOrderBatchResponse, CancelOrderRequest, CancelOrderResponse,
+    cancel_order_batch_response as batch, cancel_order_request::Target, cancel_order_response,
+};
+
+use super::{Api, known};
+use crate::acts::Act;
+use crate::caller::CallInfo;
+use crate::convert::{orders, request as params};
+use crate::execute::{Call, Outcome, unresolved};
+use crate::handle::{Handle, Scope};
+use crate::lane_cell::NotAfter;
+use crate::outcome;
+
+impl Api {
+    pub(super) async fn cancel_one(
+        &self,
+        info: &CallInfo,
+        message: CancelOrderRequest,
+    ) -> Result<CancelOrderResponse, Error> {
+        let params = params::cancel_order(&message)?;
+        if let Some(scope) = scope_of(&message) {
+            let reply = self.cancel_claimed(info, "CancelOrder", params, Handle::Cancel(scope)).await?;
+            return Ok(outcome::reply(info, &reply));
+        }
+        let (cancelled, warnings) = self.cancel_named(info, "CancelOrder", params).await?;
+        let outcome = match cancelled {
+            Ok(OrdersCancelled { count, pending, extra }) => {
+                cancel_order_response::Outcome::Accepted(cancel_order_response::Accepted {
+                    count: u32::try_from(count).unwrap_or(u32::MAX),
+                    pending,
+                    looked_up: false,
+                    extra: extra.into_iter().collect(),
+                })
+            }
+            Err(unresolved) => cancel_order_response::Outcome::Unresolved(unresolved),
+        };
+        Ok(CancelOrderResponse { outcome: Some(outcome), warnings })
+    }
+
+    pub(super) async fn cancel_batch(
+        &self,
+        info: &CallInfo,
+        message: CancelOrderBatchRequest,
+    ) -> Result<CancelOrderBatchResponse, Error> {
+        let params = orders::cancel_order_batch(&message)?;
+        let (cancelled, warnings) = self.cancel_named(info, "CancelOrderBatch", params).await?;
+        let outcome = match cancelled {
+            Ok(OrdersCancelled { count, extra, .. }) => batch::Outcome::Accepted(batch::Accepted {
+                count: u32::try_from(count).unwrap_or(u32::MAX),
+                extra: extra.into_iter().collect(),
+            }),
+            Err(unresolved) => batch::Outcome::Unresolved(unresolved),
+        };
+        Ok(CancelOrderBatchResponse { outcome: Some(outcome), warnings })
+    }
+
+    pub(super) async fn cancel_everything(
+        &self,
+        info: &CallInfo,
+        _: CancelAllRequest,
+    ) -> Result<CancelAllResponse, Error> {
+        let handle = Handle::Cancel(Scope::All);
+        Ok(outcome::reply(info, &self.cancel_claimed(info, "CancelAll", Params::new(), handle).await?))
+    }
+
+    pub(super) async fn set_timer(
+        &self,
+        info: &CallInfo,
+        message: CancelAllOrdersAfterRequest,
+    ) -> Result<CancelAllOrdersAfterResponse, Error> {
+        let params = orders::cancel_all_after(&message)?;
+        let handle = Handle::Timer { timeout_s: message.timeout_s };
+        let reply = self.cancel_claimed(info, "CancelAllOrdersAfter", params, handle).await?;
+        Ok(outcome::reply(info, &reply))
+    }
+
+    /// A cancel that could hit what was placed later. Returns the encoded reply.
+    async fn cancel_claimed(
+        &self,
+        info: &CallInfo,
+        name: &'static str,
+        params: Params,
+        handle: Handle,
+    ) -> Result<Vec<u8>, Error> {
+        let request_id = info.required_request_id()?;
+        let act = Act {
+            info: info.clone(),
+            endpoint: known(name)?,
+            params,
+            not_after: NotAfter::None,
+            id: self.derived(info, &request_id),
+            request_id,
+            handle,
+            wish: Wish::Keep,
+        };
+        self.acts.run(act).await
+    }
+
+    /// A cancel of named orders. Returns what Kraken said and its warnings, or that it is not known.
+    async fn cancel_named(
+        &self,
+        info: &CallInfo,
+        name: &'static str,
+        params: Params,
+    ) -> Result<(Result<OrdersCancelled, v1::Unresolved>, Vec<String>), Error> {
+        let call = Call::mutating(info, known(name)?, params);
+        Ok(match self.lanes.run(call).await? {
+            Outcome::Unresolved(unresolved) => (Err(unresolved), Vec::new()),
+            Outcome::Done { result, warnings } => {
+                let read = wire::read::<OrdersCancelled>(Some(&result)).map_err(|shape| {
+                    let text = format!("Kraken took the cancel but its answer cannot be read: {shape}");
+                    unresolved(info, "", "UNREADABLE_ANSWER", text)
+                });
+                (read, warnings)
+            }
+        })
+    }
+}
+
+/// The scope of a cancel that is not safe to repeat.
+fn scope_of(request: &CancelOrderRequest) -> Option<Scope> {
+    match &request.target {
+        Some(Target::Userref(userref)) => Some(Scope::Userref(*userref)),
+        Some(Target::ClOrdId(id)) if !id.parse::<ClOrdId>().is_ok_and(|id| id.looks_derived()) => {
+            Some(Scope::ClOrdId(id.clone()))
+        }
+        Some(Target::OrderId(_) | Target::ClOrdId(_)) | None => None,
+    }
+}
