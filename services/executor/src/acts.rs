@@ -148,6 +148,11 @@ impl Acts {
                     "the store has just lost its memory, so nothing is placed; nothing was sent, repeat it";
                 told(tell, Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000)));
             }
+            Ok(ClaimReply::TooFar { .. }) => {
+                let text = "it could still be executed minutes from now: either its deadline is that far away, or the clocks of \
+                            this executor and of the store differ; nothing was sent";
+                told(tell, Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000)));
+            }
             Ok(ClaimReply::Unborn { .. }) => {
                 let text = "is more than 5 s ahead of the store's clock: it must be made when the act is";
                 told(tell, Err(Error::invalid_field("context.request_id", text)));

@@ -260,15 +260,9 @@ fn refused_nonce(cell: &Arc<LaneCell>, ticket: TicketId) -> NonceVerdict {
         NonceVerdict::Noted => {
             warn!(key = label, %ticket, "Kraken refused a nonce; asking the store whether the key is still ours");
         }
-        NonceVerdict::Again => {
-            warn!(
-                key = label,
-                "Kraken refused the nonce of a verification; trying once more with a fresh one"
-            );
-        }
         NonceVerdict::Raised => warn!(
             key = label,
-            "Kraken refused the nonce of a verification again; trying once more above all that tidegate can have used"
+            "Kraken refused the nonce of a verification; trying once more above all that tidegate can have used"
         ),
         NonceVerdict::Quarantined { handed_back } => cell.hand_back(handed_back),
     }

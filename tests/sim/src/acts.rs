@@ -69,7 +69,8 @@ impl World {
             key: IntentKey { domain: domain(act.plan.account), id: act.id.clone() },
             account: domain(act.plan.account),
             endpoint: "AddOrder".to_owned(),
-            request_id: act.id.clone(),
+            // A real one says in itself when it was born.
+            request_id: act.born_us.to_string(),
             content: "content".to_owned(),
             token: format!("{slot}-{}-{number}-{}", process.life, self.t_us),
             born_us: act.born_us,
@@ -93,7 +94,7 @@ impl World {
                 self.note(Mark::ClaimNoGeneration);
                 self.tell(number, Told::NotExecuted(Proof::Refused));
             }
-            Some(ClaimReply::Unborn { .. } | ClaimReply::TooOld { .. }) => {
+            Some(ClaimReply::Unborn { .. } | ClaimReply::TooOld { .. } | ClaimReply::TooFar { .. }) => {
                 self.note(Mark::ClaimUntimely);
                 self.tell(number, Told::NotExecuted(Proof::Refused));
             }
@@ -293,14 +294,24 @@ impl World {
         }
     }
 
+    /// Whether an act's id was asked for while the store had lost its memory and its clock ran minutes ahead: then it is looked
+    /// for until that time, because nothing tells the store that its own clock is wrong.
+    pub(crate) fn waits_for_clock(&self, act: usize) -> bool {
+        let act = &self.acts[act];
+        let key = IntentKey { domain: domain(act.plan.account), id: act.id.clone() };
+        self.store.intent(&key).is_some_and(|known| {
+            known.state == IntentState::Lost && known.not_after_us > EPOCH_US + CHAOS_US + 130 * S
+        })
+    }
+
     /// Intents that are not decided, and those that ought to be.
     pub(crate) fn undecided(&self) -> (usize, usize) {
         let slack_us = if self.plan.tier.decay_milli_per_s >= 1_000 { 60 * S } else { 120 * S };
         let (mut open, mut late) = (0, 0);
         for account in 0..ACCOUNTS.len() {
             for (_, known) in self.store.open_intents(self.t_us, &domain(account)).intents {
-                open += 1;
                 let deadline_us = known.not_after_us.saturating_sub(EPOCH_US).max(CHAOS_US);
+                open += usize::from(deadline_us <= CHAOS_US + 130 * S);
                 late += usize::from(self.t_us > deadline_us + slack_us);
             }
         }

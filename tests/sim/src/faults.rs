@@ -337,7 +337,7 @@ impl World {
         if self.t_us >= self.weather.duplicate_us || (changes && unguarded) {
             return false;
         }
-        let twice = self.rng.percent(30) || self.follows_crossed_fence(flight);
+        let twice = self.rng.percent(30);
         if twice {
             self.note(Mark::Duplicate);
         }
@@ -365,25 +365,14 @@ impl World {
     }
 
     /// Whether the wrong one of two answers comes back. Once for each key: a second refusal that nothing of ours explains
-    /// means another program, and the key is rightly taken out of use. But a fence may meet it twice in a row, because a lane
-    /// answers that with a higher floor.
+    /// means another program, and the key is rightly taken out of use.
     pub(crate) fn is_crossed(&mut self, flight: usize) -> bool {
-        let Flight { key, call, tenure, .. } = self.flights[flight];
-        if self.follows_crossed_fence(flight) {
-            self.crossed_fence = None;
-            return true;
-        }
+        let key = self.flights[flight].key;
         let crossed = self.rng.percent(50) && !self.crossed.contains(&key);
         if crossed {
             self.crossed.push(key);
-            self.crossed_fence = call.is_none().then_some((key, tenure));
         }
         crossed
-    }
-
-    fn follows_crossed_fence(&self, flight: usize) -> bool {
-        let Flight { key, call, tenure, .. } = self.flights[flight];
-        call.is_none() && self.crossed_fence == Some((key, tenure))
     }
 
     /// For how long the exchange makes a request wait before each of its steps.

@@ -271,8 +271,10 @@ impl World {
                         self.hand_back(slot, key, &handed_back);
                     }
                     NonceVerdict::Noted => self.note(Mark::NonceNoted),
-                    NonceVerdict::Again => self.note(Mark::FenceAgain),
-                    NonceVerdict::Raised => self.note(Mark::FenceRefused),
+                    NonceVerdict::Raised => {
+                        self.note(Mark::FenceRefused);
+                        self.raised.push(key);
+                    }
                     NonceVerdict::Quarantined { handed_back } => self.hand_back(slot, key, &handed_back),
                 }
                 self.stir(slot, key);

@@ -75,7 +75,9 @@ impl World {
             return;
         }
         process.looking[account] = true;
-        let since_us = due.iter().map(|(_, known)| known.claimed_us).min().unwrap_or_default();
+        let born_us =
+            |known: &IntentRecord| known.request_id.parse().unwrap_or(known.claimed_us).min(known.claimed_us);
+        let since_us = due.iter().map(|(_, known)| born_us(known)).min().unwrap_or_default();
         let since_us = since_us.saturating_sub(BEFORE_US + EPOCH_US);
         self.note(Mark::Looked);
         let generation = open.generation;

@@ -43,7 +43,7 @@ impl World {
                 let point_us = 1_000 * S / self.plan.tier.decay_milli_per_s + S;
                 let young =
                     self.truth.tenures[key].last().is_some_and(|t| t.opened_us + point_us > self.t_us);
-                if young {
+                if young || self.raised.contains(&key) {
                     continue;
                 }
                 self.watches.push(Watch { key, since_us: self.t_us, limit_us, mark });
@@ -166,8 +166,13 @@ impl World {
                 self.violate(format!("{late} intents are not decided long after their time"));
                 self.over = true;
             }
-            let all_told = self.acts.iter().all(|act| act.last.is_some());
-            self.over |= !again && undecided == 0 && all_told;
+            let mut rest: Vec<usize> = (0..self.acts.len()).collect();
+            rest.retain(|act| self.acts[*act].last.is_none());
+            let all_told = rest.iter().all(|act| self.waits_for_clock(*act));
+            if !again && undecided == 0 && all_told {
+                rest.iter().for_each(|_| self.note(Mark::WaitsForClock));
+                self.over = true;
+            }
         }
         for at in 0..self.watches.len() {
             if self.t_us > self.watches[at].since_us + self.watches[at].limit_us {

@@ -155,8 +155,8 @@ pub(crate) struct World {
     pub truth: Truth,
     /// Keys of which the wrong one of two answers has come back.
     pub crossed: Vec<usize>,
-    /// The newest fence of which it has: its key and tenure.
-    pub crossed_fence: Option<(usize, Option<usize>)>,
+    /// Keys whose floor was raised: until the clock has come there, a next owner has to wait.
+    pub raised: Vec<usize>,
     pub watches: Vec<Watch>,
     pub violations: Vec<String>,
     pub tickets: u64,
@@ -204,7 +204,7 @@ impl World {
             weather: Weather::default(),
             truth: Truth::new(plan.keys.len()),
             crossed: Vec::new(),
-            crossed_fence: None,
+            raised: Vec::new(),
             watches: Vec::new(),
             violations: Vec::new(),
             tickets: 0,

@@ -18,8 +18,9 @@
 -- ARGV[26] note
 -- ARGV[27] time in microseconds, for tests and simulations only; 0 takes the server's own
 -- ARGV[28] replication id, for tests and simulations only; empty takes the server's own
+-- ARGV[29] not_after_max_us
 -- REPLY    { kind, now_us or marker ..., the fields of the record as names and values }
---          claim:    { claimed, { marker, now_us }, {} } | { known, {}, record } | { no_generation, {}, {} } | { unborn, { now_us }, {} } |
+--          claim:    { claimed, { marker, now_us }, {} } | { known, {}, record } | { no_generation, {}, {} } | { too_far, { now_us }, {} } | { unborn, { now_us }, {} } |
 --                    { too_old, { now_us }, {} }
 --          settle:   { written, {}, {} } | { replaced, {}, record as it was } | { kept, {}, record } | { stale, {}, {} }
 --          withdraw: { gone, {}, {} } | { kept, {}, {} }
@@ -39,7 +40,7 @@ local function text(n)
 end
 
 local numbers = {}
-for _, at in ipairs({ 8, 9, 14, 15, 16, 17, 18, 19, 20, 21, 22, 27 }) do
+for _, at in ipairs({ 8, 9, 14, 15, 16, 17, 18, 19, 20, 21, 22, 27, 29 }) do
   local n = tonumber(ARGV[at])
   if not fits(n) then
     return redis.error_reply('TOOLARGE a number of the intent does not fit below 2^53')
@@ -50,6 +51,7 @@ local act, id, token, content = ARGV[1], ARGV[2], ARGV[3], ARGV[7]
 local born, not_after, findable = numbers[8], numbers[9], ARGV[10] == '1'
 local may_be_lost, ahead_max, age_max = numbers[14], numbers[15], numbers[16]
 local lost_deadline, margin, kept_us, outcome_max = numbers[17], numbers[18], numbers[19], numbers[20]
+local not_after_max = numbers[29]
 local caller, handle, wish, note = ARGV[23], ARGV[24], ARGV[25], ARGV[26]
 local now = numbers[27]
 if now == 0 then
@@ -149,6 +151,9 @@ if act == 'claim' then
   -- Generations begin where clocks are compared, with the next grant.
   if not is_current then
     return { 'no_generation', {}, {} }
+  end
+  if not_after > now + not_after_max then
+    return { 'too_far', { text(now) }, {} }
   end
   if born > now + ahead_max then
     return { 'unborn', { text(now) }, {} }

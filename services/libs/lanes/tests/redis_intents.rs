@@ -240,6 +240,7 @@ fn claimed(reply: &ClaimReply) -> &'static str {
         ClaimReply::Known(record) if record.state == IntentState::Lost => "lost",
         ClaimReply::Known(_) => "known",
         ClaimReply::NoGeneration => "no generation",
+        ClaimReply::TooFar { .. } => "too far",
         ClaimReply::Unborn { .. } => "unborn",
         ClaimReply::TooOld { .. } => "too old",
     }
@@ -292,6 +293,7 @@ fn five_thousand_random_histories_agree_with_the_memory_store() {
         "known",
         "lost",
         "no generation",
+        "too far",
         "unborn",
         "too old",
         "written",

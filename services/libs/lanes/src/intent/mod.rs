@@ -38,6 +38,9 @@ pub(crate) const AHEAD_MAX_US: u64 = 5_000_000;
 pub(crate) const AGE_MAX_US: u64 = 24 * 60 * 60 * 1_000_000;
 /// The longest time for which an order of a lost claim may still be executed: Kraken's longest deadline.
 pub(crate) const LOST_DEADLINE_US: u64 = 60_000_000;
+/// How far ahead of the store's clock an act may still be executed: a minute that its caller may wait, Kraken's longest deadline,
+/// and clocks that differ. A claim that says more comes from a clock that is wrong, and would be looked for until that time.
+pub(crate) const NOT_AFTER_MAX_US: u64 = 125_000_000;
 /// By how much the clocks of a claimant and of the store may seem to differ for what he claims to be sent: what grants allow,
 /// and as much for the way. The margin of [`SETTLE_MARGIN_US`] contains it many times over.
 pub const CLAIM_SKEW_MAX_US: u64 = 2_000_000;
@@ -79,6 +82,9 @@ pub fn apply_claim(
         return applied(ClaimReply::Known(Box::new(known.clone())), None);
     }
     let Some(generation) = current else { return applied(ClaimReply::NoGeneration, None) };
+    if claim.not_after_us > now.us + NOT_AFTER_MAX_US {
+        return applied(ClaimReply::TooFar { store_now_us: now.us }, None);
+    }
     if claim.born_us > now.us + AHEAD_MAX_US {
         return applied(ClaimReply::Unborn { store_now_us: now.us }, None);
     }

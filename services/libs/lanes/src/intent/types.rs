@@ -232,6 +232,11 @@ pub enum ClaimReply {
     /// The store has lost its memory, and nobody has begun a new generation yet. Nothing was claimed; grants are asked for
     /// every second or two.
     NoGeneration,
+    /// The act could still be executed minutes from now: its time, or a clock, is wrong. Nothing was claimed.
+    TooFar {
+        /// The store's clock.
+        store_now_us: u64,
+    },
     /// The id claims to be born in the future.
     Unborn {
         /// The store's clock.

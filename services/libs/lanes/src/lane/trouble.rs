@@ -9,9 +9,8 @@
 //! within [`NOTED_FOR_US`] means another program, and the key is *quarantined*: used for nothing but a slow trickle of cancels,
 //! until Kraken accepts a new fence.
 //!
-//! *A refused fence* is different: the range begins above everything that the store knows of, so somebody went past the store,
-//! or something delivered the fence twice and showed us the answer to the second copy. A fresh one at once tells which; it is
-//! cheap, and a needless floor keeps the key ahead of the clock for ten minutes. If that is refused, too, then once the floor is raised above everything that the lead guard lets any of our processes have; that repairs a store that
+//! *A refused fence* is different: the range begins above everything that the store knows of, so somebody went past the store.
+//! Once, the floor is raised above everything that the lead guard lets any of our processes have; that repairs a store that
 //! forgot. If Kraken refuses that too, nobody of ours can have been that high, and the reason says who probably was.
 
 use tidegate_core::{MonoUs, Nonce, NonceUnit, UnixUs};
@@ -51,9 +50,7 @@ pub enum NonceVerdict {
     /// Nothing explains it. The store is asked whether the key is still ours ([`Step::NeedsGrant`]), and until it says so
     /// nothing leaves, except a cancel when the store is slow; [`Lane::take_findings`] says what came of it.
     Noted,
-    /// A fence, for the first time: it is repeated at once with a fresh nonce.
-    Again,
-    /// A fence, for the second time: the next one lies above everything that a process of ours may have used.
+    /// A fence, for the first time: the next one lies above everything that a process of ours may have used.
     Raised,
     /// The key is in quarantine, now or still. What waits is handed back unsent, but for cancels.
     Quarantined {
@@ -84,8 +81,6 @@ pub(super) struct Suspicion {
     asked_from: MonoUs,
     /// When the store last confirmed that one is not to be explained.
     noted: Option<MonoUs>,
-    /// Whether a fence was refused and none has been accepted since.
-    fence_refused: bool,
     /// The floor that was raised for a fence that has not been accepted yet.
     raised: Option<Nonce>,
     findings: Findings,
@@ -111,7 +106,6 @@ impl Suspicion {
     /// Kraken accepted a fence.
     pub(super) fn fenced(&mut self) {
         self.raised = None;
-        self.fence_refused = false;
     }
 }
 
@@ -222,10 +216,6 @@ impl Lane {
         self.suspicion.findings.unexplained += 1;
         // A refusal is a clear answer: the pause for unclear ones does not apply.
         (self.verify_at, self.verify_pause_us) = (now, VERIFY_AGAIN_US);
-        if !std::mem::replace(&mut self.suspicion.fence_refused, true) {
-            self.pauses.fence_at = self.pauses.fence_at.min(now);
-            return NonceVerdict::Again;
-        }
         if self.suspicion.raised.is_none()
             && let Some(floor) = self.raise_floor()
         {

@@ -256,10 +256,6 @@ fn a_quarantine_ends_with_an_accepted_fence_and_its_pauses_grow() {
         pauses.push(now.us_since(before) / 1_000_000);
         fence(&mut lane, now);
         let mut verdict = lane.nonce_refused(TicketId::VERIFICATION, now);
-        if verdict == NonceVerdict::Again {
-            fence(&mut lane, now);
-            verdict = lane.nonce_refused(TicketId::VERIFICATION, now);
-        }
         if verdict == NonceVerdict::Raised {
             floor_raised += 1;
             fence(&mut lane, now);
@@ -301,8 +297,6 @@ fn a_refused_fence_raises_the_floor_once_above_all_that_we_can_have_used_and_ins
         let mut lane = new_lane(unit, window);
         let hi_us = WALL.0 + 7_000_000;
         lane.grant_given(T, T, WALL, &reply(1, true, hi_us)).expect("plausible");
-        fence(&mut lane, T);
-        assert_eq!(lane.nonce_refused(TicketId::VERIFICATION, T), NonceVerdict::Again);
         let low = fence(&mut lane, T);
         assert_eq!(lane.nonce_refused(TicketId::VERIFICATION, T), NonceVerdict::Raised);
         assert_eq!(lane.next(T, WALL), Step::NeedsGrant, "the range does not reach there yet");
@@ -323,7 +317,7 @@ fn a_refused_fence_raises_the_floor_once_above_all_that_we_can_have_used_and_ins
         assert!(reason.contains(words) && reason.contains("make a new key"), "{reason}");
         assert!(reason.contains("nonce_unit = ") == (unit != NonceUnit::Ns), "{reason}");
         let found = lane.take_findings().expect("findings");
-        assert_eq!((found.unexplained, found.quarantined), (3, Some(reason)));
+        assert_eq!((found.unexplained, found.quarantined), (2, Some(reason)));
     }
 }
 
@@ -331,8 +325,6 @@ fn a_refused_fence_raises_the_floor_once_above_all_that_we_can_have_used_and_ins
 fn a_raised_fence_that_is_accepted_opens_the_lane_and_the_next_trouble_may_raise_again() {
     let mut lane = new_lane(NonceUnit::Us, 0);
     lane.grant_given(T, T, WALL, &reply(1, true, far())).expect("plausible");
-    fence(&mut lane, T);
-    assert_eq!(lane.nonce_refused(TicketId::VERIFICATION, T), NonceVerdict::Again);
     fence(&mut lane, T);
     assert_eq!(lane.nonce_refused(TicketId::VERIFICATION, T), NonceVerdict::Raised);
     let raised = fence(&mut lane, T);
@@ -343,29 +335,13 @@ fn a_raised_fence_that_is_accepted_opens_the_lane_and_the_next_trouble_may_raise
     lane.grant_given(T, T, WALL, &reply(2, true, far())).expect("plausible");
     lane.ended(TicketId(1), T, End::Answered);
     fence(&mut lane, T);
-    assert_eq!(lane.nonce_refused(TicketId::VERIFICATION, T), NonceVerdict::Again);
-    fence(&mut lane, T);
     assert_eq!(lane.nonce_refused(TicketId::VERIFICATION, T), NonceVerdict::Raised);
 }
 
 #[test]
-fn a_fence_that_was_delivered_twice_does_not_drive_the_key_ahead() {
-    let mut lane = new_lane(NonceUnit::Us, 0);
-    lane.grant_given(T, T, WALL, &reply(1, true, far())).expect("plausible");
-    let first = fence(&mut lane, T);
-    assert_eq!(lane.nonce_refused(TicketId::VERIFICATION, T), NonceVerdict::Again);
-    let second = fence(&mut lane, T);
-    assert_eq!(second.0, first.0 + 1, "a fresh nonce, and no higher than it must be");
-    assert!(lane.verified(1));
-    assert_eq!(send(&mut lane, 1, Priority::Read, T).0, second.0 + 1);
-}
-
-#[test]
-fn a_window_so_wide_that_the_signer_cannot_jump_it_is_quarantined_without_a_jump() {
+fn a_window_so_wide_that_the_signer_cannot_jump_it_is_quarantined_at_once() {
     let mut lane = new_lane(NonceUnit::Us, 40 * 60 * 1_000_000);
     lane.grant_given(T, T, WALL, &reply(1, true, far())).expect("plausible");
-    fence(&mut lane, T);
-    assert_eq!(lane.nonce_refused(TicketId::VERIFICATION, T), NonceVerdict::Again);
     fence(&mut lane, T);
     let verdict = lane.nonce_refused(TicketId::VERIFICATION, T);
     assert!(matches!(verdict, NonceVerdict::Quarantined { .. }), "{verdict:?}");
@@ -375,7 +351,7 @@ fn a_window_so_wide_that_the_signer_cannot_jump_it_is_quarantined_without_a_jump
 fn before_its_fence_a_quarantined_lane_sends_a_fence_in_place_of_a_cancel() {
     let mut lane = new_lane(NonceUnit::Us, 0);
     lane.grant_given(T, T, WALL, &reply(1, true, far())).expect("plausible");
-    for _ in 0..3 {
+    for _ in 0..2 {
         fence(&mut lane, T);
         let _ = lane.nonce_refused(TicketId::VERIFICATION, T);
     }

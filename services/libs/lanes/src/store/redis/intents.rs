@@ -8,8 +8,8 @@ use super::call::Call;
 use super::{RedisStore, reply};
 use crate::intent::{
     AGE_MAX_US, AHEAD_MAX_US, Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord, IntentState,
-    KEPT_US, LOST_DEADLINE_US, MAY_BE_LOST_US, NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents,
-    SETTLE_MARGIN_US, Settle, Settled, Wanted, Wish, Withdraw,
+    KEPT_US, LOST_DEADLINE_US, MAY_BE_LOST_US, NOT_AFTER_MAX_US, NOTE_BYTES_MAX, OUTCOME_BYTES_MAX,
+    OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Wanted, Wish, Withdraw,
 };
 use crate::keys;
 use crate::store::{IntentStore, StoreError, StoreFuture};
@@ -74,6 +74,7 @@ impl RedisStore {
         args.extend([of_claim(|claim| claim.caller.clone()), of_claim(|claim| claim.handle.clone())]);
         args.extend([facts.wish.as_str().into(), facts.note.into()]);
         args.extend([self.now_arg().into_bytes(), self.replication_id_arg().into_bytes()]);
+        args.push(NOT_AFTER_MAX_US.to_string().into_bytes());
         self.ask_replicated(&domain, self.intent.call(names, args)).await
     }
 
@@ -88,6 +89,7 @@ impl RedisStore {
             }
             ("known", []) => Ok(ClaimReply::Known(Box::new(self.intent_record(&fields)?))),
             ("no_generation", _) => Ok(ClaimReply::NoGeneration),
+            ("too_far", [now]) => Ok(ClaimReply::TooFar { store_now_us: number(now)? }),
             ("unborn", [now]) => Ok(ClaimReply::Unborn { store_now_us: number(now)? }),
             ("too_old", [now]) => Ok(ClaimReply::TooOld { store_now_us: number(now)? }),
             _ => Err(self.unreadable(format!("{kind:?} to a claim"))),
