@@ -13,8 +13,8 @@ use std::time::Duration;
 use tidegate_core::{AccountName, ClOrdId, Content, Endpoint, Error, ErrorKind, OwnerId, RequestId, UnixUs};
 use tidegate_kraken::Params;
 use tidegate_lanes::{
-    Claim, ClaimReply, IntentKey, IntentRecord, IntentState, IntentStore, Settle, Settled, StoreError, Wish,
-    Withdraw,
+    CLAIM_SKEW_MAX_US, Claim, ClaimReply, IntentKey, IntentRecord, IntentState, IntentStore, Settle, Settled,
+    StoreError, Wish, Withdraw,
 };
 use tidegate_proto::v1;
 use tokio::sync::oneshot;
@@ -31,6 +31,8 @@ use crate::outcome;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Between two attempts to write an outcome.
 const WRITE_AGAIN: Duration = Duration::from_millis(500);
+/// How often a claim under which nothing was sent is tried to be taken back once more.
+const TAKE_BACKS_MAX: u32 = 4;
 /// How often an outcome is written again; what is not written then, the resolver finds at Kraken.
 const WRITES_MAX: u32 = 120;
 
@@ -118,6 +120,12 @@ impl Acts {
             self.store.claim(&claim).await
         };
         match reply {
+            // Whoever looks for the order compares the claim's time with the store's clock.
+            Ok(ClaimReply::Claimed { store_now_us, .. }) if !cancels && self.is_skewed(store_now_us) => {
+                self.take_back(&claim).await;
+                let text = "the clocks of this executor and of the store differ, so nothing is placed; nothing was sent";
+                told(tell, Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000)));
+            }
             Ok(ClaimReply::Claimed { .. }) => self.send(act, claim, Standing::Claimed, tell).await,
             // Whoever cancels must get through. A second copy could only cancel what was placed in between: it takes risk away
             // and adds none; and while the store is away nothing of ours is placed.
@@ -135,6 +143,11 @@ impl Acts {
                 self.send(act, claim, Standing::Unclaimed, tell).await;
             }
             Ok(ClaimReply::Known(known)) => told(tell, self.follow(&act, &claim, *known).await),
+            Ok(ClaimReply::NoGeneration) => {
+                let text =
+                    "the store has just lost its memory, so nothing is placed; nothing was sent, repeat it";
+                told(tell, Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000)));
+            }
             Ok(ClaimReply::Unborn { .. }) => {
                 let text = "is more than 5 s ahead of the store's clock: it must be made when the act is";
                 told(tell, Err(Error::invalid_field("context.request_id", text)));
@@ -145,6 +158,10 @@ impl Acts {
             }
             Err(fault) => told(tell, Err(unclaimed(&fault))),
         }
+    }
+
+    fn is_skewed(&self, store_now_us: u64) -> bool {
+        self.lanes.shared.clock.wall().0.abs_diff(store_now_us) > CLAIM_SKEW_MAX_US
     }
 
     fn claim_of(&self, act: &Act) -> Result<Claim, Error> {
@@ -160,7 +177,9 @@ impl Acts {
             }
             NotAfter::At(time) => time.0,
             // It leaves its lane before its caller's time is up, or never.
-            NotAfter::FromHead { ms } => self.lanes.shared.clock.wall().plus_ms(left_ms.saturating_add(ms)).0,
+            NotAfter::FromHead { ms, .. } => {
+                self.lanes.shared.clock.wall().plus_ms(left_ms.saturating_add(ms)).0
+            }
         };
         // Brackets of rows are written as callers write them.
         let query = act.params.query().replace("%5B", "[").replace("%5D", "]");
@@ -189,8 +208,13 @@ impl Acts {
         if act.handle == Handle::Order {
             params.text("cl_ord_id", act.id.as_str());
         }
+        let not_after = match act.not_after {
+            // The clock may jump between the claim and the signature.
+            NotAfter::FromHead { ms, .. } => NotAfter::FromHead { ms, latest: UnixUs(claim.not_after_us) },
+            other => other,
+        };
         let call = Call {
-            not_after: act.not_after,
+            not_after,
             cl_ord_id: act.cl_ord_id().to_owned(),
             ..Call::mutating(&act.info, act.endpoint, params)
         };
@@ -322,12 +346,27 @@ impl Acts {
     async fn take_back(&self, claim: &Claim) {
         let withdraw =
             Withdraw { key: claim.key.clone(), account: claim.account.clone(), token: claim.token.clone() };
-        if let Err(fault) = self.store.withdraw(&withdraw).await {
+        if self.store.withdraw(&withdraw).await.is_ok() {
+            return;
+        }
+        let (store, request_id) = (Arc::clone(&self.store), claim.request_id.clone());
+        self.lanes.shared.drain.spawn(async move {
+            let mut last = None;
+            for _ in 0..TAKE_BACKS_MAX {
+                tokio::time::sleep(WRITE_AGAIN).await;
+                match store.withdraw(&withdraw).await {
+                    Ok(_) => return,
+                    Err(fault) => last = Some(fault),
+                }
+            }
+            let error = last.map(|fault| fault.to_string()).unwrap_or_default();
             warn!(
-                intent = claim.key.id, request_id = claim.request_id, error = %fault,
+                intent = withdraw.key.id,
+                request_id,
+                error,
                 "a claim under which nothing was sent cannot be taken back; it will be found absent"
             );
-        }
+        });
     }
 }
 

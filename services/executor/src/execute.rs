@@ -7,7 +7,7 @@ use prost_types::Timestamp;
 use serde_json::value::RawValue;
 use tidegate_core::{Effect, Endpoint, Error, ErrorKind, KeyLabel, UnixUs};
 use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
-use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Traffic, Trouble, choose};
+use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Traffic, Trouble, choose, may_sign_again};
 use tidegate_proto::v1;
 use tokio::time::Instant;
 use tracing::{Span, warn};
@@ -112,7 +112,7 @@ impl Lanes {
     pub(crate) async fn run(&self, call: Call<'_>) -> Result<Outcome, Error> {
         // A refused nonce on a read or a cancel costs nothing that a second copy could double: it is signed once more, and
         // leaves when the lane has made sure that the key is ours. Never anything else.
-        let again = call.harmless || call.priority() == Priority::Cancel;
+        let again = may_sign_again(call.harmless, call.priority());
         let landed = self.once(&call).await?;
         if !matches!(&landed, Landed::Answered(answered) if again && answered.is_bad_nonce()) {
             return judge(&call, landed);

@@ -283,7 +283,7 @@ fn refused_nonce(cell: &Arc<LaneCell>, ticket: TicketId) -> NonceVerdict {
 fn fix_not_after(rule: NotAfter, now: UnixUs) -> Result<Option<UnixUs>, Error> {
     let time = match rule {
         NotAfter::None => return Ok(None),
-        NotAfter::FromHead { ms } => now.plus_ms(ms),
+        NotAfter::FromHead { ms, latest } => now.plus_ms(ms).min(latest),
         NotAfter::At(time) => time,
     };
     let left_ms = time.ms_since(now);
@@ -316,7 +316,7 @@ mod tests {
         let now = UnixUs(1_795_000_000_000_000);
         let at = |ms: u64| fix_not_after(NotAfter::At(now.plus_ms(ms)), now);
         assert_eq!(fix_not_after(NotAfter::None, now), Ok(None));
-        let from_head = fix_not_after(NotAfter::FromHead { ms: 5_000 }, now);
+        let from_head = fix_not_after(NotAfter::FromHead { ms: 5_000, latest: UnixUs(u64::MAX) }, now);
         assert_eq!(from_head, Ok(Some(now.plus_ms(5_000))));
         assert_eq!(at(2_499).expect_err("too close").kind, ErrorKind::Late);
         assert!(at(2_500).is_ok() && at(60_000).is_ok());

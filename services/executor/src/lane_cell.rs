@@ -33,8 +33,8 @@ static NEXT_TICKET: AtomicU64 = AtomicU64::new(1);
 pub(crate) enum NotAfter {
     /// Kraken takes no deadline for this call.
     None,
-    /// So long after the call reaches the head of its lane.
-    FromHead { ms: u64 },
+    /// So long after the call reaches the head of its lane, and never later than its claim says.
+    FromHead { ms: u64, latest: UnixUs },
     /// A time that the caller chose.
     At(UnixUs),
 }

@@ -54,7 +54,7 @@ impl KeptError {
 /// The last word on an act: its state, what is kept, and what the caller is told.
 pub(crate) fn of(act: &Act, last: Last) -> (IntentState, Vec<u8>, Told) {
     let (result, warnings) = match last {
-        Last::Refused(error) => return (IntentState::Refused, refusal(&error), Err(error)),
+        Last::Refused(error) => return (IntentState::Refused, refusal(&error), Err(settles(error))),
         Last::Done { result, warnings } => (result, warnings),
     };
     match answers::read(&act.handle, act.id.as_str(), &result, warnings) {
@@ -62,7 +62,7 @@ pub(crate) fn of(act: &Act, last: Last) -> (IntentState, Vec<u8>, Told) {
         Answer::Partly(reply) => (IntentState::Doubtful, reply.clone(), Ok(reply)),
         Answer::Refused(kraken_error) => {
             let error = answers::refused(act.endpoint.name, kraken_error);
-            (IntentState::Refused, refusal(&error), Err(error))
+            (IntentState::Refused, refusal(&error), Err(settles(error)))
         }
         Answer::Unreadable(what) => {
             let text = format!("Kraken took the call but its answer cannot be read: {what}");
@@ -70,6 +70,12 @@ pub(crate) fn of(act: &Act, last: Last) -> (IntentState, Vec<u8>, Told) {
             (IntentState::Doubtful, Vec::new(), Ok(open(unresolved)))
         }
     }
+}
+
+/// Marks an error that speaks of the request id and not of one attempt alone: nothing was executed under it, and nothing ever
+/// will be. Without the mark an error may meet a caller who asks again for what an earlier attempt has sent.
+fn settles(error: Error) -> Error {
+    error.with_fact("settles", "request_id")
 }
 
 /// What is kept of a proof that nothing was executed.
@@ -119,8 +125,8 @@ pub(crate) fn kept(known: &IntentRecord) -> Told {
         return Ok(known.outcome.clone());
     }
     match serde_json::from_slice::<KeptError>(&known.outcome) {
-        Ok(kept) => Err(kept.into_error()),
-        Err(_) => Err(Error::new(ErrorKind::Refused, "Kraken refused it; nothing was executed")),
+        Ok(kept) => Err(settles(kept.into_error())),
+        Err(_) => Err(settles(Error::new(ErrorKind::Refused, "Kraken refused it; nothing was executed"))),
     }
 }
 

@@ -9,14 +9,14 @@
 //! Of all processes that could, the one looks that owns the account's first usable key, so that one account is looked for
 //! once and no further agreement is needed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_core::{AccountName, CallerName, Error, KeyLabel, MonoUs, Permission, PermissionSet, endpoint};
+use tidegate_core::{AccountName, CallerName, Error, KeyLabel, Permission, PermissionSet, endpoint};
 use tidegate_kraken::Params;
 use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders, OrderAmends};
-use tidegate_lanes::{Claim, IntentKey, IntentState, LaneState, Settle, Settled};
+use tidegate_lanes::{Claim, IntentKey, IntentState, LaneState, Pace, Settle, Settled};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -29,19 +29,14 @@ use crate::verdict::{Asked, Seen, Verdict, born_us};
 
 /// Between two looks at the store.
 const EVERY: Duration = Duration::from_secs(1);
-/// Between two questions to Kraken about the same orders, at first and in the end: each costs points of the key.
-const PAUSE_FIRST_US: u64 = 1_000_000;
-const PAUSE_MAX_US: u64 = 10_000_000;
 /// For one question to Kraken, most of which it may wait for points.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// As many intents are looked for in one round.
 const AT_MOST: usize = 500;
 /// Kraken's page of closed orders.
 const PAGE: usize = 50;
 /// More pages are not read in one round; then nothing is concluded from absence.
 const PAGES_MAX: usize = 40;
-/// An act that nobody has spoken of for so long after its time has lost its sender.
-const SENDER_GONE_US: u64 = 1_000_000;
 /// Orders whose changes are read in one round: each costs a point.
 const AMENDED_MAX: usize = 20;
 /// Kraken's clock, ours and the store's may differ: looked for from so long before.
@@ -51,29 +46,6 @@ const BEFORE_US: u64 = 60_000_000;
 pub(crate) struct Resolver {
     pub acts: Arc<Acts>,
     pub caller: CallerName,
-}
-
-/// When to ask Kraken again about an account. Orders that were not found are asked for more and more seldom; one that is new,
-/// or whose absence begins to count, at once.
-#[derive(Debug, Default)]
-struct Pace {
-    asked: BTreeSet<(String, bool)>,
-    at: MonoUs,
-    pause_us: u64,
-}
-
-impl Pace {
-    /// Whether to ask now about these orders: their ids, and whether their absence counts.
-    fn is_time(&mut self, now: MonoUs, due: BTreeSet<(String, bool)>) -> bool {
-        let news = due.iter().any(|order| !self.asked.contains(order));
-        if !news && now < self.at {
-            return false;
-        }
-        self.pause_us = if news { PAUSE_FIRST_US } else { (self.pause_us * 2).min(PAUSE_MAX_US) };
-        self.at = now.plus_us(self.pause_us);
-        self.asked = due;
-        true
-    }
 }
 
 impl Resolver {
@@ -114,7 +86,8 @@ impl Resolver {
         let Some(domain) = self.acts.domains.get(account) else { return Ok(()) };
         let open = self.acts.store.open_intents(domain, account, AT_MOST).await;
         let open = open.map_err(|fault| Error::internal(fault.to_string()))?;
-        let now_us = open.store_now_us;
+        // Of two clocks the one that is behind concludes nothing too early.
+        let now_us = open.store_now_us.min(self.acts.lanes.shared.clock.wall().0);
         // What a later build has claimed is left to it.
         let handles: Vec<_> = open.intents.iter().map(|(_, known)| Handle::kept(&known.handle)).collect();
         let asked = open.intents.iter().zip(&handles).filter_map(|((id, known), handle)| {
@@ -293,34 +266,6 @@ const fn needs(handle: &Handle) -> Needs {
 }
 
 fn is_due(asked: &Asked<'_>) -> bool {
-    let known = asked.known;
-    let alone = match known.state {
-        IntentState::Doubtful | IntentState::Lost => true,
-        IntentState::Claimed => known.not_after_us > 0 && known.not_after_us + SENDER_GONE_US <= asked.now_us,
-        _ => false,
-    };
     // Of a cancel nothing can be concluded before its time.
-    alone && (!asked.handle.is_cancel() || asked.is_over())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_found_is_asked_for_more_and_more_seldom_and_what_is_new_at_once() {
-        let mut pace = Pace::default();
-        let due =
-            |names: &[&str], counts: bool| names.iter().map(|name| ((*name).to_owned(), counts)).collect();
-        let mut asked_at = Vec::new();
-        for second in 0..60_u64 {
-            if pace.is_time(MonoUs(second * 1_000_000), due(&["a"], false)) {
-                asked_at.push(second);
-            }
-        }
-        assert_eq!(asked_at, [0, 1, 3, 7, 15, 25, 35, 45, 55]);
-        assert!(pace.is_time(MonoUs(60_000_000), due(&["a", "b"], false)), "a new one");
-        assert!(!pace.is_time(MonoUs(60_500_000), due(&["a"], false)));
-        assert!(pace.is_time(MonoUs(60_600_000), due(&["a"], true)), "its absence counts from now on");
-    }
+    asked.known.is_due(asked.now_us) && (!asked.handle.is_cancel() || asked.is_over())
 }

@@ -70,12 +70,13 @@ fn is_due(known: &IntentRecord, store_now_us: u64) -> bool {
     known.wish == Wish::Cancel && sent && known.is_open()
 }
 
-/// Whether nothing remains to be done after a cancel.
-fn is_done(known: &IntentRecord, attempt: CancelAttempt, store_now_us: u64) -> bool {
+/// Whether nothing remains to be done after a cancel of so many orders.
+fn is_done(known: &IntentRecord, attempt: CancelAttempt, orders: usize, store_now_us: u64) -> bool {
     let shown = known.settled_us + SETTLE_MARGIN_US <= store_now_us;
     known.state == IntentState::Executed
         && match attempt {
-            CancelAttempt::Cancelled => true,
+            // Of several some may not have been there yet.
+            CancelAttempt::Cancelled => orders == 1,
             CancelAttempt::NothingOpen => shown,
             _ => false,
         }
@@ -129,7 +130,8 @@ impl Wishes {
                 key_tag: String::new(),
                 answer_by: Instant::now() + PATIENCE,
             };
-            let (attempt, text) = self.acts.cancel_orders(&info, &orders_of(id, known)).await;
+            let orders = orders_of(id, known);
+            let (attempt, text) = self.acts.cancel_orders(&info, &orders).await;
             let (intent, request_id) = (id.as_str(), known.request_id.as_str());
             match attempt {
                 CancelAttempt::Cancelled => {
@@ -140,7 +142,7 @@ impl Wishes {
                     warn!(%account, intent, request_id, %text, "an order that is to go could not be cancelled; trying again");
                 }
             }
-            if is_done(known, attempt, open.store_now_us) {
+            if is_done(known, attempt, orders.len(), open.store_now_us) {
                 self.acts.wish_done(account, id).await;
             }
         }
@@ -280,12 +282,13 @@ mod tests {
     #[test]
     fn finding_nothing_counts_only_for_an_order_that_would_be_shown() {
         let executed = known(IntentState::Executed, Wish::Cancel);
-        assert!(is_done(&executed, CancelAttempt::Cancelled, 2_000_000));
-        assert!(!is_done(&executed, CancelAttempt::NothingOpen, 31_999_999));
-        assert!(is_done(&executed, CancelAttempt::NothingOpen, 32_000_000));
-        assert!(!is_done(&executed, CancelAttempt::Unknown, 90_000_000));
+        assert!(is_done(&executed, CancelAttempt::Cancelled, 1, 2_000_000));
+        assert!(!is_done(&executed, CancelAttempt::Cancelled, 2, 90_000_000), "the other may be open still");
+        assert!(!is_done(&executed, CancelAttempt::NothingOpen, 1, 31_999_999));
+        assert!(is_done(&executed, CancelAttempt::NothingOpen, 2, 32_000_000));
+        assert!(!is_done(&executed, CancelAttempt::Unknown, 1, 90_000_000));
         let doubtful = known(IntentState::Doubtful, Wish::Cancel);
-        assert!(!is_done(&doubtful, CancelAttempt::Cancelled, 90_000_000), "its verdict is still to come");
+        assert!(!is_done(&doubtful, CancelAttempt::Cancelled, 1, 90_000_000), "its verdict is still to come");
     }
 
     #[test]

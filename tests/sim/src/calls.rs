@@ -1,9 +1,11 @@
 //! The callers, the gateway's choice of a process, and what an executor makes of a call: `services/executor/src/execute.rs`.
 
+use serde_json::value::RawValue;
 use tidegate_core::{Endpoint, ErrorKind, endpoint};
 use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
 use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Ticket, TicketId, choose};
 
+use crate::acts::Attempt;
 use crate::plan::{CallPlan, MS, Want};
 use crate::process::domain;
 use crate::seen::Mark;
@@ -21,6 +23,8 @@ pub(crate) enum Proof {
     Refused,
     /// Kraken's refusal of a call is a proof, too.
     ByKraken,
+    /// It was looked for after it could come no more.
+    Absent,
 }
 
 /// What became of a call in a lane.
@@ -28,7 +32,7 @@ pub(crate) enum Proof {
 pub(crate) enum Landed {
     Unsent(Proof),
     Unclear,
-    Answered { refusal: Option<Refusal>, result: bool },
+    Answered { refusal: Option<Refusal>, result: Option<Box<RawValue>> },
 }
 
 /// What a caller was told.
@@ -64,6 +68,12 @@ pub(crate) struct Call {
     pub submitted_us: u64,
     /// A cancel that must leave in time.
     pub cancel_watched: bool,
+    /// Of an order with a request id.
+    pub attempt: Option<Attempt>,
+    /// Of the resolver's.
+    pub round: Option<usize>,
+    /// The process that has it, before and after its time in a lane.
+    pub host: Option<(usize, u64)>,
 }
 
 #[expect(clippy::expect_used, reason = "names of the table")]
@@ -83,7 +93,7 @@ impl Call {
 
     pub(crate) fn priority(&self) -> Priority {
         match self.plan.want {
-            Want::Place { .. } => Priority::Place,
+            Want::Place => Priority::Place,
             Want::Cancel => Priority::Cancel,
             _ => Priority::Read,
         }
@@ -93,13 +103,29 @@ impl Call {
 impl World {
     pub(crate) fn add_call(&mut self, plan: CallPlan) -> usize {
         let number = self.calls.len();
-        let client_id = format!("call-{number}");
+        let act = match plan.want {
+            Want::Place => Some(self.add_act(plan, number)),
+            _ => None,
+        };
+        self.add_call_of(plan, act)
+    }
+
+    /// One more call with the request id of an act.
+    pub(crate) fn add_attempt(&mut self, plan: CallPlan, act: usize) -> usize {
+        let number = self.calls.len();
+        self.acts[act].calls.push(number);
+        self.add_call_of(plan, Some(act))
+    }
+
+    fn add_call_of(&mut self, plan: CallPlan, act: Option<usize>) -> usize {
+        let number = self.calls.len();
+        let client_id = act.map_or_else(|| format!("call-{number}"), |act| self.acts[act].id.clone());
         let mut params = Params::new();
         let (name, deadline) = match plan.want {
             Want::Balance => ("Balance", false),
             Want::OpenOrders => ("OpenOrders", false),
             Want::ClosedOrders => ("ClosedOrders", false),
-            Want::Place { deadline } => {
+            Want::Place => {
                 for (name, text) in [
                     ("pair", "XBTUSD"),
                     ("type", "buy"),
@@ -110,12 +136,11 @@ impl World {
                     params.text(name, text);
                 }
                 params.text("cl_ord_id", client_id.clone());
-                ("AddOrder", deadline)
+                ("AddOrder", true)
             }
             Want::Cancel => {
-                let of_account = |call: &&Call| {
-                    call.plan.account == plan.account && matches!(call.plan.want, Want::Place { .. })
-                };
+                let of_account =
+                    |call: &&Call| call.plan.account == plan.account && call.plan.want == Want::Place;
                 let older: Vec<&Call> = self.calls.iter().filter(of_account).collect();
                 let target =
                     older.get(older.len().saturating_sub(1 + number % 7)).map(|call| call.client_id.clone());
@@ -138,6 +163,9 @@ impl World {
             left: false,
             submitted_us: 0,
             cancel_watched: false,
+            attempt: act.map(|act| Attempt { act, ..Attempt::default() }),
+            round: None,
+            host: None,
         });
         number
     }
@@ -202,6 +230,9 @@ impl World {
             return;
         }
         let life = self.procs[slot].life;
+        if self.calls[number].attempt.is_some() {
+            return self.claim(number, slot);
+        }
         let answer_by_us = self.calls[number].began_us + self.calls[number].plan.patience_us;
         match self.submit(number, slot) {
             Ok(()) => self.queue.push(answer_by_us, Event::AnswerBy { call: number, slot, life }),
@@ -211,7 +242,7 @@ impl World {
     }
 
     /// Puts a call into the best lane of a process that takes it.
-    fn submit(&mut self, number: usize, slot: usize) -> Result<(), Proof> {
+    pub(crate) fn submit(&mut self, number: usize, slot: usize) -> Result<(), Proof> {
         let call = &self.calls[number];
         let candidates = self.candidates(slot, number);
         let account = domain(call.plan.account);
@@ -269,9 +300,23 @@ impl World {
         if at != slot || self.calls[number].told.is_some() {
             return;
         }
+        if self.calls[number].round.is_some() && self.calls[number].left {
+            return;
+        }
         let cell = &mut self.procs[slot].cells[key];
         let waited = cell.lane.withdraw(ticket).is_some();
         cell.waiting.remove(&ticket);
+        if self.calls[number].round.is_some() {
+            return self.looked_up(number, slot, &Landed::Unclear);
+        }
+        if self.calls[number].attempt.is_some() {
+            self.note(if waited { Mark::Withdrawn } else { Mark::LeftOpen });
+            return if waited {
+                self.landed_act(number, slot, Landed::Unsent(Proof::Late))
+            } else {
+                self.leave_open(number, slot)
+            };
+        }
         let first = self.calls[number].again || self.calls[number].is_read();
         if waited && first {
             self.note(Mark::Withdrawn);
@@ -285,11 +330,18 @@ impl World {
         if self.calls[number].told.is_none() {
             self.calls[number].left = true;
             self.note(Mark::ToldNothing);
+            self.caller_goes_on(number);
         }
     }
 
     /// A call left its lane, one way or the other.
     pub(crate) fn land(&mut self, number: usize, slot: usize, key: usize, landed: Landed) {
+        if self.calls[number].round.is_some() {
+            return if self.calls[number].left { () } else { self.looked_up(number, slot, &landed) };
+        }
+        if self.calls[number].attempt.is_some() {
+            return self.landed_act(number, slot, landed);
+        }
         let call = &mut self.calls[number];
         if call.told.is_some() {
             return;
@@ -330,8 +382,8 @@ impl World {
                     Told::Unresolved
                 }
             }
-            Landed::Answered { refusal: None, result: true } => Told::Done,
-            Landed::Answered { refusal: None, result: false } if call.is_read() => Told::NoAnswer,
+            Landed::Answered { refusal: None, result: Some(_) } => Told::Done,
+            Landed::Answered { refusal: None, result: None } if call.is_read() => Told::NoAnswer,
             Landed::Answered { .. } => Told::Unresolved,
         };
         self.trace.say(self.t_us, || format!("call-{number} landed at process {slot} key-{key}: {told:?}"));
@@ -353,5 +405,6 @@ impl World {
             // The judge looks at what was behind it.
             Told::OfNonce => self.note(Mark::ToldNotExecuted),
         }
+        self.caller_goes_on(number);
     }
 }

@@ -1,7 +1,7 @@
 //! Which faults strike a seed, and when. Chance alone seldom puts three rare things in a row, so the faults of a seed have a
 //! theme, and some themes are short stories.
 
-use crate::plan::{ACCOUNTS, Act, CHAOS_US, Fault, MS, OWNERS, S, Stage};
+use crate::plan::{ACCOUNTS, Act, CHAOS_US, Fault, MS, OWNERS, Point, S, Stage};
 use crate::rng::Rng;
 
 /// What the faults of a seed have in common. Chance alone seldom puts three rare things in a row.
@@ -23,6 +23,8 @@ enum Theme {
     Unheard,
     /// Losses of which one process hears late.
     Memory,
+    /// Orders, and whoever sends them or looks for them, killed between two steps.
+    Acts,
 }
 
 /// The faults of a seed, first to last.
@@ -44,6 +46,10 @@ pub(crate) fn faults(rng: &mut Rng, keys: usize) -> Vec<(u64, Fault)> {
         Theme::Lead,
         Theme::Unheard,
         Theme::Memory,
+        Theme::Acts,
+        Theme::Acts,
+        Theme::Acts,
+        Theme::Acts,
     ]);
     let mut faults = Vec::new();
     match theme {
@@ -185,6 +191,7 @@ fn one(rng: &mut Rng, theme: Theme, keys: usize) -> Fault {
         Theme::Hangs if of_theme => hang(rng, keys),
         Theme::Clocks if of_theme => clock(rng, slot),
         Theme::Freezes if of_theme => freeze(rng, slot),
+        Theme::Acts if of_theme => act(rng, slot, down_us),
         _ => any(rng, keys, slot, down_us),
     }
 }
@@ -208,6 +215,30 @@ fn clock(rng: &mut Rng, slot: usize) -> Fault {
     };
     let for_us = rng.within(500 * MS, 12 * S);
     if rng.percent(60) { Fault::WallJump { slot, by_us, for_us } } else { Fault::StoreJump { by_us, for_us } }
+}
+
+fn act(rng: &mut Rng, slot: usize, down_us: u64) -> Fault {
+    let points = [
+        Point::Claiming,
+        Point::Claimed,
+        Point::Drawn,
+        Point::Written,
+        Point::Landed,
+        Point::Settling,
+        Point::Settled,
+        Point::TakingBack,
+        Point::RoundBegun,
+        Point::RoundLooked,
+        Point::VerdictSent,
+    ];
+    match rng.within(1, 10) {
+        1..=5 => Fault::CrashAt { slot, at: rng.pick(&points), down_us },
+        6 => Fault::Lag { by_us: rng.pick(&[S, 5 * S, 20 * S]), for_us: rng.within(5 * S, 40 * S) },
+        7 => Fault::ExchangeTrouble { kind: rng.index(6), count: rng.within(1, 6) },
+        8 => Fault::AnswerLoss { for_us: rng.within(S, 9 * S) },
+        9 => Fault::StoreAnswersLost { for_us: rng.within(200 * MS, 2 * S) },
+        _ => loss(rng),
+    }
 }
 
 fn any(rng: &mut Rng, keys: usize, slot: usize, down_us: u64) -> Fault {

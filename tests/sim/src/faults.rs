@@ -2,7 +2,7 @@
 
 use crate::calls::Call;
 use crate::flight::Flight;
-use crate::plan::{Act, CHAOS_US, CallPlan, Fault, MS, OWNERS, S, Stage, Want};
+use crate::plan::{Act, CHAOS_US, CallPlan, Fault, MS, OWNERS, Point, S, Stage, Want};
 use crate::seen::Mark;
 use crate::world::{Event, World};
 
@@ -42,6 +42,12 @@ impl World {
             Fault::Pause { slot, for_us } => {
                 self.pause(slot, for_us);
                 self.note(Mark::Pause);
+            }
+            Fault::CrashAt { slot, at, down_us } => self.procs[slot].fails = Some((at, down_us)),
+            Fault::Lag { by_us, for_us } => {
+                self.note(Mark::Lag);
+                self.lag(by_us);
+                self.queue.push((t_us + for_us).min(CHAOS_US), Event::LagEnds);
             }
             // Noted when it happens.
             Fault::Freeze { slot, at, for_us } => self.procs[slot].freeze = Some((at, for_us)),
@@ -103,7 +109,7 @@ impl World {
                 self.weather.hangs.push(Hang { key, left: count, stage, for_us });
                 if then_cancel {
                     let account = self.plan.keys[key].account;
-                    self.burst(account, Want::Place { deadline: true }, 1, 0);
+                    self.burst(account, Want::Place, 1, 0);
                     self.burst(account, Want::Cancel, 1, 300 * MS);
                 }
             }
@@ -139,6 +145,35 @@ impl World {
                 Act::Sign => Mark::FreezeAtSign,
                 Act::Write => Mark::FreezeAtWrite,
             });
+        }
+    }
+
+    /// Kills a process that is to be killed here. `true` if it was.
+    pub(crate) fn fail_at(&mut self, slot: usize, point: Point) -> bool {
+        let Some((_, down_us)) = self.procs[slot].fails.take_if(|(at, _)| *at == point) else { return false };
+        self.trace.say(self.t_us, || format!("process {slot} is killed at {point:?}"));
+        self.note(match point {
+            Point::Claiming => Mark::CrashAtClaiming,
+            Point::Claimed => Mark::CrashAtClaimed,
+            Point::Drawn => Mark::CrashAtDrawn,
+            Point::Written => Mark::CrashAtWritten,
+            Point::Landed => Mark::CrashAtLanded,
+            Point::Settling => Mark::CrashAtSettling,
+            Point::Settled => Mark::CrashAtSettled,
+            Point::TakingBack => Mark::CrashAtTakingBack,
+            Point::RoundBegun => Mark::CrashAtRoundBegun,
+            Point::RoundLooked => Mark::CrashAtRoundLooked,
+            Point::VerdictSent => Mark::CrashAtVerdictSent,
+        });
+        self.crash(slot, down_us);
+        true
+    }
+
+    /// For so long orders do not show.
+    pub(crate) fn lag(&mut self, by_us: u64) {
+        let change = format!("{{\"visibility_lag_ms\":{}}}", by_us / MS);
+        if let Err(why) = self.exchange.change(change.as_bytes()) {
+            self.violate(format!("the exchange shows no lag: {why}"));
         }
     }
 
@@ -178,12 +213,17 @@ impl World {
         let process = &mut self.procs[slot];
         process.up = false;
         let life = process.life;
-        let at_process = |call: &&mut Call| {
-            call.told.is_none() && call.at.is_some_and(|(at, of, ..)| (at, of) == (slot, life))
+        let at_process = |call: &Call| {
+            let in_lane = call.at.is_some_and(|(at, of, ..)| (at, of) == (slot, life));
+            call.told.is_none() && !call.left && (in_lane || call.host == Some((slot, life)))
         };
-        for call in self.calls.iter_mut().filter(at_process) {
+        let mut left = Vec::new();
+        for (number, call) in self.calls.iter_mut().enumerate().filter(|(_, call)| at_process(call)) {
             call.left = true;
+            left.push(number);
         }
+        // Whoever asks with a request id asks again.
+        left.into_iter().for_each(|number| self.caller_goes_on(number));
         let down_us = if self.weather.healed { MS } else { down_us };
         self.queue.push(self.t_us + down_us, Event::Start { slot, life });
     }
@@ -219,12 +259,14 @@ impl World {
         if let Err(why) = self.exchange.change(br#"{"clear_faults":true}"#) {
             self.violate(format!("the exchange keeps its faults: {why}"));
         }
+        self.lag(0);
         self.store.clock_off_us = self.plan.store_wall_us;
         for slot in 0..OWNERS {
             let wall_us = self.plan.wall_us[slot];
             let process = &mut self.procs[slot];
             process.clocks.wall_off_us = wall_us;
             process.freeze = None;
+            process.fails = None;
             let process = &self.procs[slot];
             if !process.up {
                 self.queue.push(self.t_us + MS, Event::Start { slot, life: process.life });

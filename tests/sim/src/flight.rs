@@ -7,7 +7,7 @@ use tidegate_lanes::{End, NonceVerdict, Priority, TicketId};
 use tidegate_sandbox::exchange::{Delivery as Way, Reply};
 
 use crate::calls::{Landed, Proof};
-use crate::plan::{Act, S};
+use crate::plan::{Act, Point, S};
 use crate::seen::Mark;
 use crate::world::{Event, World};
 
@@ -15,7 +15,8 @@ use crate::world::{Event, World};
 const TOTAL_US: u64 = 10 * S;
 const VERIFICATION_US: u64 = 5 * S;
 /// How long Kraken's engine may take, from the head of the lane on, and what must be left of it.
-const NOT_AFTER_MS: u64 = 5_000;
+pub(crate) const NOT_AFTER_MS: u64 = 5_000;
+const DEADLINE_LEFT_MIN_MS: u64 = 2_500;
 
 /// One request, from its nonce on.
 #[derive(Debug)]
@@ -66,7 +67,17 @@ impl World {
                 let call = &self.calls[number];
                 let mut params = call.params.clone();
                 if call.deadline {
-                    params.text("deadline", rfc3339(wall.plus_ms(NOT_AFTER_MS).0));
+                    // Never later than the claim says: the clock may have jumped since.
+                    let claim = call.attempt.as_ref().and_then(|attempt| attempt.claim.as_ref());
+                    let latest_us = claim.map_or(u64::MAX, |claim| claim.not_after_us);
+                    let deadline_us = wall.plus_ms(NOT_AFTER_MS).0.min(latest_us);
+                    if deadline_us < wall.plus_ms(DEADLINE_LEFT_MIN_MS).0 {
+                        let process = &mut self.procs[slot];
+                        let now = process.clocks.mono(self.t_us);
+                        process.cells[key].lane.ended(ticket, now, End::NotSent);
+                        return self.land(number, slot, key, Landed::Unsent(Proof::Late));
+                    }
+                    params.text("deadline", rfc3339(deadline_us));
                 }
                 (call.endpoint, params)
             }
@@ -112,6 +123,9 @@ impl World {
         let sign_us = self.rng.long_tail(20, 3_000);
         self.queue.push(self.t_us + sign_us, Event::Check(number));
         self.freeze_at(slot, Act::Sign);
+        if call.is_some_and(|call| self.calls[call].attempt.is_some()) {
+            self.fail_at(slot, Point::Drawn);
+        }
     }
 
     pub(crate) fn verify(&mut self, slot: usize, key: usize, nonce: Nonce) {
@@ -160,6 +174,10 @@ impl World {
         let total_us = if self.flights[number].call.is_some() { TOTAL_US } else { VERIFICATION_US };
         self.queue.push(self.t_us + total_us, Event::GiveUp(number));
         self.put_on_the_wire(number);
+        let Flight { slot, call, .. } = self.flights[number];
+        if call.is_some_and(|call| self.calls[call].attempt.is_some()) {
+            self.fail_at(slot, Point::Written);
+        }
     }
 
     /// The head of the answer is back, and with it the body; or the connection broke.
@@ -189,7 +207,7 @@ impl World {
         }
         match call {
             Some(call) => {
-                let landed = Landed::Answered { refusal, result: read.result.is_some() };
+                let landed = Landed::Answered { refusal, result: read.result };
                 self.land(call, slot, key, landed);
             }
             None => self.verified(number, refusal.as_ref(), read.result.as_deref()),

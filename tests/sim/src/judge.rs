@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use tidegate_lanes::{GRANT_RESERVE_US, GRANT_TTL_US, LEAD_CAP_US};
 
-use crate::calls::Told;
+use crate::calls::{Proof, Told};
 use crate::flight::Flight;
 use crate::plan::{EPOCH_US, S, Want};
 use crate::seen::Mark;
@@ -81,6 +81,7 @@ impl World {
             self.judge_key(key, &looks, &mut found);
         }
         self.judge_told(&page.entries, &mut found);
+        self.judge_acts(&page.entries, &mut found);
         for text in found {
             self.violations.push(text);
         }
@@ -179,6 +180,49 @@ impl World {
         (newer && (leased || flight.frozen)).then_some(Mark::RefusedTakeover)
     }
 
+    /// One execution per request id at the most, and what callers were told of it.
+    fn judge_acts(&mut self, entries: &[Entry], found: &mut Vec<String>) {
+        let mut executed_us: BTreeMap<usize, u64> = BTreeMap::new();
+        for entry in entries.iter().filter(|entry| entry.executed) {
+            let number = usize::try_from(entry.seq - 1).unwrap_or_default();
+            executed_us.insert(self.deliveries[number].flight, entry.auth_us.unwrap_or_default() - EPOCH_US);
+        }
+        let mut written: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (number, flight) in self.flights.iter().enumerate().filter(|(_, f)| f.written_us.is_some()) {
+            if let Some(attempt) = flight.call.and_then(|call| self.calls[call].attempt.as_ref()) {
+                written.entry(attempt.act).or_default().push(number);
+            }
+        }
+        for (at, act) in self.acts.iter().enumerate() {
+            let flights = written.get(&at).map_or(&[][..], Vec::as_slice);
+            if flights.len() > 1 {
+                found.push(format!("act-{at} was written more than once: flights {flights:?}"));
+            }
+            let executed = flights.iter().find(|flight| executed_us.contains_key(flight));
+            for call in act.calls.iter().copied() {
+                let settles =
+                    matches!(self.calls[call].told, Some(Told::NotExecuted(Proof::ByKraken | Proof::Absent)));
+                match (self.calls[call].told, executed) {
+                    (Some(Told::Done), None) => {
+                        found.push(format!("act-{at} was told to be done, and was not executed"));
+                    }
+                    // Any other refusal speaks of its own call alone.
+                    (Some(Told::NotExecuted(why)), Some(flight))
+                        if settles || self.flights[*flight].call == Some(call) =>
+                    {
+                        found.push(format!(
+                            "the caller of act-{at} was told {why:?}, and flight-{flight} did it"
+                        ));
+                    }
+                    _ => {}
+                }
+            }
+            if act.last.is_none() {
+                found.push(format!("act-{at}: its caller was never told for good"));
+            }
+        }
+    }
+
     fn judge_told(&mut self, entries: &[Entry], found: &mut Vec<String>) {
         let mut executions: BTreeMap<usize, u64> = BTreeMap::new();
         for entry in entries.iter().filter(|entry| entry.executed) {
@@ -191,7 +235,7 @@ impl World {
         }
         for (call, count) in executions {
             let Some(Told::NotExecuted(why)) = self.calls[call].told else {
-                if count > 1 && matches!(self.calls[call].plan.want, Want::Place { .. }) {
+                if count > 1 && self.calls[call].plan.want == Want::Place {
                     found.push(format!("call-{call} was executed {count} times"));
                 }
                 continue;

@@ -9,14 +9,17 @@
 //! *Invariants.* The same seed gives the same run, event by event: no clock, no chance of the system, no order of a hash
 //! map. What the judge knows he has from the log, from callers, and from what the run itself did to the processes.
 
+mod acts;
 mod calls;
 mod chaos;
 mod faults;
 mod flight;
+mod intents;
 mod judge;
 mod plan;
 mod process;
 mod queue;
+mod resolver;
 mod rng;
 mod seen;
 mod shell;

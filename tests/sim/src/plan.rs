@@ -46,10 +46,8 @@ pub(crate) enum Want {
     OpenOrders,
     /// Four points as we reckon.
     ClosedOrders,
-    /// `deadline`: whether Kraken's engine is told until when it may execute.
-    Place {
-        deadline: bool,
-    },
+    /// An order with a request id.
+    Place,
     /// Of the order of an earlier call, by the client's id.
     Cancel,
 }
@@ -83,9 +81,47 @@ pub(crate) enum Act {
     Write,
 }
 
+/// Between two steps of an act or of a look-up: where a process may be killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Point {
+    /// The claim is on its way to the store.
+    Claiming,
+    /// The store has said that it is ours.
+    Claimed,
+    /// The lane has drawn a nonce, and nothing is written.
+    Drawn,
+    /// It is written, and nothing came back.
+    Written,
+    /// The exchange has answered, and nobody knows.
+    Landed,
+    /// The outcome is on its way to the store.
+    Settling,
+    /// The store has it, and its caller does not know.
+    Settled,
+    /// The claim of something unsent is being taken back.
+    TakingBack,
+    /// The open intents were read.
+    RoundBegun,
+    /// The exchange was asked for orders.
+    RoundLooked,
+    /// A verdict is on its way to the store.
+    VerdictSent,
+}
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
+    /// The next time it comes to a failpoint.
+    CrashAt {
+        slot: usize,
+        at: Point,
+        down_us: u64,
+    },
+    /// Orders show late.
+    Lag {
+        by_us: u64,
+        for_us: u64,
+    },
     Pause {
         slot: usize,
         for_us: u64,
@@ -191,6 +227,7 @@ impl Fault {
             // It strikes at a write that may come much later.
             Self::UnheardTake { .. }
             | Self::Freeze { .. }
+            | Self::CrashAt { .. }
             | Self::Flush
             | Self::Rollback { .. }
             | Self::Promotion { .. } => CHAOS_US,
@@ -202,7 +239,7 @@ impl Fault {
             | Self::AnswerLoss { for_us }
             | Self::Duplicate { for_us }
             | Self::Reorder { for_us } => for_us + 12 * S,
-            Self::Hang { for_us, .. } => for_us + 12 * S,
+            Self::Hang { for_us, .. } | Self::Lag { for_us, .. } => for_us + 12 * S,
             Self::Pressure { .. } | Self::ExchangeTrouble { .. } => 12 * S,
         }
     }
@@ -219,6 +256,7 @@ impl Fault {
                 | Self::Pressure { .. }
                 | Self::ExchangeTrouble { .. }
                 | Self::NoticesLost { .. }
+                | Self::Lag { .. }
         )
     }
 }
@@ -311,8 +349,7 @@ fn calls(rng: &mut Rng) -> Vec<CallPlan> {
                 1..=35 => Want::Balance,
                 36..=42 => Want::OpenOrders,
                 43..=46 => Want::ClosedOrders,
-                47..=70 => Want::Place { deadline: true },
-                71..=76 => Want::Place { deadline: false },
+                47..=76 => Want::Place,
                 _ => Want::Cancel,
             },
             patience_us: rng.within(2_600, 10_000) * MS,

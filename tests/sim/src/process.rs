@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tidegate_core::{AccountName, MonoUs, OwnerId, PoolName, UnixUs};
 use tidegate_lanes::{Fingerprint, GrantIds, GrantKey, Lane, LaneConfig, TicketId};
 
-use crate::plan::{ACCOUNTS, Act, EPOCH_US, KeyPlan, Plan};
-use tidegate_lanes::Keeper;
+use crate::plan::{ACCOUNTS, Act, EPOCH_US, KeyPlan, Plan, Point};
+use tidegate_lanes::{Keeper, Pace};
 
 /// Clocks of one process.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,11 @@ pub(crate) struct Process {
     pub paused_until_us: u64,
     /// To be stopped at its next act of a kind, for so long.
     pub freeze: Option<(Act, u64)>,
+    /// To be killed at a failpoint, and for how long it stays away.
+    pub fails: Option<(Point, u64)>,
+    /// How fast it looks for the orders of each account, and whether it does just now.
+    pub paces: [Pace; ACCOUNTS.len()],
+    pub looking: [bool; ACCOUNTS.len()],
     pub clocks: Clocks,
     pub cells: Vec<Cell>,
 }
@@ -126,6 +131,18 @@ impl Process {
             }
         };
         let cells = plan.keys.iter().map(cell).collect();
-        Self { life, up: true, leaving: false, down_us: 0, paused_until_us: 0, freeze: None, clocks, cells }
+        Self {
+            life,
+            up: true,
+            leaving: false,
+            down_us: 0,
+            paused_until_us: 0,
+            freeze: None,
+            fails: None,
+            paces: std::array::from_fn(|_| Pace::default()),
+            looking: [false; ACCOUNTS.len()],
+            clocks,
+            cells,
+        }
     }
 }

@@ -31,6 +31,8 @@ impl World {
             let at_us = self.t_us + self.rng.within(0, 20 * MS);
             self.wake_at(slot, key, at_us);
         }
+        let life = self.procs[slot].life;
+        self.queue.push(self.t_us + S, Event::Resolve { slot, life });
     }
 
     pub(crate) fn restart(&mut self, slot: usize) {

@@ -1,11 +1,13 @@
 //! The store as the processes meet it: the real rules of the grant over records that can be lost.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use tidegate_core::{AccountName, OwnerId, PoolName};
 use tidegate_lanes::{
-    Generation, GrantAnswer, GrantKey, GrantRecord, GrantRequest, Member, Release, StoreNow, apply,
-    apply_release, is_live_member,
+    Claim, ClaimReply, Generation, GrantAnswer, GrantKey, GrantRecord, GrantRequest, IntentKey, IntentRecord,
+    Member, OpenIntents, Release, Settle, Settled, StoreNow, Withdraw, announce, apply, apply_claim,
+    apply_release, apply_settle, apply_withdraw, depart,
 };
 
 use crate::plan::EPOCH_US;
@@ -19,6 +21,8 @@ struct Kept {
     records: BTreeMap<GrantKey, GrantRecord>,
     generations: BTreeMap<AccountName, Generation>,
     members: BTreeMap<(AccountName, PoolName), BTreeMap<OwnerId, Member>>,
+    /// By the intent's id, which no two accounts share. Counted, so that a copy of all costs little.
+    intents: BTreeMap<Rc<str>, Rc<IntentRecord>>,
 }
 
 /// One server, or its successor.
@@ -74,15 +78,7 @@ impl Store {
             kept.generations.insert(ids.key.domain.clone(), generation);
         }
         let pool = kept.members.entry((ids.key.domain.clone(), ids.pool.clone())).or_default();
-        let member = Member {
-            owner: ids.owner.clone(),
-            advertise: ids.advertise.clone(),
-            expires_us: now_us + request.terms.ttl_us,
-            mounts: ids.mounts.to_vec(),
-        };
-        pool.insert(ids.owner.clone(), member);
-        pool.retain(|_, member| is_live_member(member.expires_us, request.terms.ttl_us, now_us));
-        let members = pool.values().cloned().collect();
+        let members = announce(pool, ids, request.terms.ttl_us, now_us);
         Some(GrantAnswer { reply: applied.reply, members, sight: applied.sight })
     }
 
@@ -97,13 +93,67 @@ impl Store {
         if release.leave
             && let Some(pool) = kept.members.get_mut(&(ids.key.domain.clone(), ids.pool.clone()))
         {
-            pool.remove(&ids.owner);
+            depart(pool, &ids.owner);
         }
         let owned = written.is_some();
         if let Some(record) = written {
             kept.records.insert(ids.key.clone(), record);
         }
         owned
+    }
+
+    /// A number that the store does not take is a mistake of the simulation.
+    #[expect(clippy::expect_used, reason = "times of a run are small")]
+    pub(crate) fn claim(&mut self, t_us: u64, claim: &Claim) -> ClaimReply {
+        self.copy(t_us);
+        let now = StoreNow { us: self.now_us(t_us), replication_id: &self.replication_id };
+        let kept = &mut self.kept;
+        let generation = kept.generations.get(&claim.key.domain);
+        let record = kept.intents.get(claim.key.id.as_str()).map(Rc::as_ref);
+        let applied = apply_claim(generation, record, claim, now).expect("small numbers");
+        if let Some(record) = applied.record {
+            kept.intents.insert(claim.key.id.as_str().into(), Rc::new(record));
+        }
+        applied.reply
+    }
+
+    #[expect(clippy::expect_used, reason = "times of a run are small")]
+    pub(crate) fn settle(&mut self, t_us: u64, settle: &Settle) -> Settled {
+        self.copy(t_us);
+        let now = StoreNow { us: self.now_us(t_us), replication_id: &self.replication_id };
+        let key = &settle.claim.key;
+        let generation = self.kept.generations.get(&key.domain);
+        let record = self.kept.intents.get(key.id.as_str()).map(Rc::as_ref);
+        let (settled, record) = apply_settle(generation, record, settle, now).expect("small numbers");
+        if let Some(record) = record {
+            self.kept.intents.insert(key.id.as_str().into(), Rc::new(record));
+        }
+        settled
+    }
+
+    pub(crate) fn withdraw(&mut self, t_us: u64, withdraw: &Withdraw) -> bool {
+        self.copy(t_us);
+        let record = self.kept.intents.get(withdraw.key.id.as_str()).map(Rc::as_ref);
+        let gone = apply_withdraw(record, withdraw, self.now_us(t_us));
+        if gone {
+            self.kept.intents.remove(withdraw.key.id.as_str());
+        }
+        gone
+    }
+
+    pub(crate) fn intent(&self, key: &IntentKey) -> Option<IntentRecord> {
+        self.kept.intents.get(key.id.as_str()).map(|record| record.as_ref().clone())
+    }
+
+    /// The intents of an account that are not decided.
+    pub(crate) fn open_intents(&self, t_us: u64, account: &AccountName) -> OpenIntents {
+        let open =
+            |record: &&(_, &Rc<IntentRecord>)| record.1.account == account.as_str() && record.1.is_open();
+        let known = self.kept.intents.iter().map(|(id, record)| (id.to_string(), record));
+        let intents = known.filter(|record| open(&record)).map(|(id, r)| (id, r.as_ref().clone())).collect();
+        let generation = self.kept.generations.get(account);
+        let generation = generation.map_or_else(String::new, |generation| generation.marker.clone());
+        OpenIntents { generation, store_now_us: self.now_us(t_us), intents }
     }
 
     fn copy(&mut self, t_us: u64) {

@@ -151,7 +151,7 @@ impl World {
                 if !reached && call.began_us < self.opened_us.unwrap_or_default() + 10 * S {
                     // A key may be moving to a process that has just come: the caller tries again, as he is told to.
                     self.probes.retain(|other| *other != probe);
-                    self.probe_with(plan);
+                    self.probe_with(CallPlan { at_us: self.t_us, ..plan });
                     again = true;
                     continue;
                 }
@@ -161,7 +161,13 @@ impl World {
                     self.violate(format!("after all faults, {want:?} is told {told:?}"));
                 }
             }
-            self.over |= !again;
+            let (undecided, late) = self.undecided();
+            if late > 0 {
+                self.violate(format!("{late} intents are not decided long after their time"));
+                self.over = true;
+            }
+            let all_told = self.acts.iter().all(|act| act.last.is_some());
+            self.over |= !again && undecided == 0 && all_told;
         }
         for at in 0..self.watches.len() {
             if self.t_us > self.watches[at].since_us + self.watches[at].limit_us {
@@ -184,8 +190,16 @@ impl World {
     }
 
     fn probe(&mut self) {
+        // Everybody who was not told for good asks again.
+        for act in 0..self.acts.len() {
+            if self.acts[act].last.is_none() {
+                let plan = CallPlan { at_us: self.t_us, ..self.acts[act].plan };
+                let call = self.add_attempt(plan, act);
+                self.queue.push(self.t_us, Event::Call(call));
+            }
+        }
         for account in 0..ACCOUNTS.len() {
-            for want in [Want::Balance, Want::Place { deadline: true }, Want::Cancel] {
+            for want in [Want::Balance, Want::Place, Want::Cancel] {
                 self.probe_with(CallPlan { at_us: self.t_us, account, want, patience_us: 25 * S });
             }
         }

@@ -4,12 +4,15 @@ use tidegate_lanes::{GrantRequest, Release};
 use tidegate_sandbox::exchange::{Exchange, Reply};
 use tidegate_sandbox::{CostProfile, Options, ReplayRule};
 
+use crate::acts::Act;
 use crate::calls::Call;
 use crate::faults::Weather;
 use crate::flight::Flight;
+use crate::intents::Question;
 use crate::plan::{ACCOUNTS, CHAOS_US, OWNERS, Plan, S};
 use crate::process::{Process, domain};
 use crate::queue::Queue;
+use crate::resolver::Round;
 use crate::rng::Rng;
 use crate::seen::{Mark, Seen};
 use crate::store::Store;
@@ -82,6 +85,28 @@ pub(crate) enum Event {
         slot: usize,
         life: u64,
     },
+    IntentAct(usize),
+    IntentAnswer(usize),
+    IntentTimeout(usize),
+    /// An executor looks at an intent that somebody else sends.
+    Follow {
+        call: usize,
+        slot: usize,
+        life: u64,
+    },
+    /// An outcome that could not be written is written again.
+    WriteAgain {
+        call: usize,
+        slot: usize,
+        life: u64,
+        state: tidegate_lanes::IntentState,
+    },
+    /// A process looks for orders whose fate is not known.
+    Resolve {
+        slot: usize,
+        life: u64,
+    },
+    LagEnds,
     Heal,
     /// Is everything open again?
     Look,
@@ -122,6 +147,9 @@ pub(crate) struct World {
     pub flights: Vec<Flight>,
     pub deliveries: Vec<Delivery>,
     pub errands: Vec<Errand>,
+    pub questions: Vec<Question>,
+    pub acts: Vec<Act>,
+    pub rounds: Vec<Round>,
     pub calls: Vec<Call>,
     pub weather: Weather,
     pub truth: Truth,
@@ -170,6 +198,9 @@ impl World {
             flights: Vec::new(),
             deliveries: Vec::new(),
             errands: Vec::new(),
+            questions: Vec::new(),
+            acts: Vec::new(),
+            rounds: Vec::new(),
             calls: Vec::new(),
             weather: Weather::default(),
             truth: Truth::new(plan.keys.len()),
@@ -207,7 +238,7 @@ impl World {
             let Some((at_us, event)) = self.queue.pop(u64::MAX) else { break };
             self.t_us = at_us;
             self.happen(event);
-            if self.t_us > 300 * S {
+            if self.t_us > 400 * S {
                 self.violate("the run does not end");
                 break;
             }
@@ -230,6 +261,9 @@ impl World {
             Event::Tend { slot, life, .. }
             | Event::Notice { slot, life, .. }
             | Event::AnswerBy { slot, life, .. }
+            | Event::Follow { slot, life, .. }
+            | Event::WriteAgain { slot, life, .. }
+            | Event::Resolve { slot, life }
             | Event::CallAt { slot, life, .. } => Some((*slot, *life)),
             Event::Check(flight)
             | Event::Write(flight)
@@ -237,6 +271,10 @@ impl World {
             | Event::GiveUp(flight) => {
                 let flight = &self.flights[*flight];
                 Some((flight.slot, flight.life))
+            }
+            Event::IntentAnswer(question) | Event::IntentTimeout(question) => {
+                let question = &self.questions[*question];
+                Some((question.slot, question.life))
             }
             Event::StoreAnswer(errand) | Event::StoreTimeout(errand) => {
                 let errand = &self.errands[*errand];
@@ -301,6 +339,13 @@ impl World {
                     self.restart(slot);
                 }
             }
+            Event::IntentAct(question) => self.intent_act(question),
+            Event::IntentAnswer(question) => self.intent_answer(question),
+            Event::IntentTimeout(question) => self.intent_timeout(question),
+            Event::Follow { call, slot, .. } => self.follow_again(call, slot),
+            Event::WriteAgain { call, slot, state, .. } => self.write_again(call, slot, state),
+            Event::Resolve { slot, .. } => self.resolve(slot),
+            Event::LagEnds => self.lag(0),
             Event::Heal => self.heal(),
             Event::Look => self.look(),
         }

@@ -379,3 +379,47 @@ async fn a_lost_order_is_found_while_reads_use_up_the_counter_and_reads_go_on() 
     let log = house.pages.log().await.expect("a log");
     assert_eq!(tidegate_tests::judge::forbidden_refusals(&log), Vec::<&Value>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_a_stream_slowly_is_told_the_newest_and_its_end_when_the_executor_dies() {
+    let house = house().await;
+    let keys: String = KEYS.map(|key| House::key_table(key, &[]).expect("a key")).concat();
+    let mut fleet = Fleet::start(house, 1, 1, keys).await.expect("a fleet");
+    fleet.all_open(KEYS.len(), Duration::from_secs(30)).await.expect("all lanes open");
+    let mut client = TradingServiceClient::new(fleet.channel().expect("a channel"));
+    let stream = client.watch_intents(v1::WatchIntentsRequest { context: None }).await.expect("a stream");
+    let mut stream = stream.into_inner();
+    stream.message().await.expect("no error").expect("the first message");
+    // Nobody reads meanwhile.
+    let orders = [resting_order(), resting_order(), resting_order()];
+    for order in &orders {
+        fault(&fleet.house, "AddOrder", "execute_then_http_status", json!(502)).await;
+        client.add_order(order.clone()).await.expect("a reply");
+    }
+    for order in &orders {
+        let request = || v1::GetIntentRequest { context: order.context.clone() };
+        eventually("the order to be found", || {
+            let mut client = client.clone();
+            async move {
+                let intent = client.get_intent(request()).await.expect("an answer").into_inner().intent?;
+                (intent.state() == IntentState::Executed).then_some(())
+            }
+        })
+        .await;
+    }
+    let mut last = std::collections::BTreeMap::new();
+    let all_told = |last: &std::collections::BTreeMap<String, IntentState>| {
+        orders.iter().all(|order| last.get(&handle_of(order)) == Some(&IntentState::Executed))
+    };
+    while !all_told(&last) {
+        let message = tokio::time::timeout(Duration::from_secs(30), stream.message()).await.expect("in time");
+        for intent in message.expect("no error").expect("it goes on").intents {
+            last.insert(intent.cl_ord_id.clone(), intent.state());
+        }
+    }
+    fleet.of(Role::Executor)[0].kill().await;
+    let end = tokio::time::timeout(Duration::from_secs(30), stream.message()).await.expect("in time");
+    let status = end.expect_err("it was cut off, and says so");
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(promises_not_executed(&status), "in our own words: {status:?}");
+}

@@ -250,7 +250,9 @@ async fn cancelled(acts: &Acts, info: &CallInfo, wanted: &Wanted) -> v1::CancelI
     if matches!(state, Some(IntentState::Refused | IntentState::Absent)) {
         (attempt, text) = (CancelAttempt::NotNeeded, "it was not executed".to_owned());
     }
-    if (state, attempt) == (Some(IntentState::Executed), CancelAttempt::Cancelled) {
+    // Of several orders some may not have been there yet.
+    let single = known.as_ref().is_some_and(|known| orders_of(id, known).len() == 1);
+    if single && (state, attempt) == (Some(IntentState::Executed), CancelAttempt::Cancelled) {
         acts.wish_done(&info.account, id).await;
     }
     info!(

@@ -221,7 +221,9 @@ impl Api {
 
 /// The caller's deadline for Kraken's engine, or ours.
 fn deadline(wanted: Option<&prost_types::Timestamp>) -> Result<NotAfter, Error> {
-    let Some(time) = wanted else { return Ok(NotAfter::FromHead { ms: NOT_AFTER_MS }) };
+    let Some(time) = wanted else {
+        return Ok(NotAfter::FromHead { ms: NOT_AFTER_MS, latest: UnixUs(u64::MAX) });
+    };
     let us = u64::try_from(time.seconds).ok().and_then(|s| s.checked_mul(1_000_000));
     let fraction = u64::try_from(time.nanos).ok().map(|ns| ns / 1_000).filter(|us| *us < 1_000_000);
     match (us, fraction) {

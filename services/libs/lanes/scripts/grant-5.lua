@@ -99,17 +99,26 @@ local function begin()
   end
 end
 
+-- Mirrors src/grant/members.rs.
 local function members()
-  redis.call('HSET', KEYS[2], owner, text(now + ttl) .. ' ' .. ARGV[20] .. ' ' .. advertise)
+  local mounted = ARGV[20]
+  local expired, before = string.match(redis.call('HGET', KEYS[2], owner) or '', '^(%d+) (%S*) ')
+  if before == '' and tonumber(expired) > now and tonumber(expired) <= now + ttl + skew_max then
+    -- It has said that it leaves; a request that was under way does not bring it back.
+    mounted = ''
+  end
+  redis.call('HSET', KEYS[2], owner, text(now + ttl) .. ' ' .. mounted .. ' ' .. advertise)
   local found, all = {}, redis.call('HGETALL', KEYS[2])
   for i = 1, #all, 2 do
     local expires, mounts, where = string.match(all[i + 1], '^(%d+) (%S*) (.*)$')
     -- What lies further ahead than an announcement reaches was written while the clock ran ahead.
     if expires and tonumber(expires) > now and tonumber(expires) <= now + ttl + skew_max then
-      found[#found + 1] = all[i]
-      found[#found + 1] = where
-      found[#found + 1] = expires
-      found[#found + 1] = mounts
+      if mounts ~= '' or all[i] == owner then
+        found[#found + 1] = all[i]
+        found[#found + 1] = where
+        found[#found + 1] = expires
+        found[#found + 1] = mounts
+      end
     else
       redis.call('HDEL', KEYS[2], all[i])
     end

@@ -19,7 +19,7 @@
 -- ARGV[27] time in microseconds, for tests and simulations only; 0 takes the server's own
 -- ARGV[28] replication id, for tests and simulations only; empty takes the server's own
 -- REPLY    { kind, now_us or marker ..., the fields of the record as names and values }
---          claim:    { claimed, { marker, now_us }, {} } | { known, {}, record } | { unborn, { now_us }, {} } |
+--          claim:    { claimed, { marker, now_us }, {} } | { known, {}, record } | { no_generation, {}, {} } | { unborn, { now_us }, {} } |
 --                    { too_old, { now_us }, {} }
 --          settle:   { written, {}, {} } | { replaced, {}, record as it was } | { kept, {}, record } | { stale, {}, {} }
 --          withdraw: { gone, {}, {} } | { kept, {}, {} }
@@ -140,19 +140,18 @@ if act == 'claim' then
   if now > MAX - age_max - age_max or born > MAX - age_max or not_after > MAX - age_max then
     return redis.error_reply('TOOLARGE a number of the intent does not fit below 2^53')
   end
-  -- Rather than the id, the clock may be wrong: no time to begin a generation.
-  if record == nil and born > now + ahead_max then
-    return { 'unborn', { text(now) }, {} }
-  end
-  if not is_current then
-    marker, birth, fresh = token .. '-' .. text(now), now, false
-    redis.call('HSET', KEYS[3], 'marker', marker, 'replication_id', replication_id, 'born_us', text(birth), 'fresh', '0')
-  end
   if record ~= nil then
-    if record.token == token and record.state == 'claimed' then
+    if is_current and record.token == token and record.state == 'claimed' then
       return { 'claimed', { marker, text(now) }, {} }
     end
     return { 'known', {}, fields }
+  end
+  -- Generations begin where clocks are compared, with the next grant.
+  if not is_current then
+    return { 'no_generation', {}, {} }
+  end
+  if born > now + ahead_max then
+    return { 'unborn', { text(now) }, {} }
   end
   if born + age_max < now then
     return { 'too_old', { text(now) }, {} }

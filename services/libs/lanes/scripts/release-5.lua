@@ -37,7 +37,11 @@ if now == 0 then
 end
 
 if ARGV[5] == '1' then
-  redis.call('HDEL', KEYS[2], owner)
+  -- It stays known as one that mounts nothing, until it is forgotten (src/grant/members.rs).
+  local expires, _, where = string.match(redis.call('HGET', KEYS[2], owner) or '', '^(%d+) (%S*) (.*)$')
+  if expires then
+    redis.call('HSET', KEYS[2], owner, expires .. '  ' .. where)
+  end
 end
 
 local replication_id = ARGV[7]

@@ -62,6 +62,18 @@ pub enum Guard {
     CounterTime,
     /// The next number of an epoch proves something only within one generation.
     CountedEpochs,
+    /// A request id that is known is not sent.
+    ClaimOnce,
+    /// An id that may have lost its claim is not sent.
+    MayBeLost,
+    /// A claim is taken back by whoever made it.
+    WithdrawToken,
+    /// A verdict counts only in the generation in which its giver began to look.
+    VerdictGeneration,
+    /// Absence counts only when nothing can come any more.
+    AbsentWait,
+    /// What changes something is never signed again.
+    NoReSign,
 }
 
 impl Guard {
@@ -94,6 +106,12 @@ impl Guard {
         Self::InheritedCounter,
         Self::CounterTime,
         Self::CountedEpochs,
+        Self::ClaimOnce,
+        Self::MayBeLost,
+        Self::WithdrawToken,
+        Self::VerdictGeneration,
+        Self::AbsentWait,
+        Self::NoReSign,
     ];
 }
 

@@ -31,14 +31,14 @@ pub use choose::{Candidate, ChooseError, choose};
 pub use grant::{
     Applied, GRANT_RESERVE_US, GRANT_TTL_US, Generation, GrantError, GrantIds, GrantRecord, GrantReply,
     GrantRequest, GrantTerms, HeldRange, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, Released,
-    SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, apply, apply_release, is_live_member,
+    SKEW_MAX_US, STORE_INT_MAX, Sight, Sightings, StoreNow, announce, apply, apply_release, depart,
 };
 #[cfg(feature = "mutants")]
 pub use guards::{Guard, without};
 pub use intent::{
-    AppliedClaim, Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord, IntentState, KEPT_US,
-    NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Wanted, Wish,
-    Withdraw, apply_claim, apply_settle, apply_wish, apply_withdraw,
+    AppliedClaim, CLAIM_SKEW_MAX_US, Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord,
+    IntentState, KEPT_US, NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents, Pace, SETTLE_MARGIN_US, Settle,
+    Settled, Wanted, Wish, Withdraw, apply_claim, apply_settle, apply_wish, apply_withdraw, may_sign_again,
 };
 pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use redis_server::RedisServer;
-use tidegate_core::{ManualClock, UnixUs};
+use tidegate_core::{AccountName, ManualClock, NonceUnit, OwnerId, UnixUs};
 use tidegate_lanes::{
-    Claim, ClaimReply, GivenFacts, IntentKey, IntentState, IntentStore, MemoryStore, Prepared, RedisConfig,
-    RedisPlace, RedisStore, RedisTls, Settle, Settled, StoreFacts, StoreProfile, Wanted, Wish, Withdraw,
+    Claim, ClaimReply, Fingerprint, GivenFacts, GrantIds, GrantKey, GrantRequest, GrantStore, GrantTerms,
+    Intent, IntentKey, IntentState, IntentStore, MemoryStore, Prepared, RedisConfig, RedisPlace, RedisStore,
+    RedisTls, Settle, Settled, StoreFacts, StoreProfile, Wanted, Wish, Withdraw,
 };
 
 const T: u64 = 1_795_000_000_000_000;
@@ -59,6 +60,8 @@ enum Op {
         server: u8,
     },
     Flush,
+    /// Somebody asks for a grant, which begins a generation where there is none.
+    Grant,
 }
 
 /// Mostly nothing is wished.
@@ -85,6 +88,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0_u64..30_000_000).prop_map(|us| Op::Back { us }),
         1 => (0_u8..3).prop_map(|server| Op::Replace { server }),
         1 => Just(Op::Flush),
+        3 => Just(Op::Grant),
     ]
 }
 
@@ -122,6 +126,34 @@ fn claim(
     }
 }
 
+fn look(domain: &AccountName, now_us: u64) -> GrantRequest {
+    let fingerprint = Fingerprint::of_api_key("key");
+    GrantRequest {
+        ids: GrantIds {
+            key: GrantKey { domain: domain.clone(), fingerprint: fingerprint.clone() },
+            owner: OwnerId::named("owner"),
+            advertise: String::new(),
+            pool: "default".parse().expect("a label"),
+            mounts: [fingerprint].into(),
+        },
+        terms: GrantTerms {
+            intent: Intent::Look,
+            unit: NonceUnit::Us,
+            window_us: 0,
+            floor_us: 0,
+            ttl_us: 5_000_000,
+            reserve_us: 2_000_000,
+            counter_ceiling_milli: 0,
+            counter_decay_milli_per_s: 1_000,
+            caller_now_us: now_us,
+            epoch_seen: 0,
+            held: None,
+            recovery_floor_us: None,
+            known_generation: None,
+        },
+    }
+}
+
 async fn history(domain: &str, ops: &[Op], pair: &mut Pair, kinds: &mut BTreeMap<&'static str, u32>) {
     let mut now = T;
     pair.clock.set_wall(UnixUs(now));
@@ -143,6 +175,11 @@ async fn history(domain: &str, ops: &[Op], pair: &mut Pair, kinds: &mut BTreeMap
                 let names = ["generation", "open:account", "intent:id0", "intent:id1"]
                     .map(|name| format!("{{test:{domain}}}:{name}"));
                 let _: u64 = redis::cmd("DEL").arg(&names).query_async(&mut pair.raw).await.expect("deleted");
+            }
+            Op::Grant => {
+                let request = look(&name, now);
+                let (here, there) = (memory.grant(&request).await, redis.grant(&request).await);
+                assert_eq!(here, there);
             }
             Op::Claim { which, born_off, not_after_s, findable, wish } => {
                 let born_us = now.saturating_add_signed(born_off);
@@ -202,6 +239,7 @@ fn claimed(reply: &ClaimReply) -> &'static str {
         ClaimReply::Claimed { .. } => "claimed",
         ClaimReply::Known(record) if record.state == IntentState::Lost => "lost",
         ClaimReply::Known(_) => "known",
+        ClaimReply::NoGeneration => "no generation",
         ClaimReply::Unborn { .. } => "unborn",
         ClaimReply::TooOld { .. } => "too old",
     }
@@ -253,6 +291,7 @@ fn five_thousand_random_histories_agree_with_the_memory_store() {
         "claimed",
         "known",
         "lost",
+        "no generation",
         "unborn",
         "too old",
         "written",

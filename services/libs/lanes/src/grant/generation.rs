@@ -45,15 +45,15 @@ impl Generation {
     /// The generation that begins now, if a part has changed, the marker is missing, or its birth is still to come although
     /// caller and store agree about the time. `by` makes its marker unique.
     ///
-    /// It is born at the later of the two clocks, where the caller's is known: a birth in the past would spare keys their
-    /// wait, and one in the future is mended by whoever comes next.
+    /// It is born at the later of the two clocks: a birth in the past would spare keys their wait and let ids be sent that may
+    /// have lost their claims, and one in the future is mended by whoever comes next.
     pub(crate) fn begun(
         known: Option<&Self>,
         by: &str,
         now: StoreNow<'_>,
-        caller_now_us: Option<u64>,
+        caller_now_us: u64,
     ) -> Option<Self> {
-        let agreed = caller_now_us.is_some_and(|caller| caller.abs_diff(now.us) <= SKEW_MAX_US);
+        let agreed = caller_now_us.abs_diff(now.us) <= SKEW_MAX_US;
         let same = |g: &&Self| {
             let unborn = agreed && g.born_us > now.us + SKEW_MAX_US && on(Guard::BornInTime);
             !unborn && (g.replication_id == now.replication_id || !on(Guard::Generation))
@@ -61,7 +61,7 @@ impl Generation {
         known.filter(same).is_none().then(|| Self {
             marker: format!("{by}-{}", now.us),
             replication_id: now.replication_id.to_owned(),
-            born_us: caller_now_us.unwrap_or(0).max(now.us),
+            born_us: caller_now_us.max(now.us),
             fresh: false,
         })
     }

@@ -11,6 +11,7 @@
 //! All times are microseconds since 1970 by the *store's* clock, integers below 2^53 (exact in Lua, JSON and Redis).
 
 mod generation;
+mod members;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -18,6 +19,7 @@ mod types;
 use tidegate_core::OwnerId;
 
 pub use self::generation::{Generation, LEAD_CAP_US, RECOVERY_US, SKEW_MAX_US, Sight, Sightings, StoreNow};
+pub use self::members::{announce, depart};
 pub use self::types::{
     GRANT_RESERVE_US, GRANT_TTL_US, GrantError, GrantIds, GrantRecord, GrantReply, GrantRequest, GrantTerms,
     HeldRange, Intent, Member, Release, Released, STORE_INT_MAX,
@@ -72,7 +74,7 @@ pub fn apply(
     if fits.iter().any(|n| *n > STORE_INT_MAX) || now_us + terms.ttl_us > STORE_INT_MAX {
         return Err(GrantError);
     }
-    let begun = Generation::begun(generation, ids.owner.as_str(), now, Some(terms.caller_now_us));
+    let begun = Generation::begun(generation, ids.owner.as_str(), now, terms.caller_now_us);
     let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
     let current = record.filter(|r| r.generation == generation.marker || !on(Guard::Generation));
     let decided = decide(generation, record, current, request, now_us);
@@ -199,12 +201,6 @@ fn decide(
         return Err(GrantReply::TooFarAhead { lo_us, store_now_us });
     }
     Ok(Decided { epoch, lo_us, hi_min_us: 0, first_of_epoch: true })
-}
-
-/// Whether a process that announced itself until `expires_us` counts as live. What lies further ahead than an announcement
-/// reaches was written while the server's clock ran ahead; who is alive announces itself again within a second or two.
-pub const fn is_live_member(expires_us: u64, ttl_us: u64, store_now_us: u64) -> bool {
-    expires_us > store_now_us && expires_us <= store_now_us + ttl_us + SKEW_MAX_US
 }
 
 /// Decides one release: the record to write, if the caller still owns the epoch. A released key has no tail: the

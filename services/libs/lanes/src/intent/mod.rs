@@ -8,20 +8,26 @@
 //!
 //! A store may lose its memory ([`crate::Generation`]). An id that was born before the present generation may have had a claim
 //! that was lost: it is never sent, only looked up, and its absence counts only when every order that could still come has
-//! come (DESIGN section 6; model F1 to F5).
+//! come (DESIGN section 6; model F1 to F5). A generation is begun by whoever asks for a grant, because he and the store compare
+//! their clocks there; a claim that finds none is not made. One that a claim began while the store's clock was behind would be
+//! older than the ids whose claims it has lost, and such an id would be sent twice (found by the simulation).
 //!
 //! [`apply_claim`], [`apply_settle`], [`apply_wish`] and [`apply_withdraw`] are pure. The store in memory runs them; `scripts/intent-2.lua`
 //! mirrors them, and a test runs both on the same random histories.
 
+mod look;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub use self::look::Pace;
 pub use self::types::{
     Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord, IntentState, KEPT_US, NOTE_BYTES_MAX,
     OUTCOME_BYTES_MAX, OpenIntents, Settle, Settled, Wanted, Wish, Withdraw,
 };
 use crate::grant::{Generation, GrantError, STORE_INT_MAX, StoreNow};
+use crate::guards::{Guard, on};
+use crate::queue::Priority;
 
 /// Ids born this long after a generation can have no lost claim: 5 s that an id may be ahead, 1 s between clocks, and 9 s for
 /// which a primary that was replaced may go on answering (DESIGN section 6; model F5).
@@ -32,6 +38,9 @@ pub(crate) const AHEAD_MAX_US: u64 = 5_000_000;
 pub(crate) const AGE_MAX_US: u64 = 24 * 60 * 60 * 1_000_000;
 /// The longest time for which an order of a lost claim may still be executed: Kraken's longest deadline.
 pub(crate) const LOST_DEADLINE_US: u64 = 60_000_000;
+/// By how much the clocks of a claimant and of the store may seem to differ for what he claims to be sent: what grants allow,
+/// and as much for the way. The margin of [`SETTLE_MARGIN_US`] contains it many times over.
+pub const CLAIM_SKEW_MAX_US: u64 = 2_000_000;
 /// After the last moment of an execution: until it shows in what Kraken answers, and for clocks that differ.
 pub const SETTLE_MARGIN_US: u64 = 30_000_000;
 
@@ -42,8 +51,6 @@ pub struct AppliedClaim {
     pub reply: ClaimReply,
     /// The record to write, if it changes.
     pub record: Option<IntentRecord>,
-    /// The generation to write, if one begins.
-    pub generation: Option<Generation>,
 }
 
 /// Decides one claim. Nothing is written for an id that is known.
@@ -59,21 +66,21 @@ pub fn apply_claim(
     if too_far || claim.handle.len() > HANDLE_BYTES_MAX {
         return Err(GrantError);
     }
-    let known = live(record, now.us);
-    if known.is_none() && claim.born_us > now.us + AHEAD_MAX_US {
-        // Rather than the id, the store's clock may be wrong: no time to begin a generation.
-        let reply = ClaimReply::Unborn { store_now_us: now.us };
-        return Ok(AppliedClaim { reply, record: None, generation: None });
-    }
-    let begun = Generation::begun(generation, &claim.token, now, None);
-    let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
-    let applied = |reply, record| Ok(AppliedClaim { reply, record, generation: begun.clone() });
-    if let Some(known) = known {
-        if known.token == claim.token && known.state == IntentState::Claimed {
+    let current = generation.filter(|g| g.replication_id == now.replication_id);
+    let applied = |reply, record| Ok(AppliedClaim { reply, record });
+    if let Some(known) = live(record, now.us).filter(|_| on(Guard::ClaimOnce)) {
+        if let Some(generation) = current
+            && known.token == claim.token
+            && known.state == IntentState::Claimed
+        {
             // The answer to this very claim was lost.
             return applied(claimed(generation, now.us), None);
         }
         return applied(ClaimReply::Known(Box::new(known.clone())), None);
+    }
+    let Some(generation) = current else { return applied(ClaimReply::NoGeneration, None) };
+    if claim.born_us > now.us + AHEAD_MAX_US {
+        return applied(ClaimReply::Unborn { store_now_us: now.us }, None);
     }
     if claim.born_us + AGE_MAX_US < now.us {
         return applied(ClaimReply::TooOld { store_now_us: now.us }, None);
@@ -82,7 +89,7 @@ pub fn apply_claim(
     let began_us = generation.born_us.min(now.us);
     let may_be_lost = !generation.fresh && claim.born_us < began_us + MAY_BE_LOST_US;
     let mut written = IntentRecord::of(claim, generation, now.us);
-    if may_be_lost {
+    if may_be_lost && on(Guard::MayBeLost) {
         let latest = claim.born_us.max(began_us + MAY_BE_LOST_US);
         written.state = IntentState::Lost;
         written.token = String::new();
@@ -113,7 +120,8 @@ pub fn apply_settle(
     let known = live(record, now.us);
     if let Some(expected) = &settle.generation {
         // A verdict is worth nothing if the store has lost its memory since whoever gives it looked.
-        if current.is_none_or(|g| g.marker != *expected) || known.is_none() {
+        let stale = current.is_none_or(|g| g.marker != *expected);
+        if (stale && on(Guard::VerdictGeneration)) || known.is_none() {
             return Ok((Settled::Stale, None));
         }
     }
@@ -147,8 +155,16 @@ pub fn apply_wish(record: Option<&IntentRecord>, wish: Wish, now_us: u64) -> Opt
 
 /// Whether a claim may be deleted: by whoever made it, while nothing was written to Kraken under it.
 pub fn apply_withdraw(record: Option<&IntentRecord>, withdraw: &Withdraw, now_us: u64) -> bool {
-    live(record, now_us)
-        .is_some_and(|known| known.state == IntentState::Claimed && known.token == withdraw.token)
+    live(record, now_us).is_some_and(|known| {
+        let ours = known.token == withdraw.token || !on(Guard::WithdrawToken);
+        known.state == IntentState::Claimed && ours
+    })
+}
+
+/// Whether a call whose nonce was refused may be signed once more. Only what changes nothing, and a cancel, which hits one
+/// order or none however often it is sent. The refusal may have been shown of a second delivery whose first was executed.
+pub fn may_sign_again(harmless: bool, priority: Priority) -> bool {
+    harmless || priority == Priority::Cancel || !on(Guard::NoReSign)
 }
 
 fn claimed(generation: &Generation, store_now_us: u64) -> ClaimReply {

@@ -229,6 +229,9 @@ pub enum ClaimReply {
     },
     /// The id is known: nothing is to be sent. Its content may differ from the claim's.
     Known(Box<IntentRecord>),
+    /// The store has lost its memory, and nobody has begun a new generation yet. Nothing was claimed; grants are asked for
+    /// every second or two.
+    NoGeneration,
     /// The id claims to be born in the future.
     Unborn {
         /// The store's clock.

@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 
 use super::{GivenFacts, GrantAnswer, GrantStore, IntentStore, NOTICES_MAX, StoreError, StoreFuture};
 use crate::grant::{
-    Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, apply, apply_release, is_live_member,
+    Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, announce, apply, apply_release, depart,
 };
 use crate::intent::{
     Claim, ClaimReply, IntentKey, IntentRecord, KEPT_US, OpenIntents, Settle, Settled, Wanted, Withdraw,
@@ -109,19 +109,8 @@ impl MemoryStore {
             kept.generations.insert(ids.key.domain.clone(), Some(generation));
         }
         let pool = kept.members.entry((ids.key.domain.clone(), ids.pool.clone())).or_default();
-        let member = Member {
-            owner: ids.owner.clone(),
-            advertise: ids.advertise.clone(),
-            expires_us: now_us + request.terms.ttl_us,
-            mounts: ids.mounts.to_vec(),
-        };
-        pool.insert(ids.owner.clone(), member);
-        pool.retain(|_, member| is_live_member(member.expires_us, request.terms.ttl_us, now_us));
-        Ok(GrantAnswer {
-            reply: applied.reply,
-            members: pool.values().cloned().collect(),
-            sight: applied.sight,
-        })
+        let members = announce(pool, ids, request.terms.ttl_us, now_us);
+        Ok(GrantAnswer { reply: applied.reply, members, sight: applied.sight })
     }
 
     fn release_now(&self, release: &Release) -> Result<(), StoreError> {
@@ -135,7 +124,7 @@ impl MemoryStore {
         if release.leave
             && let Some(pool) = kept.members.get_mut(&(ids.key.domain.clone(), ids.pool.clone()))
         {
-            pool.remove(&ids.owner);
+            depart(pool, &ids.owner);
         }
         if let Some(record) = written {
             kept.records.insert(ids.key.clone(), record);
@@ -154,9 +143,6 @@ impl MemoryStore {
         let now = StoreNow { us: now_us, replication_id: &replication_id };
         let applied = apply_claim(generation.as_ref(), kept.intents.get(&claim.key), claim, now)
             .map_err(|_| StoreError::TooLarge)?;
-        if let Some(generation) = applied.generation {
-            kept.generations.insert(claim.key.domain.clone(), Some(generation));
-        }
         if let Some(record) = applied.record {
             kept.write_intent(&claim.key, record, now_us);
         }

@@ -87,6 +87,7 @@ impl RedisStore {
                 Ok(ClaimReply::Claimed { generation: generation.clone(), store_now_us: number(now)? })
             }
             ("known", []) => Ok(ClaimReply::Known(Box::new(self.intent_record(&fields)?))),
+            ("no_generation", _) => Ok(ClaimReply::NoGeneration),
             ("unborn", [now]) => Ok(ClaimReply::Unborn { store_now_us: number(now)? }),
             ("too_old", [now]) => Ok(ClaimReply::TooOld { store_now_us: number(now)? }),
             _ => Err(self.unreadable(format!("{kind:?} to a claim"))),
