@@ -273,13 +273,12 @@ impl World {
         let told = self.calls[number].told;
         let act = &mut self.acts[at];
         let last = matches!(told, Some(Told::Done | Told::NotExecuted(Proof::ByKraken | Proof::Absent)));
-        if last {
-            if let Some(before) = act.last.replace(told.unwrap_or(Told::Unresolved))
-                && Some(before) != told
-            {
-                let text = format!("the caller of act-{at} was told {before:?}, and then {told:?}");
-                self.violate(text);
-            }
+        if last
+            && let Some(before) = act.last.replace(told.unwrap_or(Told::Unresolved))
+            && Some(before) != told
+        {
+            let text = format!("the caller of act-{at} was told {before:?}, and then {told:?}");
+            self.violate(text);
         }
         // Who knows asks again now and then all the same: a program that has forgotten.
         let asks = self.acts[at].calls.len();

@@ -126,12 +126,15 @@ impl World {
             Want::OpenOrders => ("OpenOrders", false),
             Want::ClosedOrders => ("ClosedOrders", false),
             Want::Place => {
+                let (pair, price, volume) =
+                    [("XBTUSD", "20000", "0.001"), ("ETHUSD", "1000", "0.01"), ("XBTEUR", "20000", "0.001")]
+                        [number % self.plan.pairs];
                 for (name, text) in [
-                    ("pair", "XBTUSD"),
+                    ("pair", pair),
                     ("type", "buy"),
                     ("ordertype", "limit"),
-                    ("price", "20000"),
-                    ("volume", "0.001"),
+                    ("price", price),
+                    ("volume", volume),
                 ] {
                     params.text(name, text);
                 }
@@ -311,11 +314,12 @@ impl World {
         }
         if self.calls[number].attempt.is_some() {
             self.note(if waited { Mark::Withdrawn } else { Mark::LeftOpen });
-            return if waited {
-                self.landed_act(number, slot, Landed::Unsent(Proof::Late))
+            if waited {
+                self.landed_act(number, slot, Landed::Unsent(Proof::Late));
             } else {
-                self.leave_open(number, slot)
-            };
+                self.leave_open(number, slot);
+            }
+            return;
         }
         let first = self.calls[number].again || self.calls[number].is_read();
         if waited && first {
@@ -337,7 +341,10 @@ impl World {
     /// A call left its lane, one way or the other.
     pub(crate) fn land(&mut self, number: usize, slot: usize, key: usize, landed: Landed) {
         if self.calls[number].round.is_some() {
-            return if self.calls[number].left { () } else { self.looked_up(number, slot, &landed) };
+            if !self.calls[number].left {
+                self.looked_up(number, slot, &landed);
+            }
+            return;
         }
         if self.calls[number].attempt.is_some() {
             return self.landed_act(number, slot, landed);

@@ -125,6 +125,17 @@ impl World {
                 self.burst(account, Want::Balance, calls, 0);
             }
             Fault::ExchangeTrouble { kind, count } => self.trouble(kind, count),
+            Fault::Mute { executed } => {
+                let fault = |count: u64, what: &str| {
+                    format!("{{\"endpoint\":\"AddOrder\",\"count\":{count},{what}}}")
+                };
+                let after = fault(executed, r#""execute_then_http_status":520"#);
+                let before = fault(1_000_000, r#""http_status":502"#);
+                let all = if executed > 0 { format!("{after},{before}") } else { before };
+                if let Err(why) = self.exchange.change(format!("{{\"faults\":[{all}]}}").as_bytes()) {
+                    self.violate(format!("the exchange takes no fault: {why}"));
+                }
+            }
         }
     }
 

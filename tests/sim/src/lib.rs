@@ -32,6 +32,7 @@ mod world;
 
 pub use seen::{Mark, Seen};
 
+use plan::Plan;
 use world::World;
 
 /// What came of one seed.
@@ -65,8 +66,17 @@ pub fn explain(seed: u64) -> (Outcome, Vec<String>) {
     play(seed, true)
 }
 
+/// Runs five hundred orders of one account of which nobody hears anything.
+pub fn flood(seed: u64) -> Outcome {
+    play_of(seed, Plan::flood(seed), false).0
+}
+
 fn play(seed: u64, readable: bool) -> (Outcome, Vec<String>) {
-    let mut world = World::new(seed, readable);
+    play_of(seed, Plan::of(seed), readable)
+}
+
+fn play_of(seed: u64, plan: Plan, readable: bool) -> (Outcome, Vec<String>) {
+    let mut world = World::new(seed, plan, readable);
     world.run();
     world.judge();
     let outcome = Outcome {

@@ -211,6 +211,10 @@ pub(crate) enum Fault {
         kind: usize,
         count: u64,
     },
+    /// No order is answered: so many are executed all the same, and no more are.
+    Mute {
+        executed: u64,
+    },
 }
 
 impl Fault {
@@ -241,6 +245,7 @@ impl Fault {
             | Self::Reorder { for_us } => for_us + 12 * S,
             Self::Hang { for_us, .. } | Self::Lag { for_us, .. } => for_us + 12 * S,
             Self::Pressure { .. } | Self::ExchangeTrouble { .. } => 12 * S,
+            Self::Mute { .. } => CHAOS_US,
         }
     }
 
@@ -257,6 +262,7 @@ impl Fault {
                 | Self::ExchangeTrouble { .. }
                 | Self::NoticesLost { .. }
                 | Self::Lag { .. }
+                | Self::Mute { .. }
         )
     }
 }
@@ -276,6 +282,8 @@ pub(crate) struct Plan {
     /// By how much each process's wall clock differs from true time, and the store's.
     pub wall_us: [i64; OWNERS],
     pub store_wall_us: i64,
+    /// Over how many pairs orders are spread: each has a counter of its own at the exchange.
+    pub pairs: usize,
 }
 
 impl Plan {
@@ -289,6 +297,28 @@ impl Plan {
     pub(crate) fn is_well(&self, from_us: u64, to_us: u64) -> bool {
         let felt = |fault: &(u64, Fault)| fault.0 <= to_us && fault.0 + fault.1.felt_us() >= from_us;
         !self.faults.iter().any(|fault| felt(fault) && !fault.1.is_of_the_network())
+    }
+
+    /// Five hundred orders of one account of which nobody hears anything, at the real costs of the tier Pro.
+    pub(crate) fn flood(seed: u64) -> Self {
+        const ORDERS: u64 = 500;
+        let mut rng = Rng::new(seed, 3);
+        let order = |number: u64| CallPlan {
+            at_us: 3 * S + number * (CHAOS_US - 10 * S) / ORDERS,
+            account: 0,
+            want: Want::Place,
+            patience_us: 6 * S,
+        };
+        Self {
+            tier: Tier::PRO,
+            sandbox_tier: tidegate_sandbox::Tier::Pro,
+            conservative: true,
+            net: Net { low_us: 2 * MS, high_us: 8 * MS, store_us: MS },
+            calls: (0..ORDERS).map(order).collect(),
+            faults: vec![(2 * S, Fault::Mute { executed: rng.within(0, ORDERS) })],
+            pairs: 3,
+            ..Self::of(seed)
+        }
     }
 
     pub(crate) fn of(seed: u64) -> Self {
@@ -313,6 +343,7 @@ impl Plan {
             faults,
             wall_us: std::array::from_fn(|_| rng.around_zero(400 * MS)),
             store_wall_us: rng.around_zero(400 * MS),
+            pairs: 1,
             keys,
         }
     }

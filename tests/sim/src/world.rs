@@ -168,8 +168,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, readable: bool) -> Self {
-        let plan = Plan::of(seed);
+    pub(crate) fn new(seed: u64, plan: Plan, readable: bool) -> Self {
         let options = Options {
             tier: plan.sandbox_tier,
             cost_profile: if plan.conservative { CostProfile::Conservative } else { CostProfile::Documented },

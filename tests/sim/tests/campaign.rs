@@ -3,7 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "figures for whoever reads the run")]
 
-use tidegate_sim::{campaign_on, run};
+use tidegate_sim::{Mark, campaign_on, flood, run};
 
 const SEEDS: u64 = 3_000;
 const THREADS: u64 = 2;
@@ -18,6 +18,25 @@ fn no_seed_breaks_a_promise_and_everything_is_met() {
     // What a seed is at the least, on average.
     assert!(report.virtual_ms >= report.seeds * 60_000 && report.calls >= report.seeds * 300);
     assert!(report.faults >= report.seeds * 8, "{} faults", report.faults);
+}
+
+#[test]
+fn five_hundred_orders_in_doubt_are_decided_in_time() {
+    let (mut executed, mut absent) = (0, 0);
+    for seed in 0..6 {
+        let outcome = flood(seed);
+        assert_eq!(outcome.violations, Vec::<String>::new(), "seed {seed}");
+        let found = [Mark::FoundExecuted, Mark::FoundAbsent].map(|mark| outcome.seen.count(mark));
+        assert!(found[0] + found[1] >= 450, "seed {seed}: {found:?}");
+        println!(
+            "seed {seed}: {} found executed, {} absent, {} s",
+            found[0],
+            found[1],
+            outcome.virtual_ms / 1_000
+        );
+        (executed, absent) = (executed + found[0], absent + found[1]);
+    }
+    assert!(executed > 500 && absent > 500, "{executed} executed, {absent} absent");
 }
 
 #[test]
