@@ -106,6 +106,27 @@ async fn an_amend_that_was_executed_and_answered_with_a_fault_is_found() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_amends_in_doubt_do_not_keep_each_other_waiting() {
+    let house = house().await;
+    let one = process(&house, "one").await;
+    let fault = json!({"endpoint": "AmendOrder", "count": 25, "execute_then_http_status": 502});
+    house.pages.switch(&json!({"faults": [fault]})).await.expect("a fault");
+    let mut amends = Vec::new();
+    for _ in 0..25 {
+        let amend = amend_of(&resting(&one).await, "0.002");
+        assert!(amended(&ask_amend(&one, &amend, 5).await.expect("a reply")).is_none());
+        amends.push(amend);
+    }
+    for amend in &amends {
+        eventually("the amend to be found", || async {
+            amended(&ask_amend(&one, amend, 5).await.expect("a reply"))
+        })
+        .await;
+    }
+    assert_eq!(sent(&house, "AmendOrder").await, 25);
+}
+
 pub(super) async fn an_amend_that_never_reached_the_engine_is_absent_and_not_before_its_time() {
     let house = house().await;
     let one = process(&house, "one").await;
