@@ -136,6 +136,10 @@ impl Acts {
                 );
                 self.send(act, claim, Standing::Unclaimed, tell).await;
             }
+            // So does one that the store has just forgotten how to claim.
+            Ok(ClaimReply::NoGeneration) if cancels => {
+                self.send(act, claim, Standing::Unclaimed, tell).await;
+            }
             Ok(ClaimReply::Known(known))
                 if known.state == IntentState::Lost
                     && act.is_fresh_cancel(self.lanes.shared.clock.wall()) =>

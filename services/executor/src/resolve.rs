@@ -37,8 +37,8 @@ const AT_MOST: usize = 500;
 const PAGE: usize = 50;
 /// More pages are not read in one round; then nothing is concluded from absence.
 const PAGES_MAX: usize = 40;
-/// Orders whose changes are read in one round: each costs a point.
-const AMENDED_MAX: usize = 20;
+/// Orders whose changes are read in one round: each costs a point, and what else was seen waits for them.
+const AMENDED_MAX: usize = 10;
 /// Kraken's clock, ours and the store's may differ: looked for from so long before.
 const BEFORE_US: u64 = 60_000_000;
 
@@ -100,6 +100,10 @@ impl Resolver {
             return Ok(());
         }
         let seen = self.look(account, label, &due).await?;
+        if amended(&due, &seen).len() > AMENDED_MAX {
+            // There was no room for all: the rest comes next, and not at the pace of what was asked for before.
+            *pace = Pace::default();
+        }
         for asked in &due {
             match asked.verdict(&seen, &due) {
                 Verdict::Wait => {}
@@ -135,7 +139,7 @@ impl Resolver {
                 }
             }
         }
-        for order_id in amended(due, &seen) {
+        for order_id in amended(due, &seen).into_iter().take(AMENDED_MAX) {
             let mut params = Params::new();
             params.text("order_id", order_id.clone());
             match self.read::<OrderAmends>(account, "OrderAmends", params, Some(label)).await {
@@ -144,8 +148,10 @@ impl Resolver {
                 Err(error) if is_unknown_order(&error) => {
                     seen.amends.insert(order_id, Vec::new());
                 }
+                // Whatever is in the way is in the way of the next question too, and other verdicts wait behind this one.
                 Err(error) => {
                     warn!(%account, order_id, %error, "changes of an order cannot be read; asking again");
+                    break;
                 }
             }
         }
@@ -232,7 +238,7 @@ fn is_unknown_order(error: &Error) -> bool {
     error.facts.iter().any(|(name, value)| *name == "kraken_error" && unknown.contains(&value.as_str()))
 }
 
-/// The orders whose changes are read in this round: first those of amends whose absence counts, which are decided then and make
+/// The orders whose changes are to be read, in the order in which that is to be: first those of amends whose absence counts, which are decided then and make
 /// room, the oldest first.
 fn amended(due: &[Asked<'_>], seen: &Seen) -> Vec<String> {
     let mut all: Vec<_> = due.iter().filter(|asked| matches!(asked.handle, Handle::Amend(_))).collect();
@@ -243,7 +249,6 @@ fn amended(due: &[Asked<'_>], seen: &Seen) -> Vec<String> {
             orders.push(order_id.to_owned());
         }
     }
-    orders.truncate(AMENDED_MAX);
     orders
 }
 

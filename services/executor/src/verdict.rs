@@ -8,7 +8,7 @@ use tidegate_kraken::wire::{Amend, Order, Time};
 use tidegate_lanes::{IntentRecord, SETTLE_MARGIN_US};
 use tidegate_proto::v1::{
     self, add_order_batch_response as batch, add_order_response as order, amend_order_response as amend,
-    cancel_order_response as cancel, edit_order_response as edit,
+    cancel_all_orders_after_response as timer, cancel_order_response as cancel, edit_order_response as edit,
 };
 
 use crate::answers;
@@ -125,10 +125,11 @@ impl Asked<'_> {
             Handle::Amend(_) => self.of_amend(seen, others),
             Handle::Edit(wanted) => self.of_edit(wanted, seen),
             Handle::Cancel(scope) => self.of_cancel(scope, seen),
+            // No person could find out more, and nobody need: it is final by its time.
             Handle::Timer { .. } if self.is_over() => {
-                let text = "its time has passed: if Kraken set the timer, it has fired or was replaced; Kraken shows it nowhere, \
-                            and nothing of it is left to come";
-                Verdict::NeedsOperator(text.to_owned())
+                let outcome = Some(timer::Outcome::Over(timer::Over {}));
+                let reply = v1::CancelAllOrdersAfterResponse { outcome, warnings: Vec::new() };
+                Verdict::Executed(reply.encode_to_vec())
             }
             Handle::Timer { .. } => Verdict::Wait,
         }

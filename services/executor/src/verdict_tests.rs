@@ -209,5 +209,9 @@ fn a_cancel_of_many_is_done_when_nothing_that_it_meant_is_open() {
 fn a_timer_is_over_when_it_must_have_fired() {
     let timer = Handle::Timer { timeout_s: 60 };
     assert_eq!(verdict(&timer, &Seen::default(), COUNTS_US + 59_999_999), Verdict::Wait);
-    needs_operator(&verdict(&timer, &Seen::default(), COUNTS_US + 60_000_000), "nothing of it is left");
+    let Verdict::Executed(reply) = verdict(&timer, &Seen::default(), COUNTS_US + 60_000_000) else {
+        panic!("it is over")
+    };
+    let reply = v1::CancelAllOrdersAfterResponse::decode(reply.as_slice()).expect("a reply");
+    assert!(matches!(reply.outcome, Some(timer::Outcome::Over(_))));
 }

@@ -188,7 +188,17 @@ async fn an_order_that_was_executed_and_answered_with_a_fault_is_found() {
     }
 }
 
+/// All of them wait for most of a minute, so they wait together.
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_said_only_when_it_cannot_come_any_more() {
+    tokio::join!(
+        an_order_that_never_reached_the_engine_is_found_absent_and_not_before_its_time(),
+        amends::an_amend_that_never_reached_the_engine_is_absent_and_not_before_its_time(),
+        batches::rows_of_a_lost_answer_are_placed_or_absent_and_absent_only_after_their_time(),
+        edits::of_an_edit_that_is_not_found_a_person_is_told_what_was_seen(),
+    );
+}
+
 async fn an_order_that_never_reached_the_engine_is_found_absent_and_not_before_its_time() {
     let house = house().await;
     let one = process(&house, "one").await;

@@ -1,8 +1,9 @@
 //! Balances, orders, ledgers, keys.
 
+use tidegate_core::UnixUs;
 use tidegate_kraken::wire::{
-    ApiKeyInfo, AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders,
-    Order, OrderDescr, OrdersById,
+    Amend, ApiKeyInfo, AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers,
+    OpenOrders, Order, OrderAmends, OrderDescr, OrdersById,
 };
 use tidegate_proto::v1;
 
@@ -33,6 +34,20 @@ pub(crate) fn closed_orders(orders: ClosedOrders) -> v1::GetClosedOrdersResponse
 
 pub(crate) fn orders_by_id(orders: OrdersById) -> v1::QueryOrdersResponse {
     v1::QueryOrdersResponse { orders: by_id(orders) }
+}
+
+pub(crate) fn order_amends(amends: OrderAmends) -> v1::GetOrderAmendsResponse {
+    let one = |amend: Amend| v1::OrderAmend {
+        amend_id: amend.amend_id,
+        kind: amend.kind,
+        volume: digits(amend.order_qty),
+        display_volume: digits(amend.display_qty),
+        limit_price: digits(amend.limit_price),
+        trigger_price: digits(amend.trigger_price),
+        time: Some(crate::execute::timestamp(UnixUs(amend.timestamp_ns / 1_000))),
+        extra: amend.extra.into_iter().collect(),
+    };
+    v1::GetOrderAmendsResponse { amends: amends.amends.into_iter().map(one).collect() }
 }
 
 fn by_id(orders: OrdersById) -> Vec<v1::Order> {

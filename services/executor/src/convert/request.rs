@@ -158,6 +158,16 @@ pub(crate) fn query_orders(request: &v1::QueryOrdersRequest) -> Result<Params, E
     to.finish()
 }
 
+/// Parameters of OrderAmends.
+pub(crate) fn order_amends(request: &v1::GetOrderAmendsRequest) -> Result<Params, Error> {
+    let mut to = Builder::default();
+    match request.order_id.parse::<TxId>() {
+        Ok(id) => to.text("order_id", id.as_str()),
+        Err(error) => to.wrong("order_id", error.to_string()),
+    }
+    to.finish()
+}
+
 /// Parameters of Ledgers.
 pub(crate) fn ledgers(request: &v1::GetLedgersRequest) -> Result<Params, Error> {
     let mut to = Builder::default();

@@ -5,7 +5,8 @@ use tidegate_proto::v1::account_service_server::AccountService;
 use tidegate_proto::v1::{
     GetBalanceRequest, GetBalanceResponse, GetClosedOrdersRequest, GetClosedOrdersResponse,
     GetExtendedBalanceRequest, GetExtendedBalanceResponse, GetLedgersRequest, GetLedgersResponse,
-    GetOpenOrdersRequest, GetOpenOrdersResponse, QueryOrdersRequest, QueryOrdersResponse,
+    GetOpenOrdersRequest, GetOpenOrdersResponse, GetOrderAmendsRequest, GetOrderAmendsResponse,
+    QueryOrdersRequest, QueryOrdersResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -60,6 +61,16 @@ impl AccountService for Api {
         let params = params::query_orders(&message).map_err(status)?;
         let orders = self.read(&info, "QueryOrders", params).await.map_err(status)?;
         Ok(Response::new(account::orders_by_id(orders)))
+    }
+
+    async fn get_order_amends(
+        &self,
+        request: Request<GetOrderAmendsRequest>,
+    ) -> Result<Response<GetOrderAmendsResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = params::order_amends(&message).map_err(status)?;
+        let amends = self.read(&info, "OrderAmends", params).await.map_err(status)?;
+        Ok(Response::new(account::order_amends(amends)))
     }
 
     async fn get_ledgers(

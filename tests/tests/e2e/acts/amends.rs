@@ -41,6 +41,14 @@ async fn an_amend_keeps_the_order_and_is_told_again_word_for_word() {
     let open = open_orders(&one).await;
     assert_eq!((open.len(), open[0].order_id.as_str(), open[0].volume.as_str()), (1, &*order, "0.00200000"));
 
+    let mut account =
+        v1::account_service_client::AccountServiceClient::new(channel(&one).await.expect("a channel"));
+    let asked = within(v1::GetOrderAmendsRequest { context: None, order_id: order.clone() }, 5);
+    let shown = account.get_order_amends(asked).await.expect("its amends").into_inner().amends;
+    let kinds: Vec<_> = shown.iter().map(|amend| (amend.kind.as_str(), amend.volume.as_str())).collect();
+    assert_eq!(kinds, [("original", "0.00100000"), ("user", "0.00200000")]);
+    assert_eq!(Some(&shown[1].amend_id), amended(&first).map(|accepted| accepted.amend_id).as_ref());
+
     // By our own id as well. What changes nothing is refused, and so is another change under the same id.
     let named =
         v1::AmendOrderRequest { target: Some(Target::ClOrdId(handle_of(&placed))), ..amend_of("", "0.003") };
@@ -99,7 +107,27 @@ async fn an_amend_that_was_executed_and_answered_with_a_fault_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_amend_that_never_reached_the_engine_is_absent_and_not_before_its_time() {
+async fn many_amends_in_doubt_do_not_keep_each_other_waiting() {
+    let house = house().await;
+    let one = process(&house, "one").await;
+    let fault = json!({"endpoint": "AmendOrder", "count": 25, "execute_then_http_status": 502});
+    house.pages.switch(&json!({"faults": [fault]})).await.expect("a fault");
+    let mut amends = Vec::new();
+    for _ in 0..25 {
+        let amend = amend_of(&resting(&one).await, "0.002");
+        assert!(amended(&ask_amend(&one, &amend, 5).await.expect("a reply")).is_none());
+        amends.push(amend);
+    }
+    for amend in &amends {
+        eventually("the amend to be found", || async {
+            amended(&ask_amend(&one, amend, 5).await.expect("a reply"))
+        })
+        .await;
+    }
+    assert_eq!(sent(&house, "AmendOrder").await, 25);
+}
+
+pub(super) async fn an_amend_that_never_reached_the_engine_is_absent_and_not_before_its_time() {
     let house = house().await;
     let one = process(&house, "one").await;
     let order = resting(&one).await;

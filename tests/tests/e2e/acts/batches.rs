@@ -151,8 +151,7 @@ async fn a_batch_that_was_executed_and_answered_with_a_fault_is_found_row_by_row
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_of_a_lost_answer_are_placed_or_absent_and_absent_only_after_their_time() {
+pub(super) async fn rows_of_a_lost_answer_are_placed_or_absent_and_absent_only_after_their_time() {
     let house = house().await;
     let one = process(&house, "one").await;
     spoil(&house, "AddOrderBatch", "execute_then_http_status", json!(524)).await;

@@ -150,6 +150,37 @@ async fn cancels_go_out_while_the_store_is_away_and_are_written_down_when_it_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cancels_go_out_right_after_the_store_has_lost_its_memory() {
+    let house = house().await;
+    let one = bold(&house, "one").await;
+    resting(&one).await;
+    house.redis.as_ref().expect("planned").flush().await.expect("flushed");
+    let told = cancel_all(&one, &everything()).await.expect("a cancel");
+    assert!(matches!(&told, all::Outcome::Accepted(accepted) if accepted.count == 1), "{told:?}");
+    assert_eq!(sent(&house, "CancelAll").await, 1);
+
+    // And when the store knows itself again, but not which claims it had: an order is not sent then, a cancel is.
+    eventually("the store to begin anew", || async {
+        let order = ask(&one, &resting_order(), 3).await;
+        matches!(order.ok()?.outcome, Some(Outcome::Unresolved(open)) if open.reason == "CLAIM_LOST")
+            .then_some(())
+    })
+    .await;
+    let request = everything();
+    let told = cancel_all(&one, &request).await.expect("a cancel");
+    assert!(matches!(&told, all::Outcome::Accepted(accepted) if accepted.count == 0), "{told:?}");
+    assert_eq!(sent(&house, "CancelAll").await, 2);
+    let again = eventually("the outcome to be written", || async {
+        match cancel_all(&one, &request).await {
+            Ok(all::Outcome::Unresolved(_)) => None,
+            other => Some(other.expect("the same")),
+        }
+    })
+    .await;
+    assert_eq!((again, sent(&house, "CancelAll").await), (told, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn orders_are_cancelled_by_the_batch_and_by_the_timer() {
     let house = house().await;
     let one = bold(&house, "one").await;

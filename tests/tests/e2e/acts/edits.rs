@@ -91,8 +91,7 @@ async fn an_edit_is_done_half_done_or_found_by_its_number() {
     assert_eq!(sent(&house, "EditOrder").await, 4);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_an_edit_that_is_not_found_a_person_is_told_what_was_seen() {
+pub(super) async fn of_an_edit_that_is_not_found_a_person_is_told_what_was_seen() {
     let house = house().await;
     let one = bold(&house, "one").await;
     spoil(&house, "EditOrder", "execute_then_http_status", json!(502)).await;
