@@ -76,7 +76,7 @@ fn op() -> impl Strategy<Value = Op> {
     let which = (0_u8..2, prop_oneof![9 => Just(0_u8), 1 => Just(1_u8)], 0_u8..3);
     let born = prop_oneof![6 => -2_000_000_i64..2_000_000, 1 => 4_000_000_i64..9_000_000, 1 => -90_000_000_000_i64..0];
     let us = prop_oneof![8 => 0_u64..9_000_000, 1 => 0_u64..100_000_000_000, 1 => 200_000_000_000_u64..300_000_000_000];
-    let claim = (which.clone(), born, 0_u64..30, any::<bool>(), wish());
+    let claim = (which.clone(), born, prop_oneof![9 => 0_u64..30, 1 => 120_u64..130], any::<bool>(), wish());
     let settle = (which.clone(), 0..STATES.len(), 0_usize..40, 0_u8..4, wish());
     let want = (which.clone(), wish());
     prop_oneof![

@@ -245,3 +245,52 @@ fn a_generation_that_began_while_a_clock_ran_ahead_holds_no_intent_up_for_long()
     let ClaimReply::Known(lost) = store.claim(&claim("one", T), T) else { panic!("a lost claim") };
     assert_eq!(lost.not_after_us, T + MAY_BE_LOST_US + LOST_DEADLINE_US);
 }
+
+/// An order was executed and filled, its claim was wiped, and its caller asks again: whatever wiped it, and whenever he asks, it
+/// is not sent, and what is told in the end is what a look at Kraken shows.
+#[test]
+fn a_claim_that_was_wiped_is_never_made_again() {
+    const S: u64 = 1_000_000;
+    for loss in ["rollback", "flush", "failover"] {
+        for after_s in [1, 61, 3_600, 25 * 3_600] {
+            let case = format!("{loss}, asked again after {after_s} s");
+            let mut store = Store::prepared();
+            let one = claim("one", T);
+            assert!(is_claimed(&store.claim(&one, T)), "{case}");
+            assert_eq!(store.settle(&one, IntentState::Executed, None, T + S), Settled::Written, "{case}");
+            // The claim was younger than what is left of the memory; only a flush takes the generation as well.
+            let lost_at = T + 8 * S;
+            store.record = None;
+            match loss {
+                "flush" => store.generation = None,
+                _ => store.server = "r2",
+            }
+            let asked_at = lost_at + after_s * S;
+            if after_s == 1 {
+                // Before anybody has noticed the loss nothing is claimed at all.
+                assert_eq!(
+                    store.claim(&claim("two", T), lost_at + S / 2),
+                    ClaimReply::NoGeneration,
+                    "{case}"
+                );
+            }
+            store.begin(lost_at + 3 * S / 4);
+            let reply = store.claim(&claim("three", T), asked_at);
+            if after_s > 24 * 3_600 {
+                assert!(matches!(reply, ClaimReply::TooOld { .. }), "{case}: {reply:?}");
+                continue;
+            }
+            let ClaimReply::Known(known) = reply else { panic!("{case}: sent again") };
+            assert_eq!(known.state, IntentState::Lost, "{case}");
+            assert!(known.is_due(asked_at), "{case}: it is looked for at once");
+            assert!(!known.absence_counts(known.not_after_us + SETTLE_MARGIN_US - 1), "{case}");
+            let marker = store.marker();
+            let found = store.settle(&claim("", T), IntentState::Executed, Some(&marker), asked_at + S);
+            assert_eq!(found, Settled::Written, "{case}");
+            let ClaimReply::Known(told) = store.claim(&claim("four", T), asked_at + 2 * S) else {
+                panic!("{case}: sent again")
+            };
+            assert_eq!(told.state, IntentState::Executed, "{case}");
+        }
+    }
+}
