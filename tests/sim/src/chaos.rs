@@ -25,6 +25,8 @@ enum Theme {
     Memory,
     /// Orders, and whoever sends them or looks for them, killed between two steps.
     Acts,
+    /// Claims that are taken back while the store's answers are lost.
+    TakeBack,
 }
 
 /// The faults of a seed, first to last.
@@ -50,6 +52,7 @@ pub(crate) fn faults(rng: &mut Rng, keys: usize) -> Vec<(u64, Fault)> {
         Theme::Acts,
         Theme::Acts,
         Theme::Acts,
+        Theme::TakeBack,
     ]);
     let mut faults = Vec::new();
     match theme {
@@ -65,6 +68,7 @@ pub(crate) fn faults(rng: &mut Rng, keys: usize) -> Vec<(u64, Fault)> {
         Theme::Lead => lead(rng, &mut faults),
         Theme::Unheard => unheard(rng, &mut faults),
         Theme::Memory => memory(rng, &mut faults),
+        Theme::TakeBack => take_back(rng, &mut faults),
         _ => {
             for _ in 0..rng.within(6, 14) {
                 let at_us = rng.within(4 * S, CHAOS_US - 2 * S);
@@ -153,6 +157,43 @@ fn memory(rng: &mut Rng, faults: &mut Vec<(u64, Fault)>) {
     }
     let back_us = second_us + rng.within(5 * S, 11 * S);
     faults.push((cut_us, Fault::StoreCutOff { slot: late, for_us: back_us - cut_us }));
+}
+
+/// Orders wait behind one that hangs, and their process leaves: each claim is taken back, and nobody hears of it. Others claim
+/// the same ids meanwhile and are killed with what they have sent.
+fn take_back(rng: &mut Rng, faults: &mut Vec<(u64, Fault)>) {
+    let mut at_us = rng.within(4 * S, 6 * S);
+    while at_us < CHAOS_US - 10 * S {
+        let (account, key) = rng.pick(&[(0, 0), (1, 3)]);
+        let leaves = rng.index(OWNERS);
+        faults.push((
+            at_us,
+            Fault::Hang {
+                key,
+                count: 1,
+                stage: Stage::Auth,
+                for_us: rng.within(S, 4 * S),
+                then_cancel: false,
+            },
+        ));
+        faults.push((at_us + MS, Fault::Orders { account, calls: rng.within(6, 14) }));
+        let lost_us = at_us + rng.within(150 * MS, 500 * MS);
+        faults.push((lost_us, Fault::StoreAnswersLost { for_us: rng.within(20 * MS, 240 * MS) }));
+        // It has to hear the store once before it hands anything back.
+        let drain_us = lost_us - rng.within(500, 12 * MS);
+        faults.push((drain_us, Fault::Drain { slot: leaves, down_us: rng.within(50 * MS, 2 * S) }));
+        if rng.percent(30) {
+            let crash =
+                Fault::CrashAt { slot: leaves, at: Point::TakingBack, down_us: rng.within(50 * MS, S) };
+            faults.push((drain_us - MS, crash));
+        }
+        for slot in (0..OWNERS).filter(|slot| *slot != leaves) {
+            let at = rng.pick(&[Point::Written, Point::Written, Point::Claimed, Point::Settling]);
+            let after_us = rng.within(100 * MS, 300 * MS);
+            faults.push((lost_us + after_us, Fault::CrashAt { slot, at, down_us: rng.within(50 * MS, S) }));
+        }
+        at_us += rng.within(9 * S, 14 * S);
+    }
 }
 
 fn freeze(rng: &mut Rng, slot: usize) -> Fault {

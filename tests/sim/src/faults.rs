@@ -125,6 +125,7 @@ impl World {
                 self.burst(account, Want::Balance, calls, 0);
             }
             Fault::ExchangeTrouble { kind, count } => self.trouble(kind, count),
+            Fault::Orders { account, calls } => self.burst(account, Want::Place, calls, 0),
             Fault::Mute { executed } => {
                 let fault = |count: u64, what: &str| {
                     format!("{{\"endpoint\":\"AddOrder\",\"count\":{count},{what}}}")
@@ -256,8 +257,16 @@ impl World {
         }
     }
 
+    /// A process that leaves ends when nothing is left to do.
+    pub(crate) fn exit_if_done(&mut self, slot: usize) {
+        let process = &self.procs[slot];
+        if process.owed == 0 && process.cells.iter().all(|cell| cell.gone) {
+            self.exit(slot);
+        }
+    }
+
     /// A process that gave everything back ends.
-    pub(crate) fn exit(&mut self, slot: usize) {
+    fn exit(&mut self, slot: usize) {
         let down_us = self.procs[slot].down_us;
         self.trace.event(self.t_us, "exit", slot as u64, 0);
         self.stop(slot, down_us);

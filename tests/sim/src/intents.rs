@@ -13,6 +13,8 @@ use crate::world::{Event, World};
 /// A command to the store is given up after so long (the product's default).
 const STORE_TIMEOUT_US: u64 = 250 * MS;
 
+/// Between two attempts to take a claim back.
+const TAKE_BACK_AGAIN_US: u64 = 500 * MS;
 /// How often a claim is tried to be taken back.
 const TAKE_BACKS_MAX: u32 = 4;
 
@@ -138,7 +140,7 @@ impl World {
                 self.written(call, slot, state, told, true);
             }
             (Then::TakenBack(call, proof), Answer::Withdraw) => self.told_unsent(call, proof),
-            (Then::TakenBackAgain(_), Answer::Withdraw) => {}
+            (Then::TakenBackAgain(_), Answer::Withdraw) => self.taken_back(slot),
             (Then::Followed(call), Answer::Read(known)) => self.follow(call, slot, known.map(|known| *known)),
             (Then::Round(account), Answer::Open(open)) => self.round(slot, account, open),
             (Then::Verdict, Answer::Settle(settled)) => match settled {
@@ -151,12 +153,25 @@ impl World {
     }
 
     /// A claim that is not taken back keeps its caller waiting until it is found absent.
-    fn take_back_again(&mut self, number: usize, slot: usize, tries: u32) {
+    pub(crate) fn take_back_again(&mut self, number: usize, slot: usize, tries: u32) {
         let ask = self.questions[number].ask.clone();
-        if tries <= TAKE_BACKS_MAX {
-            self.note(Mark::TakenBackAgain);
-            self.ask_intents(slot, ask, Then::TakenBackAgain(tries));
+        self.note(Mark::TakenBackAgain);
+        self.ask_intents(slot, ask, Then::TakenBackAgain(tries));
+    }
+
+    fn take_back_later(&mut self, question: usize, slot: usize, tries: u32) {
+        self.procs[slot].owed += usize::from(tries == 1);
+        if tries > TAKE_BACKS_MAX {
+            self.taken_back(slot);
+        } else {
+            let (life, at_us) = (self.procs[slot].life, self.t_us + TAKE_BACK_AGAIN_US);
+            self.queue.push(at_us, Event::TakeBackAgain { question, slot, life, tries });
         }
+    }
+
+    fn taken_back(&mut self, slot: usize) {
+        self.procs[slot].owed -= 1;
+        self.exit_if_done(slot);
     }
 
     pub(crate) fn intent_timeout(&mut self, number: usize) {
@@ -173,10 +188,10 @@ impl World {
             }
             Then::Written(call, state, told) => self.written(call, slot, state, told, false),
             Then::TakenBack(call, proof) => {
-                self.take_back_again(number, slot, 1);
+                self.take_back_later(number, slot, 1);
                 self.told_unsent(call, proof);
             }
-            Then::TakenBackAgain(tries) => self.take_back_again(number, slot, tries + 1),
+            Then::TakenBackAgain(tries) => self.take_back_later(number, slot, tries + 1),
             Then::Followed(call) => {
                 self.queue.push(self.t_us + 100 * MS, Event::Follow { call, slot, life });
             }

@@ -211,6 +211,11 @@ pub(crate) enum Fault {
         kind: usize,
         count: u64,
     },
+    /// Many orders at once.
+    Orders {
+        account: usize,
+        calls: u64,
+    },
     /// No order is answered: so many are executed all the same, and no more are.
     Mute {
         executed: u64,
@@ -244,7 +249,7 @@ impl Fault {
             | Self::Duplicate { for_us }
             | Self::Reorder { for_us } => for_us + 12 * S,
             Self::Hang { for_us, .. } | Self::Lag { for_us, .. } => for_us + 12 * S,
-            Self::Pressure { .. } | Self::ExchangeTrouble { .. } => 12 * S,
+            Self::Pressure { .. } | Self::Orders { .. } | Self::ExchangeTrouble { .. } => 12 * S,
             Self::Mute { .. } => CHAOS_US,
         }
     }
@@ -263,6 +268,7 @@ impl Fault {
                 | Self::NoticesLost { .. }
                 | Self::Lag { .. }
                 | Self::Mute { .. }
+                | Self::Orders { .. }
         )
     }
 }

@@ -68,6 +68,8 @@ pub(crate) struct Process {
     pub life: u64,
     pub up: bool,
     pub leaving: bool,
+    /// Claims that are still to be taken back; it does not end before.
+    pub owed: usize,
     /// For how long it stays away after it has left.
     pub down_us: u64,
     pub paused_until_us: u64,
@@ -135,6 +137,7 @@ impl Process {
             life,
             up: true,
             leaving: false,
+            owed: 0,
             down_us: 0,
             paused_until_us: 0,
             freeze: None,

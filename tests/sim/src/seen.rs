@@ -118,7 +118,6 @@ marks! {
     FoundAbsent "a verdict: absent",
     VerdictStale "a verdict was too late: the store had lost its memory",
     VerdictKept "a verdict was too late: somebody knew better",
-    WaitsForClock "an id waits until a time that a wrong clock of the store has written",
     TakeoverBound "a takeover was held to its time",
     HandOverBound "a hand-over was held to its time",
     CancelBound "a cancel behind a hung call was held to its time",

@@ -159,9 +159,7 @@ impl World {
             }
             Do::Gone => {
                 self.procs[slot].cells[key].gone = true;
-                if self.procs[slot].cells.iter().all(|cell| cell.gone) {
-                    self.exit(slot);
-                }
+                self.exit_if_done(slot);
             }
         }
     }

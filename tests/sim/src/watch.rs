@@ -169,10 +169,7 @@ impl World {
             let mut rest: Vec<usize> = (0..self.acts.len()).collect();
             rest.retain(|act| self.acts[*act].last.is_none());
             let all_told = rest.iter().all(|act| self.waits_for_clock(*act));
-            if !again && undecided == 0 && all_told {
-                rest.iter().for_each(|_| self.note(Mark::WaitsForClock));
-                self.over = true;
-            }
+            self.over |= !again && undecided == 0 && all_told;
         }
         for at in 0..self.watches.len() {
             if self.t_us > self.watches[at].since_us + self.watches[at].limit_us {

@@ -101,6 +101,13 @@ pub(crate) enum Event {
         life: u64,
         state: tidegate_lanes::IntentState,
     },
+    /// A claim that could not be taken back is tried again.
+    TakeBackAgain {
+        question: usize,
+        slot: usize,
+        life: u64,
+        tries: u32,
+    },
     /// A process looks for orders whose fate is not known.
     Resolve {
         slot: usize,
@@ -262,6 +269,7 @@ impl World {
             | Event::AnswerBy { slot, life, .. }
             | Event::Follow { slot, life, .. }
             | Event::WriteAgain { slot, life, .. }
+            | Event::TakeBackAgain { slot, life, .. }
             | Event::Resolve { slot, life }
             | Event::CallAt { slot, life, .. } => Some((*slot, *life)),
             Event::Check(flight)
@@ -343,6 +351,7 @@ impl World {
             Event::IntentTimeout(question) => self.intent_timeout(question),
             Event::Follow { call, slot, .. } => self.follow_again(call, slot),
             Event::WriteAgain { call, slot, state, .. } => self.write_again(call, slot, state),
+            Event::TakeBackAgain { question, slot, tries, .. } => self.take_back_again(question, slot, tries),
             Event::Resolve { slot, .. } => self.resolve(slot),
             Event::LagEnds => self.lag(0),
             Event::Heal => self.heal(),

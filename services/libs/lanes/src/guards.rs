@@ -66,10 +66,6 @@ pub enum Guard {
     ClaimOnce,
     /// An id that may have lost its claim is not sent.
     MayBeLost,
-    /// A claim is taken back by whoever made it.
-    WithdrawToken,
-    /// A verdict counts only in the generation in which its giver began to look.
-    VerdictGeneration,
     /// Absence counts only when nothing can come any more.
     AbsentWait,
     /// What changes something is never signed again.
@@ -108,8 +104,6 @@ impl Guard {
         Self::CountedEpochs,
         Self::ClaimOnce,
         Self::MayBeLost,
-        Self::WithdrawToken,
-        Self::VerdictGeneration,
         Self::AbsentWait,
         Self::NoReSign,
     ];
