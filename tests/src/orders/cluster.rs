@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::json;
+use tempfile::TempDir;
 use tidegate_proto::v1;
 use tokio::time::Instant;
 use tonic::transport::Endpoint;
 
+use super::keys;
 use crate::house::{House, Plan, lanes};
 use crate::process::Process;
 use crate::redis::{Caught, Hold, StoreLink};
@@ -19,10 +21,6 @@ use crate::service::Service;
 const TRADERS: usize = 3;
 const READERS: usize = 2;
 const GATEWAYS: usize = 2;
-/// None with a window: where something on the way delivers twice, such a key is not promised anything. The naive client has
-/// a key of its own.
-const TRADE_KEYS: [&str; 5] =
-    ["sandbox-trade", "sandbox-trade-2", "sandbox-all", "sandbox-all-2", "sandbox-all-3"];
 const READ_KEYS: [&str; 3] = ["sandbox-read", "sandbox-read-2", "sandbox-window"];
 /// How long lanes may take to be open.
 const OPEN: Duration = Duration::from_secs(60);
@@ -106,6 +104,8 @@ pub(super) struct Cluster {
     gateways: Vec<Process>,
     service: Service,
     started: usize,
+    /// Where the keys are.
+    keys: TempDir,
     /// The exchange, the store, and the directory. Last, so that it outlives the processes.
     pub(super) house: House,
 }
@@ -116,7 +116,10 @@ impl Cluster {
     /// # Errors
     /// When a process does not come up, or a lane does not open.
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let plan = Plan { redis: true, sandbox: "random_delay_ms = 20".into(), ..Plan::default() };
+        let keys = tempfile::tempdir()?;
+        let file = keys::write(keys.path())?;
+        let sandbox = format!("random_delay_ms = 20\nkeys_file = \"{}\"", file.display());
+        let plan = Plan { redis: true, sandbox, ..Plan::default() };
         let house = House::build(plan).await?;
         let service = Service::start().await?;
         let mut cluster = Self {
@@ -125,6 +128,7 @@ impl Cluster {
             gateways: Vec::new(),
             service,
             started: 0,
+            keys,
             house,
         };
         for _ in 0..TRADERS {
@@ -137,7 +141,7 @@ impl Cluster {
             cluster.traders.push(Trader { process, store, exchange });
         }
         for _ in 0..READERS {
-            let config = cluster.config("read", &READ_KEYS)?;
+            let config = cluster.config("read")?;
             let process = cluster.process("executor", &config).await?;
             cluster.readers.push(process);
         }
@@ -160,20 +164,25 @@ impl Cluster {
         self.service.addr()
     }
 
+    /// The exchange itself, for a client that needs no tidegate.
+    pub(super) fn exchange(&self) -> String {
+        format!("http://{}", self.house.sandbox.addr("sandbox/rest"))
+    }
+
     /// What it is made of, a part of a report.
     pub(super) fn line() -> String {
         format!(
             "{TRADERS} trade and {READERS} read executors, {GATEWAYS} gateways, one Redis, {} trade and {} read keys",
-            TRADE_KEYS.len(),
+            keys::COUNT,
             READ_KEYS.len()
         )
     }
 
-    /// The configuration of a pool's executors.
-    fn config(&self, pool: &str, keys: &[&str]) -> anyhow::Result<String> {
-        let mut tables = String::new();
-        for key in keys {
-            tables.push_str(&House::key_table(key, &[("pool", &format!("\"{pool}\""))])?);
+    /// The configuration of a pool's executors. Each is told of all keys and mounts those of its pool.
+    fn config(&self, pool: &str) -> anyhow::Result<String> {
+        let mut tables = keys::tables(self.keys.path());
+        for key in READ_KEYS {
+            tables.push_str(&House::key_table(key, &[("pool", "\"read\"")])?);
         }
         let config = self.house.config(&[], &tables)?;
         Ok(config.replace("[executor]\n", &format!("[executor]\npool = \"{pool}\"\n")))
@@ -182,7 +191,7 @@ impl Cluster {
     async fn trader(&mut self, store: &StoreLink, exchange: &StoreLink) -> anyhow::Result<Process> {
         let straight = self.house.redis.as_ref().context("a store")?.url();
         let config = self
-            .config("trade", &TRADE_KEYS)?
+            .config("trade")?
             .replace(&straight, &store.url())
             .replace(&self.house.sandbox.addr("sandbox/rest").to_string(), &exchange.addr().to_string());
         self.process("executor", &config).await
@@ -201,7 +210,7 @@ impl Cluster {
         loop {
             let seen = lanes(channel.clone()).await;
             let open = seen.iter().filter(|lane| lane.state() == v1::LaneState::Open).count();
-            if open == TRADE_KEYS.len() + READ_KEYS.len() {
+            if open == keys::COUNT + READ_KEYS.len() {
                 return Ok(());
             }
             if Instant::now() >= deadline {

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod faults;
+mod keys;
 mod naive;
 mod traders;
 
@@ -48,6 +49,21 @@ impl Size {
     pub const FULL: Self = Self { orders: 20_000, callers: 40, kills: 30 };
 }
 
+/// What became of a client's orders, and what it thinks of it. All but the first must be zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// Orders that it wanted to place.
+    pub orders: usize,
+    /// Those that were executed more than once.
+    pub doubled: usize,
+    /// Executions beyond the first of each order.
+    pub surplus: usize,
+    /// Orders that it takes for failed and that were executed.
+    pub believed_failed: usize,
+    /// Orders that it takes for placed and that were not executed.
+    pub believed_placed: usize,
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub struct Figures {
@@ -61,7 +77,9 @@ pub struct Figures {
     pub killed: BTreeMap<Point, usize>,
     /// What callers were told.
     pub told: Told,
-    /// Orders of tidegate that the exchange's engine executed.
+    /// What became of the orders.
+    pub fate: Fate,
+    /// Those that the exchange's engine executed.
     pub executed: usize,
     /// Faults that struck, ours and the naive client's, by name.
     pub struck: BTreeMap<String, u64>,
@@ -83,7 +101,6 @@ impl Figures {
         took.sort_unstable();
         let at =
             |percent: usize| took.get((took.len().max(1) - 1) * percent / 100).copied().unwrap_or_default();
-        let doubled = self.failures.iter().filter(|failure| failure.contains("was executed")).count();
         let mut text = format!(
             "{}, {} callers, {} orders in {} s; killed: {}; faults that struck: {}; {} told accepted, {} told never executed, \
              {} executed at the exchange; from the first call to the last word p50 {} ms, p99 {} ms, max {} ms; all had it {} ms \
@@ -105,44 +122,49 @@ impl Figures {
             self.told.unsettled,
             self.told.refused,
         );
-        let Naive { orders, requests, doubled: twice, surplus, believed_failed, believed_placed } =
-            self.naive;
-        let lost = self.failures.iter().filter(|failure| failure.contains("told")).count();
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            ".\n\n| client | orders | executed more than once | executions too many | believed failed, but executed | believed \
-             placed, but not executed |\n| --- | --- | --- | --- | --- | --- |\n| tidegate | {} | {doubled} | {doubled} | {lost} | \
-             {lost} |\n| naive: sends again under a new nonce ({requests} requests) | {orders} | {twice} | {surplus} | \
-             {believed_failed} | {believed_placed} |\n",
-            self.told.asked.len(),
+        text.push_str(
+            ".\n\n| client | orders | executed more than once | executions too many | taken for failed, but executed | taken for \
+             placed, but not executed |\n| --- | --- | --- | --- | --- | --- |\n",
         );
+        let naive = format!("naive, sends again under a new nonce ({} requests)", self.naive.requests);
+        for (client, fate) in [("tidegate", self.fate), (naive.as_str(), self.naive.fate)] {
+            let Fate { orders, doubled, surplus, believed_failed, believed_placed } = fate;
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "| {client} | {orders} | {doubled} | {surplus} | {believed_failed} | {believed_placed} |"
+            );
+        }
         text
     }
 }
 
-/// What callers were told that the exchange knows differently, and what they were not told.
-fn contradictions(told: &Told, log: &[Value]) -> (usize, Vec<String>) {
+/// What became of the callers' orders, how many were executed, and everything that must not be.
+fn judge(told: &Told, log: &[Value]) -> (Fate, usize, Vec<String>) {
     let own: Vec<Value> = log.iter().filter(|entry| entry["key"] != naive::KEY).cloned().collect();
     let times = executions(&own);
-    let executed: BTreeSet<&String> = times.keys().collect();
+    let executed: BTreeSet<String> = times.keys().cloned().collect();
+    let decided: BTreeSet<String> = told.accepted.union(&told.never).cloned().collect();
+    let mut fate = Fate { orders: told.asked.len(), ..Fate::default() };
     let mut wrong = Vec::new();
     for (handle, count) in times.iter().filter(|(_, count)| **count > 1) {
+        fate.doubled += 1;
+        fate.surplus += count - 1;
         wrong.push(format!("{handle} was executed {count} times"));
     }
-    for handle in told.accepted.iter().filter(|handle| !executed.contains(handle)) {
+    for handle in told.accepted.difference(&executed) {
+        fate.believed_placed += 1;
         wrong.push(format!("{handle} was told accepted, and the exchange never executed it"));
     }
-    for handle in told.never.iter().filter(|handle| executed.contains(handle)) {
+    for handle in told.never.intersection(&executed) {
+        fate.believed_failed += 1;
         wrong.push(format!("{handle} was told never executed, and the exchange executed it"));
     }
-    for handle in told.asked.iter().filter(|h| !told.accepted.contains(*h) && !told.never.contains(*h)) {
-        wrong.push(format!("{handle} has no last word"));
-    }
-    for handle in executed.into_iter().filter(|handle| !told.asked.contains(*handle)) {
+    wrong.extend(told.asked.difference(&decided).map(|handle| format!("{handle} has no last word")));
+    for handle in executed.difference(&told.asked) {
         wrong.push(format!("{handle:?} came to the exchange, and nobody asked for it"));
     }
-    (times.len(), wrong)
+    (fate, executed.len(), wrong)
 }
 
 /// Lets callers place orders while everything goes wrong, and judges what they were told.
@@ -153,7 +175,7 @@ pub async fn run(size: Size) -> anyhow::Result<Figures> {
     let mut cluster = Cluster::start().await?;
     let feeder = tokio::spawn(faults::feed(cluster.house.pages.clone()));
     let stop = Arc::new(AtomicBool::new(false));
-    let naive = tokio::spawn(naive::Client::work((naive::base_url(&cluster.house), Arc::clone(&stop))));
+    let naive = tokio::spawn(naive::Client::work(cluster.exchange(), Arc::clone(&stop)));
     let began = Instant::now();
     let traders = Traders::start(cluster.addr(), size.callers, size.orders)?;
     let harmed = harm(&mut cluster, &traders, size).await;
@@ -169,7 +191,7 @@ pub async fn run(size: Size) -> anyhow::Result<Figures> {
     let log = cluster.house.pages.settled_log().await?;
     let stats = cluster.house.pages.stats().await?;
     let struck = stats["faults"].as_object().into_iter().flatten();
-    let (executed, mut failures) = contradictions(&told, &log);
+    let (fate, executed, mut failures) = judge(&told, &log);
     failures.extend(told.unmarked.iter().map(|what| format!("without our mark: {what}")));
     let killed = harmed.unwrap_or_else(|error| {
         failures.push(format!("the killing ended early: {error:#}"));
@@ -180,6 +202,7 @@ pub async fn run(size: Size) -> anyhow::Result<Figures> {
         lasted,
         after,
         killed,
+        fate,
         executed,
         struck: struck.map(|(name, count)| (name.clone(), count.as_u64().unwrap_or_default())).collect(),
         naive: naive.judge(&log),

@@ -11,7 +11,8 @@ use serde_json::Value;
 use tidegate_core::{Nonce, endpoint};
 use tidegate_kraken::{ClientOptions, Credential, Params, RestClient};
 
-use crate::house::{House, sandbox_key};
+use super::Fate;
+use crate::house::sandbox_key;
 use crate::stranger::clock_us;
 
 /// The key that nobody else uses.
@@ -33,18 +34,10 @@ struct Order {
 /// What became of its orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Naive {
-    /// Orders that it wanted to place.
-    pub orders: usize,
     /// Requests that it made for them.
     pub requests: usize,
-    /// Orders that were executed more than once.
-    pub doubled: usize,
-    /// Executions beyond the first of each order.
-    pub surplus: usize,
-    /// Orders that it takes for failed and that were executed.
-    pub believed_failed: usize,
-    /// Orders that it takes for placed and that were not executed.
-    pub believed_placed: usize,
+    /// What became of them, and what it thinks of it.
+    pub fate: Fate,
 }
 
 /// Such a client at work.
@@ -54,12 +47,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Places orders until it is told to stop.
+    /// Places orders at the exchange at this address until it is told to stop.
     ///
     /// # Errors
     /// When it cannot begin.
-    pub(super) async fn work(house: (String, Arc<AtomicBool>)) -> anyhow::Result<Self> {
-        let (base_url, stop) = house;
+    pub(super) async fn work(base_url: String, stop: Arc<AtomicBool>) -> anyhow::Result<Self> {
         // Installs the TLS provider that every client asks for.
         let _ = crate::http()?;
         let key = sandbox_key(KEY)?;
@@ -109,18 +101,13 @@ impl Client {
         let mut sum = Naive::default();
         for order in &self.orders {
             let times = order.nonces.iter().filter(|nonce| executed.contains(nonce)).count();
-            sum.orders += 1;
+            sum.fate.orders += 1;
             sum.requests += order.nonces.len();
-            sum.doubled += usize::from(times > 1);
-            sum.surplus += times.saturating_sub(1);
-            sum.believed_failed += usize::from(!order.placed && times > 0);
-            sum.believed_placed += usize::from(order.placed && times == 0);
+            sum.fate.doubled += usize::from(times > 1);
+            sum.fate.surplus += times.saturating_sub(1);
+            sum.fate.believed_failed += usize::from(!order.placed && times > 0);
+            sum.fate.believed_placed += usize::from(order.placed && times == 0);
         }
         sum
     }
-}
-
-/// Where the exchange is, for a client that goes there by itself.
-pub(super) fn base_url(house: &House) -> String {
-    format!("http://{}", house.sandbox.addr("sandbox/rest"))
 }

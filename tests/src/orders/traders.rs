@@ -16,11 +16,12 @@ use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use crate::callers::without_figures;
 use crate::judge::{fact, promises_not_executed};
 use crate::load::{handle_of, resting_order};
 
 /// How long a caller waits for an answer to one call.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// What it rests before it asks for the same order again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Orders of one caller whose fate is open.
@@ -186,7 +187,10 @@ impl One {
                 if !promises_not_executed(&status) && !is_of_the_client(&status) {
                     told.unmarked.push(format!("{handle}: {status:?}"));
                 }
-                *told.unsettled.entry(format!("{:?}", status.code())).or_default() += 1;
+                *told
+                    .unsettled
+                    .entry(without_figures(&format!("{:?}: {}", status.code(), status.message())))
+                    .or_default() += 1;
                 return false;
             }
         }

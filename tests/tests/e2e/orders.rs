@@ -11,5 +11,5 @@ async fn callers_are_told_what_the_exchange_did_whatever_goes_wrong() {
         assert_eq!(figures.killed.get(&point), Some(&1), "{point:?}: {}", figures.report());
     }
     // The faults are real: whoever does as many do pays for it.
-    assert!(figures.naive.surplus + figures.naive.believed_failed > 0, "{}", figures.report());
+    assert!(figures.naive.fate.surplus + figures.naive.fate.believed_failed > 0, "{}", figures.report());
 }
