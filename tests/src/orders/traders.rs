@@ -10,7 +10,7 @@ use anyhow::Context;
 use tidegate_proto::v1;
 use tidegate_proto::v1::add_order_response::Outcome;
 use tidegate_proto::v1::trading_service_client::TradingServiceClient;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
@@ -22,6 +22,8 @@ use crate::load::{handle_of, resting_order};
 
 /// How long a caller waits for an answer to one call.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it waits for it before it goes on with the next order.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 /// What it rests before it asks for the same order again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Orders of one caller whose fate is open.
@@ -115,8 +117,8 @@ fn order(number: usize) -> v1::AddOrderRequest {
     }
 }
 
-/// One caller: it asks for the next order when it has the first word on the last one, and goes on asking for those that
-/// are open beside.
+/// One caller: it asks for the next order when it has a word on the last one, or has waited for one long enough, and goes on
+/// asking for those that are open beside.
 async fn work(channel: Channel, told: Arc<Mutex<Told>>, begun: Arc<AtomicUsize>, orders: usize) {
     let room = Arc::new(Semaphore::new(OPEN_MAX));
     let mut open = JoinSet::new();
@@ -129,10 +131,10 @@ async fn work(channel: Channel, told: Arc<Mutex<Told>>, begun: Arc<AtomicUsize>,
         }
         let one = One { order: order(number), told: Arc::clone(&told), since: Instant::now() };
         lock(&told).asked.insert(handle_of(&one.order));
-        let client = TradingServiceClient::new(channel.clone());
-        if !one.ask(client.clone()).await {
-            open.spawn(one.pursue(client, place));
-        }
+        let (heard, word) = oneshot::channel();
+        open.spawn(one.pursue(TradingServiceClient::new(channel.clone()), heard, place));
+        // Whatever it is, and also if there was none.
+        let _ = tokio::time::timeout(FIRST_WORD, word).await;
         while open.try_join_next().is_some() {}
     }
     open.join_all().await;
@@ -146,13 +148,19 @@ struct One {
 }
 
 impl One {
-    /// Asks again and again until there is a last word.
-    async fn pursue(self, client: TradingServiceClient<Channel>, _place: OwnedSemaphorePermit) {
-        loop {
+    /// Asks again and again until there is a last word, and says when there is a first one.
+    async fn pursue(
+        self,
+        client: TradingServiceClient<Channel>,
+        heard: oneshot::Sender<()>,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let mut last = self.ask(client.clone()).await;
+        // Nobody may be waiting for it any more.
+        let _ = heard.send(());
+        while !last {
             tokio::time::sleep(AGAIN).await;
-            if self.ask(client.clone()).await {
-                return;
-            }
+            last = self.ask(client.clone()).await;
         }
     }
 
