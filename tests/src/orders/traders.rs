@@ -186,8 +186,7 @@ impl One {
                 if !promises_not_executed(&status) {
                     told.unmarked.push(format!("{handle}: {status:?}"));
                 }
-                let said =
-                    format!("{:?}: {}", status.code(), fact(&status, "kraken_error").unwrap_or_default());
+                let said = without_figures(&format!("{:?}: {}", status.code(), status.message()));
                 *told.refused.entry(said).or_default() += 1;
                 told.never.insert(handle);
             }
