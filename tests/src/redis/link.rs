@@ -224,6 +224,18 @@ impl Snare<'_> {
         true
     }
 
+    /// A connection that ends without the answer has none to hold: the trap waits for the next request.
+    fn end(self) {
+        let mine = self.mine.load(Ordering::Relaxed);
+        self.trap.send_if_modified(|trap| {
+            let unanswered = self.answers && trap.turn == mine && trap.caught == Caught::Written;
+            if unanswered {
+                trap.caught = Caught::Nothing;
+            }
+            unanswered
+        });
+    }
+
     async fn until_released(self) {
         self.report(Caught::Held);
         // The sender lives as long as the proxy.
@@ -257,7 +269,7 @@ async fn carry(
             tokio::time::sleep(Duration::from_millis(ms / 2)).await;
             passable(&mut state).await;
         }
-        let Ok(n @ 1..) = read else { return };
+        let Ok(n @ 1..) = read else { return snare.end() };
         let written = snare.hold(&bytes[..n]).await;
         if to.write_all(&bytes[..n]).await.is_err() {
             return;
