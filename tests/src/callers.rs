@@ -236,7 +236,7 @@ fn patiently<T>(message: T) -> Request<T> {
 }
 
 /// The text with each number as `N`, so that what was said in the same words is counted together.
-fn without_figures(text: &str) -> String {
+pub(crate) fn without_figures(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod house;
 pub mod judge;
 pub mod load;
+pub mod orders;
 pub mod process;
 pub mod readers;
 pub mod redis;

@@ -86,6 +86,16 @@ impl SandboxPages {
         Ok(self.log().await?.into_iter().filter(|entry| entry["endpoint"] == endpoint).collect())
     }
 
+    /// How many requests the faults that wait will still strike.
+    ///
+    /// # Errors
+    /// When the page cannot be read.
+    pub async fn waiting_faults(&self) -> anyhow::Result<u64> {
+        let waiting = self.get("faults").await?;
+        let all = waiting.as_array().context("a list of faults")?;
+        Ok(all.iter().filter_map(|fault| fault["count"].as_u64()).sum())
+    }
+
     /// Changes delays, tiers or faults while the exchange runs.
     pub async fn switch(&self, switches: &Value) -> anyhow::Result<()> {
         let request = self.http.post(format!("{}/switches", self.base)).body(switches.to_string());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tidegate_tests::redis::{
-    Failover, Keep, Link, RedisCluster, RedisPair, RedisSentinels, RedisServer, StoreLink,
+    Caught, Failover, Hold, Keep, Link, RedisCluster, RedisPair, RedisSentinels, RedisServer, StoreLink,
 };
 use tidegate_tests::{PATIENCE, eventually};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -434,4 +434,31 @@ async fn an_end_passes_no_black_hole() {
     assert!(owner.is_silent_for(200).await, "the owner cannot know that the store is dead");
     link.set(Link::Open);
     assert_eq!(owner.hear().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_is_caught_and_nobody_else_is_held() {
+    let dir = dir();
+    let redis = server(&dir).await;
+    let link = StoreLink::start(redis.port()).await.expect("a link");
+    let (mut owner, mut other) = (Raw::connect(&link.url()).await, Raw::connect(&link.url()).await);
+    assert_eq!(owner.say("INCR n").await.as_deref(), Some(":1"));
+
+    link.lie_in_wait("INCR n", Hold::Answer);
+    assert_eq!(owner.say("PING").await.as_deref(), Some("+PONG"), "not what it waits for");
+    owner.send("INCR n").await.expect("it is sent");
+    link.caught(Caught::Held).await;
+    assert_eq!(say(&redis, "GET n").await, "2", "it was carried out");
+    assert!(owner.is_silent_for(200).await, "and its answer is held");
+    assert_eq!(other.say("INCR n").await.as_deref(), Some(":3"), "one is enough");
+    link.release();
+    assert_eq!(owner.hear().await.as_deref(), Some(":2"));
+
+    link.lie_in_wait("INCR n", Hold::Request);
+    owner.send("INCR n").await.expect("it is sent");
+    link.caught(Caught::Held).await;
+    assert!(owner.is_silent_for(200).await);
+    assert_eq!(say(&redis, "GET n").await, "3", "it never arrived");
+    link.release();
+    assert_eq!(owner.hear().await.as_deref(), Some(":4"));
 }

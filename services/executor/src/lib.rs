@@ -152,8 +152,8 @@ pub fn start(parts: Parts) -> Executor {
         if key.window > 0 && key.permissions.contains(PermissionSet::of(&[Permission::ModifyTrades])) {
             tracing::warn!(
                 key = %key.label, window = key.window,
-                "this key places orders and has a nonce window, as allowed by name: that no order is executed twice holds on it \
-                 only if nothing between tidegate and Kraken delivers a request twice"
+                "this key places orders and has a nonce window, as allowed by name: that no order is executed twice, and that what \
+                 is told refused was not executed, holds on it only if nothing between tidegate and Kraken delivers a request twice"
             );
         }
         let lane = Lane::new(lane_config(&key, settings.queue_len_max), shared.clock.mono());

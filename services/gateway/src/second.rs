@@ -115,10 +115,12 @@ fn told(reply: &impl Message) -> Learned {
     Learned::Ended(Ended::Reply(wire::frame(&reply.encode_to_vec())))
 }
 
+/// What is kept of an act is of its request id and not of one attempt, so it settles the matter.
 fn refusal(endpoint: &'static Endpoint, refused: v1::IntentRefusal) -> Error {
     let v1::IntentRefusal { kind, text, kraken_error } = refused;
     let kind = ErrorKind::ALL.into_iter().find(|known| known.as_str() == kind).unwrap_or(ErrorKind::Refused);
-    let error = Error::new(kind, text).with_fact("endpoint", endpoint.name);
+    let error =
+        Error::new(kind, text).with_fact("endpoint", endpoint.name).with_fact("settles", "request_id");
     if kraken_error.is_empty() { error } else { error.with_fact("kraken_error", kraken_error) }
 }
 
@@ -156,6 +158,8 @@ mod tests {
             panic!("it is a proof")
         };
         assert!(is_signed(&status));
+        // It speaks of the request id. Its caller would ask for it for ever without the mark.
+        assert!(String::from_utf8_lossy(status.details()).contains("settles"), "{status:?}");
         for state in [S::InProgress, S::Unresolved, S::ClaimLost] {
             assert!(matches!(learned(state, W::Keep, None), Learned::Open), "{state:?}");
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tidegate_tests::cancels::{self, Obstacle, Processes};
 use tidegate_tests::chaos::{self, Faults, StoreKind, reasons};
+use tidegate_tests::orders::{self, Size};
 use tidegate_tests::rolling;
 use tidegate_tests::takeover::{self, Going};
 use tidegate_tests::throughput::{self, Keys};
@@ -47,7 +48,7 @@ struct Proof {
     failures: Vec<String>,
 }
 
-static DRILLS: [Drill; 9] = [
+static DRILLS: [Drill; 10] = [
     Drill {
         name: "rolling",
         title: "Rolling restarts under load",
@@ -83,6 +84,20 @@ static DRILLS: [Drill; 9] = [
         promise: "the same, although each promoted replica lacks the last second and the old primary goes on for another",
         beside: false,
         run: || Box::pin(chaos(StoreKind::Pair, Faults::FULL)),
+    },
+    Drill {
+        name: "orders",
+        title: "Orders under every fault of the exchange",
+        promise: "with each fault of the exchange on one order of twenty, and executors killed where it hurts, what callers were \
+                  told equals the exchange's log as sets: every order told accepted was executed once, none told never executed \
+                  was, and nobody is without a last word 100 s after the last fault",
+        beside: false,
+        run: || {
+            Box::pin(async {
+                let figures = orders::run(Size::FULL).await?;
+                Ok((figures.report(), figures.failures))
+            })
+        },
     },
     Drill {
         name: "takeover",

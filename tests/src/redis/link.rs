@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -24,6 +24,36 @@ pub enum Link {
     Cut,
 }
 
+/// What is held back of a request that a link lies in wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The request itself: it never arrives.
+    Request,
+    /// Its answer: it arrives, and was carried out when the answer is held.
+    Answer,
+}
+
+/// How far a request got that a link lies in wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caught {
+    /// It has not come yet.
+    Nothing,
+    /// It was passed on whole, and its answer will be held.
+    Written,
+    /// It is held, or its answer is.
+    Held,
+}
+
+/// A trap for one request.
+#[derive(Clone, Copy, Debug)]
+struct Trap {
+    /// Which one this is. Zero is none.
+    turn: u64,
+    /// Words of the request, and what is held; none while there is no trap.
+    set: Option<(&'static str, Hold)>,
+    caught: Caught,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct State {
     link: Link,
@@ -35,6 +65,7 @@ struct State {
 pub struct StoreLink {
     addr: SocketAddr,
     state: watch::Sender<State>,
+    trap: watch::Sender<Trap>,
     connections: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -48,17 +79,19 @@ impl StoreLink {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let addr = listener.local_addr()?;
         let (state, seen) = watch::channel(State { link: Link::Open, upstream: local(upstream_port) });
+        let (trap, _) = watch::channel(Trap { turn: 0, set: None, caught: Caught::Nothing });
         let connections = Arc::new(AtomicUsize::new(0));
+        let traps = trap.clone();
         let count = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             let mut carried = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
-                carried.spawn(connection(client, seen.clone()));
+                carried.spawn(connection(client, seen.clone(), traps.clone()));
                 while carried.try_join_next().is_some() {}
             }
         });
-        Ok(Self { addr, state, connections, task })
+        Ok(Self { addr, state, trap, connections, task })
     }
 
     /// Where it listens.
@@ -87,6 +120,25 @@ impl StoreLink {
         self.state.send_modify(|state| state.upstream = local(upstream_port));
     }
 
+    /// Lies in wait for the next request that has these words in it, and holds it or its answer back, with everything
+    /// behind it in the same connection, until [`Self::release`]. Other connections go on.
+    pub fn lie_in_wait(&self, words: &'static str, hold: Hold) {
+        self.trap.send_modify(|trap| {
+            *trap = Trap { turn: trap.turn + 1, set: Some((words, hold)), caught: Caught::Nothing };
+        });
+    }
+
+    /// Waits until the request that it lies in wait for has come so far.
+    pub async fn caught(&self, so_far: Caught) {
+        // The sender is in self, so that this cannot fail.
+        let _ = self.trap.subscribe().wait_for(|trap| trap.caught >= so_far).await;
+    }
+
+    /// Lies in wait no longer, and lets go what it holds.
+    pub fn release(&self) {
+        self.trap.send_modify(|trap| *trap = Trap { set: None, caught: Caught::Nothing, ..*trap });
+    }
+
     /// How many connections it has accepted.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
@@ -104,7 +156,7 @@ fn local(port: u16) -> SocketAddr {
 }
 
 /// Carries one connection to its end. How that comes about is the point of it, so errors are nobody's business.
-async fn connection(mut client: TcpStream, state: watch::Receiver<State>) {
+async fn connection(mut client: TcpStream, state: watch::Receiver<State>, trap: watch::Sender<Trap>) {
     let State { link, upstream } = *state.borrow();
     if link == Link::BlackHole {
         passable(&mut state.clone()).await;
@@ -120,11 +172,15 @@ async fn connection(mut client: TcpStream, state: watch::Receiver<State>) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
     let mut seen = state.clone();
+    // The trap by which a request was caught in this very connection.
+    let mine = AtomicU64::new(0);
+    let requests = Snare { trap: &trap, mine: &mine, answers: false };
+    let answers = Snare { answers: true, ..requests };
     let cut = tokio::select! {
         biased;
         _ = seen.wait_for(|now| now.link == Link::Cut || now.upstream != upstream) => true,
-        () = carry(from_client, to_server, state.clone()) => false,
-        () = carry(from_server, to_client, state) => false,
+        () = carry(from_client, to_server, state.clone(), requests) => false,
+        () = carry(from_server, to_client, state, answers) => false,
     };
     if cut {
         reset(&client);
@@ -137,10 +193,71 @@ fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
+/// The trap as one direction of a connection meets it.
+#[derive(Clone, Copy)]
+struct Snare<'a> {
+    trap: &'a watch::Sender<Trap>,
+    mine: &'a AtomicU64,
+    answers: bool,
+}
+
+impl Snare<'_> {
+    /// Holds back what shall be held. Whether a request is to be reported as written when it is.
+    async fn hold(self, bytes: &[u8]) -> bool {
+        let Trap { turn, set: Some((words, hold)), caught } = *self.trap.borrow() else { return false };
+        let mine = self.mine.load(Ordering::Relaxed) == turn;
+        if self.answers {
+            if mine {
+                self.until_released().await;
+            }
+            return false;
+        }
+        let found = bytes.windows(words.len()).any(|window| window == words.as_bytes());
+        if !found || mine || caught != Caught::Nothing {
+            return false;
+        }
+        self.mine.store(turn, Ordering::Relaxed);
+        if hold == Hold::Request {
+            self.until_released().await;
+            return false;
+        }
+        true
+    }
+
+    /// A connection that ends without the answer has none to hold: the trap waits for the next request.
+    fn end(self) {
+        let mine = self.mine.load(Ordering::Relaxed);
+        self.trap.send_if_modified(|trap| {
+            let unanswered = self.answers && trap.turn == mine && trap.caught == Caught::Written;
+            if unanswered {
+                trap.caught = Caught::Nothing;
+            }
+            unanswered
+        });
+    }
+
+    async fn until_released(self) {
+        self.report(Caught::Held);
+        // The sender lives as long as the proxy.
+        let _ = self.trap.subscribe().wait_for(|trap| trap.set.is_none()).await;
+    }
+
+    fn report(self, so_far: Caught) {
+        self.trap.send_if_modified(|trap| {
+            let news = trap.set.is_some() && trap.caught < so_far;
+            if news {
+                trap.caught = so_far;
+            }
+            news
+        });
+    }
+}
+
 async fn carry(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut state: watch::Receiver<State>,
+    snare: Snare<'_>,
 ) {
     let mut bytes = vec![0; 16_384];
     loop {
@@ -152,9 +269,13 @@ async fn carry(
             tokio::time::sleep(Duration::from_millis(ms / 2)).await;
             passable(&mut state).await;
         }
-        match read {
-            Ok(n) if n > 0 && to.write_all(&bytes[..n]).await.is_ok() => {}
-            _ => return,
+        let Ok(n @ 1..) = read else { return snare.end() };
+        let written = snare.hold(&bytes[..n]).await;
+        if to.write_all(&bytes[..n]).await.is_err() {
+            return;
+        }
+        if written {
+            snare.report(Caught::Written);
         }
     }
 }

@@ -20,7 +20,7 @@ mod tls;
 mod trouble;
 
 pub use cluster::RedisCluster;
-pub use link::{Link, StoreLink};
+pub use link::{Caught, Hold, Link, StoreLink};
 pub use pair::RedisPair;
 pub use sentinels::{Failover, RedisSentinels};
 pub use server::{Keep, RedisServer};
