@@ -36,8 +36,6 @@ const TAKE_BACKS_MAX: u32 = 4;
 /// How often an outcome is written again; what is not written then, the resolver finds at Kraken.
 const WRITES_MAX: u32 = 120;
 
-/// How long a cancel waits for its claim.
-const CANCEL_PATIENCE_MS: u64 = 250;
 /// Calls for which Kraken takes no deadline: so long after their caller's time they are over.
 const NO_DEADLINE_MS: u64 = 60_000;
 /// An id so young was not used before the store lost its memory, unless its caller repeats in a hurry.
@@ -60,6 +58,9 @@ pub(crate) struct Acts {
     pub owner: OwnerId,
     /// Account to domain, of all accounts that have keys here.
     pub domains: BTreeMap<AccountName, AccountName>,
+    /// How long a cancel waits for its claim: as long as a store that is well may take for one command, however many it
+    /// takes to reach one.
+    pub cancel_patience: Duration,
 }
 
 /// Something that is to be done at Kraken, at most once.
@@ -111,11 +112,9 @@ impl Acts {
         };
         let cancels = act.handle.is_cancel();
         let reply = if cancels {
-            let late = |_| {
-                Err(StoreError::TimedOut { addr: "its address".to_owned(), timeout_ms: CANCEL_PATIENCE_MS })
-            };
-            let patience = Duration::from_millis(CANCEL_PATIENCE_MS);
-            tokio::time::timeout(patience, self.store.claim(&claim)).await.unwrap_or_else(late)
+            let timeout_ms = u64::try_from(self.cancel_patience.as_millis()).unwrap_or(u64::MAX);
+            let late = |_| Err(StoreError::TimedOut { addr: "its address".to_owned(), timeout_ms });
+            tokio::time::timeout(self.cancel_patience, self.store.claim(&claim)).await.unwrap_or_else(late)
         } else {
             self.store.claim(&claim).await
         };

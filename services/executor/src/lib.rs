@@ -85,6 +85,8 @@ pub struct Settings {
     pub request_bytes_max: usize,
     /// Longest exchange with Kraken.
     pub total_timeout: Duration,
+    /// Longest command of the store.
+    pub store_timeout: Duration,
     /// Whether EditOrder is taken.
     pub allow_edit_order: bool,
 }
@@ -201,6 +203,7 @@ pub fn start(parts: Parts) -> Executor {
         lanes: Arc::clone(&lanes),
         store,
         owner: settings.owner.clone(),
+        cancel_patience: settings.store_timeout,
     });
     tokio::spawn(Resolver { acts: Arc::clone(&acts), caller: settings.caller.clone() }.run());
     let board = Board::start(&acts);

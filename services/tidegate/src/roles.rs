@@ -190,6 +190,7 @@ impl House {
                 queue_len_max: config.executor.queue_len_max,
                 request_bytes_max: config.gateway.max_request_bytes,
                 total_timeout: Duration::from_millis(config.kraken.total_timeout_ms),
+                store_timeout: Duration::from_millis(config.store.timeout_ms),
                 allow_edit_order: config.executor.allow_edit_order,
             },
             keys,

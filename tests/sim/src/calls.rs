@@ -44,8 +44,8 @@ pub(crate) enum Told {
     Unresolved,
     /// A read that got no usable answer.
     NoAnswer,
-    /// The words speak of a nonce, which is our affair.
-    OfNonce,
+    /// A read whose nonces were refused twice in a row: it is to be asked again.
+    RefusedTwice,
 }
 
 /// A call and its fate.
@@ -374,7 +374,7 @@ impl World {
                         Err(proof) => Told::NotExecuted(proof),
                     }
                 } else if call.is_read() {
-                    Told::OfNonce
+                    Told::RefusedTwice
                 } else {
                     Told::Unresolved
                 }
@@ -410,7 +410,7 @@ impl World {
             Told::NotExecuted(_) => self.note(Mark::ToldNotExecuted),
             Told::Unresolved | Told::NoAnswer => self.note(Mark::ToldUnresolved),
             // The judge looks at what was behind it.
-            Told::OfNonce => self.note(Mark::ToldNotExecuted),
+            Told::RefusedTwice => self.note(Mark::ToldNotExecuted),
         }
         self.caller_goes_on(number);
     }

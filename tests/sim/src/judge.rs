@@ -1,7 +1,7 @@
 //! The judge. He reads the exchange's log and what callers were told; of the processes he knows only what the run itself
 //! did to them (who sent what, when it stood still, what the store gave to whom), never what a lane thinks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use tidegate_lanes::{GRANT_RESERVE_US, GRANT_TTL_US, LEAD_CAP_US};
@@ -80,6 +80,7 @@ impl World {
             looks.sort_by_key(|look| look.order);
             self.judge_key(key, &looks, &mut found);
         }
+        self.judge_refused_twice(&page.entries, &mut found);
         self.judge_told(&page.entries, &mut found);
         self.judge_acts(&page.entries, &mut found);
         for text in found {
@@ -104,12 +105,6 @@ impl World {
             }
             if look.refused() {
                 let cause = self.cause(flight, look, &accepted, looks);
-                // Twice in a row something delivered a read twice and brought the second copy's answer: who asks for that
-                // is told, in words that do not speak of nonces, to ask again. Nothing else may show.
-                let told = flight.call.is_some_and(|call| self.calls[call].told == Some(Told::OfNonce));
-                if told && cause != Some(Mark::RefusedDuplicate) {
-                    found.push(format!("{name}: its caller was told of a nonce"));
-                }
                 match cause {
                     Some(mark) => self.seen.note(mark),
                     None => found.push(format!("{name}: an unexplained refusal of nonce {}", flight.nonce)),
@@ -144,6 +139,22 @@ impl World {
                 found.push(format!("{name}: its nonce is {} s ahead of the clock", lead_us / S));
             }
             accepted.push(look);
+        }
+    }
+
+    /// A read is signed again once. Who asks for one that is refused a second time is told, in words that do not speak of
+    /// nonces, to ask again; each of the two refusals must be explained as every other. A single refusal shows to nobody.
+    fn judge_refused_twice(&self, entries: &[Entry], found: &mut Vec<String>) {
+        let refused = entries.iter().filter(|entry| entry.verdict.as_deref() == Some(BAD_NONCE));
+        let flights: BTreeSet<usize> = refused
+            .map(|entry| self.deliveries[usize::try_from(entry.seq - 1).unwrap_or_default()].flight)
+            .collect();
+        let told = self.calls.iter().enumerate().filter(|(_, call)| call.told == Some(Told::RefusedTwice));
+        for (number, _) in told {
+            let copies = flights.iter().filter(|flight| self.flights[**flight].call == Some(number)).count();
+            if copies < 2 {
+                found.push(format!("the caller of call-{number} was told of a nonce that was refused once"));
+            }
         }
     }
 

@@ -198,21 +198,21 @@ impl World {
                     GrantReply::Granted { epoch, first_of_epoch, .. } => Some((epoch, first_of_epoch)),
                     _ => None,
                 };
+                let generation = answer.sight.as_ref().map(|sight| sight.generation.clone());
+                let generation = generation.unwrap_or_default();
                 self.trace.say(self.t_us, || {
                     format!(
                         "store: process {slot} key-{key} {intent:?} -> {:?} [{}]",
-                        answer.reply, answer.sight.generation
+                        answer.reply, generation
                     )
                 });
-                let marker = answer.sight.generation.clone();
-                let forgot = request
-                    .terms
-                    .known_generation
-                    .as_ref()
-                    .is_some_and(|known| *known != answer.sight.generation);
+                let forgot = answer.sight.is_some()
+                    && request.terms.known_generation.as_ref().is_some_and(|known| *known != generation);
                 let marks = marks_of(request, &answer.reply, forgot);
                 errand.answer = Some(answer);
-                self.in_generation(key, &marker);
+                if !generation.is_empty() {
+                    self.in_generation(key, &generation);
+                }
                 for mark in marks {
                     self.note(mark);
                 }

@@ -94,10 +94,11 @@ impl World {
     /// A process hears an answer. A key that its new owner had seen a moment before the loss must not jump: a jump costs
     /// ten minutes of nonces, and hand-overs right after it.
     pub(crate) fn hear(&mut self, slot: usize, key: usize, sent_us: u64, answer: &GrantAnswer) {
+        let Some(sight) = &answer.sight else { return };
         let (t_us, life) = (self.t_us, self.procs[slot].life);
         let list = self.truth.generations.entry(self.plan.keys[key].account).or_default();
         let heard = self.truth.heard.entry((slot, life, key)).or_default();
-        let marker = &answer.sight.generation;
+        let marker = &sight.generation;
         if heard.generation != *marker {
             let directly = list.iter().rev().take(2).eq([marker, &heard.generation]);
             let fresh = |(_, at_us): &(u64, u64)| t_us - at_us < 5 * S;
@@ -115,7 +116,7 @@ impl World {
             }
         }
         let heard = self.truth.heard.entry((slot, life, key)).or_default();
-        if let Some(reach_us) = answer.sight.reach_us {
+        if let Some(reach_us) = sight.reach_us {
             heard.reach = Some((heard.reach.map_or(0, |(reach, _)| reach).max(reach_us), sent_us));
             heard.before = None;
         }

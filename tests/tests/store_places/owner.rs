@@ -103,7 +103,7 @@ impl Owner {
         };
         let request = GrantRequest { ids: self.ids.clone(), terms };
         let GrantAnswer { reply, sight, .. } = self.store.grant(&request).await?;
-        self.generation = Some(sight.generation);
+        self.generation = sight.map(|sight| sight.generation).or(self.generation.take());
         if let GrantReply::Granted { epoch, lo_us, hi_us, .. } = reply {
             (self.epoch, self.held) = (epoch, Some(HeldRange { lo_us, hi_us }));
         }

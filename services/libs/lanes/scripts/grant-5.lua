@@ -20,7 +20,8 @@
 -- ARGV[23] replication id, for tests and simulations only; empty takes the server's own
 -- REPLY    { kind, { numbers and texts of the kind },
 --            { owner, advertise, expires_us, mounts, ... of all live members },
---            { marker, born_us, reach_us (0: the key has no record of this generation) } }
+--            { marker, born_us, reach_us (0: the key has no record of this generation) }, or three empty texts while
+--              there is no generation: only a caller who agrees with the store about the time begins one }
 --          granted: epoch, lo_us, hi_us, expires_us, now_us, first of epoch (0 | 1), and what the record before said
 --                   of the counter: known (0 | 1), ceiling_milli, decay_milli_per_s, at_us
 --          held:    owner, advertise, expires_us, now_us
@@ -72,8 +73,9 @@ end
 local kept = redis.call('HMGET', KEYS[3], 'marker', 'replication_id', 'born_us', 'fresh')
 local marker, born, fresh, begun = kept[1], tonumber(kept[3]), kept[4] == '1', false
 -- One that is born in the future, although caller and store agree about the time, began while a clock ran ahead.
-local unborn = kept[1] and born > now + skew_max and math.abs(now - caller_now) <= skew_max
-if not kept[1] or kept[2] ~= replication_id or unborn then
+local agreed = math.abs(now - caller_now) <= skew_max
+local missing = not kept[1] or kept[2] ~= replication_id or (agreed and born > now + skew_max)
+if missing and agreed then
   marker, born, fresh, begun = owner .. '-' .. text(now), math.max(now, caller_now), false, true
 end
 
@@ -126,6 +128,10 @@ local function members()
   return found
 end
 
+if missing and not agreed then
+  return { 'skewed', { text(now) }, members(), { '', '', '' } }
+end
+
 local function answer(kind, told, reach)
   begin()
   return { kind, told, members(), { marker, text(born), reach } }
@@ -156,7 +162,7 @@ if intent == 'look' then
   end
   return refuse('free', { text(now) })
 end
-if math.abs(now - caller_now) > skew_max then
+if not agreed then
   return refuse('skewed', { text(now) })
 end
 

@@ -166,7 +166,7 @@ impl Keeper {
     ) -> Heard {
         let GrantAnswer { reply, members, sight } = answer;
         let looked = self.asking.take() == Some(Intent::Look);
-        let forgot = lane.saw(&sight, sent_at, now).then_some(sight.generation);
+        let forgot = sight.filter(|sight| lane.saw(sight, sent_at, now)).map(|sight| sight.generation);
         let members_changed = self.note_members(members);
         self.note_owner(&reply);
         let mut heard = Heard { handed_back: Vec::new(), reply, forgot, refused: None, members_changed };

@@ -3,10 +3,12 @@
 //! *The idea.* Redis loses acknowledged writes by design: a promoted replica, a flush, an old snapshot. Then the record of a
 //! key may be missing or old, and a range that somebody already uses could be granted again. So the store carries a
 //! *generation*: a random marker and the server's replication id, which is new at every start and promotion. Every script
-//! compares it. When a part has changed or the marker is missing, a new generation begins there and then, and no record of an
-//! older one counts any more: a live owner writes its record anew from memory, everybody else waits until every older
-//! lease has ended and then begins above everything that can have been granted. A generation that was born in the future is
-//! none: it began while the server's clock ran ahead, and whoever waited for its time would wait as long.
+//! compares it. When a part has changed or the marker is missing, a new generation begins with the first caller whose clock
+//! agrees with the store's, and no record of an older one counts any more: a live owner writes its record anew from memory,
+//! everybody else waits until every older lease has ended and then begins above everything that can have been granted. Until
+//! such a caller comes there is none, and nothing is granted or claimed: its birth says which ids may have lost their claims,
+//! so one wrong clock must not choose it. A generation that was born in the future is none: it began while the server's
+//! clock ran ahead, and whoever waited for its time would wait as long.
 //!
 //! What can have been granted is known from *sightings*: each process remembers the highest end of a range that it saw
 //! for each key of its pool. Only what was seen in the generation before the loss counts, because the first answers after it
@@ -41,29 +43,39 @@ pub struct Generation {
     pub fresh: bool,
 }
 
-impl Generation {
-    /// The generation that begins now, if a part has changed, the marker is missing, or its birth is still to come although
-    /// caller and store agree about the time. `by` makes its marker unique.
+/// What a request finds.
+#[derive(Debug)]
+pub(crate) enum Present {
+    /// The generation that is there.
+    Kept(Generation),
+    /// One that begins with this request.
+    Begun(Generation),
+    /// None, and the caller's clock is not one to begin one by.
+    Missing,
+}
+
+impl Present {
+    /// A generation begins if a part has changed, the marker is missing, or its birth is still to come, and caller and store
+    /// agree about the time. `by` makes its marker unique.
     ///
     /// It is born at the later of the two clocks: a birth in the past would spare keys their wait and let ids be sent that may
-    /// have lost their claims, and one in the future is mended by whoever comes next.
-    pub(crate) fn begun(
-        known: Option<&Self>,
-        by: &str,
-        now: StoreNow<'_>,
-        caller_now_us: u64,
-    ) -> Option<Self> {
+    /// have lost their claims.
+    pub(crate) fn of(known: Option<&Generation>, by: &str, now: StoreNow<'_>, caller_now_us: u64) -> Self {
         let agreed = caller_now_us.abs_diff(now.us) <= SKEW_MAX_US;
-        let same = |g: &&Self| {
+        let same = |g: &&Generation| {
             let unborn = agreed && g.born_us > now.us + SKEW_MAX_US && on(Guard::BornInTime);
             !unborn && (g.replication_id == now.replication_id || !on(Guard::Generation))
         };
-        known.filter(same).is_none().then(|| Self {
-            marker: format!("{by}-{}", now.us),
-            replication_id: now.replication_id.to_owned(),
-            born_us: caller_now_us.max(now.us),
-            fresh: false,
-        })
+        match known.filter(same) {
+            Some(kept) => Self::Kept(kept.clone()),
+            None if agreed || !on(Guard::BornInTime) => Self::Begun(Generation {
+                marker: format!("{by}-{}", now.us),
+                replication_id: now.replication_id.to_owned(),
+                born_us: caller_now_us.max(now.us),
+                fresh: false,
+            }),
+            None => Self::Missing,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod types;
 
 use tidegate_core::OwnerId;
 
+pub(crate) use self::generation::Present;
 pub use self::generation::{Generation, LEAD_CAP_US, RECOVERY_US, SKEW_MAX_US, Sight, Sightings, StoreNow};
 pub use self::members::{announce, depart};
 pub use self::types::{
@@ -36,8 +37,8 @@ pub struct Applied {
     pub record: Option<GrantRecord>,
     /// The generation to write, if one begins.
     pub generation: Option<Generation>,
-    /// What the answer shows of the store.
-    pub sight: Sight,
+    /// What the answer shows of the store; `None` while it has no generation.
+    pub sight: Option<Sight>,
 }
 
 /// A grant that was decided on.
@@ -74,10 +75,16 @@ pub fn apply(
     if fits.iter().any(|n| *n > STORE_INT_MAX) || now_us + terms.ttl_us > STORE_INT_MAX {
         return Err(GrantError);
     }
-    let begun = Generation::begun(generation, ids.owner.as_str(), now, terms.caller_now_us);
-    let generation = begun.as_ref().or(generation).ok_or(GrantError)?;
+    let (generation, begins) = match Present::of(generation, ids.owner.as_str(), now, terms.caller_now_us) {
+        Present::Kept(kept) => (kept, false),
+        Present::Begun(begun) => (begun, true),
+        Present::Missing => {
+            let reply = GrantReply::Skewed { store_now_us: now_us };
+            return Ok(Applied { reply, record: None, generation: None, sight: None });
+        }
+    };
     let current = record.filter(|r| r.generation == generation.marker || !on(Guard::Generation));
-    let decided = decide(generation, record, current, request, now_us);
+    let decided = decide(&generation, record, current, request, now_us);
     let (reply, written) = match decided {
         Err(refusal) => (refusal, None),
         Ok(Decided { epoch, lo_us, hi_min_us, first_of_epoch }) => {
@@ -119,7 +126,7 @@ pub fn apply(
         born_us: generation.born_us,
         reach_us: written.as_ref().or(current).map(|r| r.hi_us.max(now_us)),
     };
-    Ok(Applied { reply, record: written, generation: begun, sight })
+    Ok(Applied { reply, record: written, generation: begins.then_some(generation), sight: Some(sight) })
 }
 
 /// Whether the caller gets the key, and from where on; or what it is told instead. `current` is the record if it is of the

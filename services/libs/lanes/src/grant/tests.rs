@@ -23,7 +23,7 @@ impl Store {
         Self { generation: Some(generation), record: None, replication_id: "r" }
     }
 
-    fn run(&mut self, request: &GrantRequest, now_us: u64) -> (GrantReply, Sight) {
+    fn run(&mut self, request: &GrantRequest, now_us: u64) -> (GrantReply, Option<Sight>) {
         let now = StoreNow { us: now_us, replication_id: self.replication_id };
         let mut request = request.clone();
         if request.terms.caller_now_us == 0 {
@@ -181,13 +181,22 @@ fn a_generation_that_began_while_a_clock_ran_ahead_is_begun_anew() {
 }
 
 #[test]
-fn a_loss_while_the_stores_clock_is_behind_does_not_spare_the_wait() {
+fn no_generation_begins_by_a_clock_that_is_wrong() {
     let mut store = Store::prepared();
     store.ask("a", Intent::Take, T);
     store.flush();
-    let mut look = request("b", Intent::Look);
-    look.terms.caller_now_us = T + 1_000_000;
-    store.run(&look, T - 600_000_000);
+    // The store's clock is behind, or the caller's, or each by another time: no birth would be the right one.
+    for intent in [Intent::Look, Intent::Take] {
+        for (caller_us, now_us) in
+            [(T + 1_000_000, T - 600_000_000), (T - 338_000_000, T), (T - 338_000_000, T - 100_000_000_000)]
+        {
+            let mut ask = request("b", intent);
+            ask.terms.caller_now_us = caller_us;
+            let (reply, sight) = store.run(&ask, now_us);
+            assert_eq!((reply, sight), (GrantReply::Skewed { store_now_us: now_us }, None));
+            assert_eq!(store.generation, None);
+        }
+    }
     let right_again = store.ask("b", Intent::Take, T + 2_000_000);
     assert!(matches!(right_again, GrantReply::Recovering { .. }), "{right_again:?}");
 }
@@ -258,7 +267,7 @@ fn a_live_owner_writes_itself_in_again_and_a_late_one_does_not() {
     store.flush();
     let (reply, sight) = store.run(&renew, T + 1_500_000);
     assert_eq!(granted(&reply), (1, lo_us, T + 8_500_000, false));
-    assert_eq!(sight.reach_us, Some(T + 8_500_000));
+    assert_eq!(sight.expect("a generation").reach_us, Some(T + 8_500_000));
     assert!(
         matches!(store.ask("b", Intent::Take, T + 1_500_001), GrantReply::Held { .. }),
         "no wait to sit out"
@@ -286,7 +295,7 @@ fn what_is_remembered_of_an_older_generation_is_no_floor() {
     take.terms.known_generation = Some("g".into());
     let (reply, sight) = store.run(&take, at);
     assert!(matches!(reply, GrantReply::Recovering { .. }), "{reply:?}");
-    take.terms.known_generation = Some(sight.generation);
+    take.terms.known_generation = sight.map(|sight| sight.generation);
     granted(&store.run(&take, at).0);
 }
 
@@ -362,7 +371,7 @@ proptest! {
                     ask.terms.known_generation = memory[who].generation().map(str::to_owned);
                     ask.terms.caller_now_us = now;
                     let (reply, sight) = store.run(&ask, now);
-                    memory[who].note(&sight, at, at);
+                    memory[who].note(&sight.expect("a generation"), at, at);
                     match reply {
                         GrantReply::Granted { epoch, lo_us, hi_us, first_of_epoch, expires_us, .. } => {
                             if first_of_epoch
@@ -384,7 +393,7 @@ proptest! {
                     let look = request(me, Intent::Look);
                     let (_, sight) = store.run(&look, now);
                     let at = tidegate_core::MonoUs(now - T);
-                    memory[who].note(&sight, at, at);
+                    memory[who].note(&sight.expect("a generation"), at, at);
                 }
                 5 => old.push(store.clone()),
                 // A crash: what was held and remembered is gone.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::grant::Present;
 
 const T: u64 = 1_795_000_000_000_000;
 
@@ -27,8 +28,10 @@ impl Store {
     /// Somebody asks for a grant, and finds that the memory is gone.
     fn begin(&mut self, now_us: u64) {
         let now = StoreNow { us: now_us, replication_id: self.server };
-        self.generation =
-            Generation::begun(self.generation.as_ref(), "x", now, now_us).or(self.generation.take());
+        self.generation = match Present::of(self.generation.as_ref(), "x", now, now_us) {
+            Present::Kept(generation) | Present::Begun(generation) => Some(generation),
+            Present::Missing => None,
+        };
     }
 
     fn settle(&mut self, claim: &Claim, state: IntentState, verdict: Option<&str>, now_us: u64) -> Settled {

@@ -72,8 +72,8 @@ pub struct GrantAnswer {
     pub reply: GrantReply,
     /// The live members of the caller's pool, the caller among them, by owner id.
     pub members: Vec<Member>,
-    /// What the answer shows of the store and of the key's record.
-    pub sight: Sight,
+    /// What the answer shows of the store and of the key's record; `None` while the store has no generation.
+    pub sight: Option<Sight>,
 }
 
 /// Keeps grants. Each request is one atomic step, and announces the caller as a live member of its pool.

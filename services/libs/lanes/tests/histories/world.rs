@@ -148,7 +148,7 @@ impl World {
             apply(Some(&self.generation), self.record.as_ref(), &request, now).expect("small numbers");
         assert_eq!(applied.generation, None, "nothing was lost");
         self.record = applied.record.or(self.record.take());
-        let (reply, sight) = (applied.reply, applied.sight);
+        let (reply, sight) = (applied.reply, applied.sight.expect("a generation"));
         if !reply_lost {
             self.now += delay_us;
             let wall = self.wall(who);

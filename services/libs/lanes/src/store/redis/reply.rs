@@ -67,10 +67,14 @@ pub(super) fn read((kind, fields, members, sight): &ScriptReply) -> Result<Grant
     }
     live.sort_unstable();
     let [generation, born, reach] = sight;
-    let sight = Sight {
-        generation: generation.clone(),
-        born_us: number(born)?,
-        reach_us: Some(number(reach)?).filter(|reach| *reach > 0),
+    let sight = if generation.is_empty() {
+        None
+    } else {
+        Some(Sight {
+            generation: generation.clone(),
+            born_us: number(born)?,
+            reach_us: Some(number(reach)?).filter(|reach| *reach > 0),
+        })
     };
     Ok(GrantAnswer { reply, members: live, sight })
 }
