@@ -67,6 +67,16 @@ pub(crate) fn open_intents(prefix: &str, domain: &AccountName, account: &Account
     format!("{}:open:{account}", tag(prefix, domain))
 }
 
+/// The trading counter of a pair, without the pair.
+pub(crate) fn trading(prefix: &str, domain: &AccountName, account: &AccountName) -> String {
+    format!("{}:trading:{account}:", tag(prefix, domain))
+}
+
+/// A young order, without its name.
+pub(crate) fn order(prefix: &str, domain: &AccountName, account: &AccountName) -> String {
+    format!("{}:order:{account}:", tag(prefix, domain))
+}
+
 /// Which deployment owns the prefix.
 pub(crate) fn deployment(prefix: &str) -> String {
     format!("{prefix}:deployment")

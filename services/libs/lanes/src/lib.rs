@@ -24,6 +24,7 @@ mod nonce;
 mod placement;
 mod queue;
 mod store;
+mod trade;
 
 pub use breaker::{Breaker, FAILURES_MAX, Held, LOCKOUT_US, Traffic, Trouble};
 pub use budget::{Admission, RestCounter, Tier};
@@ -53,5 +54,9 @@ pub use queue::{Priority, PriorityQueue, Ticket, TicketId};
 pub use store::{
     GivenFacts, GrantAnswer, GrantStore, IntentStore, MemoryStore, Prepared, RedisAddr, RedisConfig,
     RedisLogin, RedisPlace, RedisStore, RedisTls, Store, StoreError, StoreFacts, StoreFuture, StoreProfile,
-    StoreStanding,
+    StoreStanding, TradeStore,
+};
+pub use trade::{
+    Aged, CancelSeen, OrderNames, Spend, TradeAct, TradeBook, TradeReply, TradeRequest, TradeTier,
+    canonical_pair,
 };

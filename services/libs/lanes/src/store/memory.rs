@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tidegate_core::{AccountName, Clock, OwnerId, PoolName};
 use tokio::sync::broadcast;
 
-use super::{GivenFacts, GrantAnswer, GrantStore, IntentStore, NOTICES_MAX, StoreError, StoreFuture};
+use super::{
+    GivenFacts, GrantAnswer, GrantStore, IntentStore, NOTICES_MAX, StoreError, StoreFuture, TradeStore,
+};
 use crate::grant::{
     Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, announce, apply, apply_release, depart,
 };
@@ -15,6 +17,7 @@ use crate::intent::{
     apply_claim, apply_settle, apply_wish, apply_withdraw,
 };
 use crate::keys::{Fingerprint, GrantKey};
+use crate::trade::{TradeBook, TradeReply, TradeRequest};
 
 /// A store for one process. It forgets with the process, so it must not be used where two processes share a key.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ struct Kept {
     intents: HashMap<IntentKey, IntentRecord>,
     /// Keys of intents by the time of their claim, so that old ones are forgotten.
     claimed: BTreeSet<(u64, IntentKey)>,
+    /// By domain and account.
+    books: HashMap<(AccountName, AccountName), TradeBook>,
 }
 
 impl Kept {
@@ -81,6 +86,7 @@ impl MemoryStore {
         kept.members.retain(|(of, _), _| of != domain);
         kept.intents.retain(|key, _| key.domain != *domain);
         kept.claimed.retain(|(_, key)| key.domain != *domain);
+        kept.books.retain(|(of, _), _| of != domain);
         kept.generations.insert(domain.clone(), None);
     }
 
@@ -232,6 +238,20 @@ impl IntentStore for MemoryStore {
         at_most: usize,
     ) -> StoreFuture<'a, OpenIntents> {
         Box::pin(async move { Ok(self.open_now(domain, account, at_most)) })
+    }
+}
+
+impl TradeStore for MemoryStore {
+    fn trade<'a>(&'a self, request: &'a TradeRequest) -> StoreFuture<'a, TradeReply> {
+        Box::pin(async move {
+            let mut kept = self.kept();
+            let (now_us, replication_id) = (self.facts.now_us(), self.facts.replication_id());
+            let generation = kept.generation(&request.domain, &self.facts);
+            let book = kept.books.entry((request.domain.clone(), request.account.clone())).or_default();
+            book.forget_old(now_us);
+            let now = StoreNow { us: now_us, replication_id: &replication_id };
+            book.apply(generation.as_ref(), request, now).map_err(|_| StoreError::TooLarge)
+        })
     }
 }
 

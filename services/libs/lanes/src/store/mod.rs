@@ -20,6 +20,7 @@ use crate::intent::{
     Claim, ClaimReply, IntentKey, IntentRecord, OpenIntents, Settle, Settled, Wanted, Withdraw,
 };
 use crate::keys::Fingerprint;
+use crate::trade::{TradeReply, TradeRequest};
 
 /// How many releases a listener may lag behind before it misses some.
 const NOTICES_MAX: usize = 256;
@@ -156,10 +157,18 @@ pub trait IntentStore: Send + Sync + fmt::Debug {
     ) -> StoreFuture<'a, OpenIntents>;
 }
 
-/// Keeps grants and intents.
-pub trait Store: GrantStore + IntentStore {}
+/// Keeps the trading counters of accounts. Each request is one atomic step.
+///
+/// An error means that the step may or may not have been made. Points that were spent and not landed decay by themselves.
+pub trait TradeStore: Send + Sync + fmt::Debug {
+    /// One act on an account's counters.
+    fn trade<'a>(&'a self, request: &'a TradeRequest) -> StoreFuture<'a, TradeReply>;
+}
 
-impl<T: GrantStore + IntentStore> Store for T {}
+/// Keeps grants, intents and trading counters.
+pub trait Store: GrantStore + IntentStore + TradeStore {}
+
+impl<T: GrantStore + IntentStore + TradeStore> Store for T {}
 
 /// Why the store gave no answer. The text fits one line and holds no password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

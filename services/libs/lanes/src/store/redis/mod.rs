@@ -8,6 +8,7 @@ mod link;
 mod notices;
 mod place;
 mod reply;
+mod trades;
 mod trouble;
 
 use std::collections::HashMap;
@@ -46,6 +47,7 @@ pub struct RedisStore {
     init: Lua,
     intent: Lua,
     open: Lua,
+    trade: Lua,
     prefix: String,
     facts: StoreFacts,
     name: String,
@@ -147,6 +149,7 @@ impl RedisStore {
             init: Lua::new(include_str!("../../../scripts/init-1.lua")),
             intent: Lua::new(include_str!("../../../scripts/intent-2.lua")),
             open: Lua::new(include_str!("../../../scripts/open-1.lua")),
+            trade: Lua::new(include_str!("../../../scripts/trade-1.lua")),
             prefix,
             facts,
             timeout_ms,
