@@ -38,7 +38,7 @@ EXTREMES = {
         "gateway": {"quotaPerSecond": 1, "quotaBurst": 1, "maxInFlight": 1},
         "shutdown": {"delaySeconds": 0, "graceSeconds": 61},
         "traces": {"otlpEndpoint": "http://collector:4317", "samplePercent": 0},
-        "accounts": {"main": {"tier": {"max": 6, "decayPerSecond": "0.001"}}},
+        "accounts": {"main": {"tier": {"max": 6, "decayPerSecond": "0.001"}, "tradingTier": "pro"}},
         "executors": {"read": {"queueLenMax": 1, "keys": {"desk-read": {"window": 0}}}},
     },
     "highest": {

@@ -29,6 +29,9 @@ tier = {{ toJson . }}
 tier = { max = {{ int64 .max }}, decay_per_s = {{ toJson .decayPerSecond }} }
 {{- end }}
 {{- end }}
+{{- with $account.tradingTier }}
+trading_tier = {{ toJson . }}
+{{- end }}
 {{- with $account.domain }}
 domain = {{ toJson . }}
 {{- end }}

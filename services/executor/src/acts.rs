@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, error, info, warn};
 
+use crate::budget::{Budget, Charged};
 use crate::caller::CallInfo;
 use crate::execute::{Call, Lanes, Word, timestamp, unresolved};
 use crate::handle::Handle;
@@ -54,6 +55,7 @@ enum Standing {
 #[derive(Debug)]
 pub(crate) struct Acts {
     pub lanes: Arc<Lanes>,
+    pub budget: Arc<Budget>,
     pub store: Arc<dyn IntentStore>,
     pub owner: OwnerId,
     /// Account to domain, of all accounts that have keys here.
@@ -221,6 +223,13 @@ impl Acts {
             NotAfter::FromHead { ms, .. } => NotAfter::FromHead { ms, latest: UnixUs(claim.not_after_us) },
             other => other,
         };
+        let spent = match self.budget.admit(&act, &claim).await {
+            Ok(spent) => spent,
+            Err(error) => {
+                self.take_back(&claim).await;
+                return told(tell, Err(error));
+            }
+        };
         let call = Call {
             not_after,
             cl_ord_id: act.cl_ord_id().to_owned(),
@@ -229,6 +238,7 @@ impl Acts {
         let (word, late) = self.lanes.act(&call).await;
         let (state, bytes, answer) = match word {
             Word::Unsent(error) if standing == Standing::Claimed => {
+                self.budget.ended(&act, spent, &Charged::No);
                 self.take_back(&claim).await;
                 return told(tell, Err(error));
             }
@@ -237,8 +247,19 @@ impl Acts {
                 // A claim that was not answered in time may be written all the same.
                 return self.take_back(&claim).await;
             }
-            Word::Last(last) => outcome::of(&act, last),
-            Word::Open(open) => (IntentState::Doubtful, Vec::new(), Ok(outcome::open(open))),
+            Word::Last(last) => {
+                let (state, bytes, answer) = outcome::of(&act, last);
+                let charged = match &answer {
+                    Ok(reply) => Charged::Yes(reply),
+                    Err(error) => Charged::Refused(error),
+                };
+                self.budget.ended(&act, spent, &charged);
+                (state, bytes, answer)
+            }
+            Word::Open(open) => {
+                self.budget.ended(&act, spent, &Charged::Perhaps);
+                (IntentState::Doubtful, Vec::new(), Ok(outcome::open(open)))
+            }
         };
         if !state.is_final() {
             claim.wish = claim.wish.in_doubt();

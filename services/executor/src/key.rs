@@ -4,7 +4,7 @@ use std::fmt;
 
 use tidegate_core::{AccountName, KeyLabel, NonceUnit, PermissionSet, PoolName};
 use tidegate_kraken::Credential;
-use tidegate_lanes::{GrantKey, Tier};
+use tidegate_lanes::{GrantKey, Tier, TradeTier};
 
 /// A static second factor, sent with every private call of a key that has one (Kraken docs: REST authentication).
 pub struct Otp(String);
@@ -55,6 +55,8 @@ pub struct Key {
     pub tags: Vec<String>,
     /// Limits of its REST counter.
     pub tier: Tier,
+    /// Limits of its account's trading counters; `None` if it has none.
+    pub trade_tier: Option<TradeTier>,
     /// Whether it is this one process's own, for cancels when nothing else takes them. Its grant is never in the store.
     pub break_glass: bool,
 }

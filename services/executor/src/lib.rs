@@ -10,6 +10,7 @@
 mod acts;
 mod answers;
 mod board;
+mod budget;
 mod caller;
 mod check;
 mod convert;
@@ -19,6 +20,7 @@ mod execute;
 mod flight;
 mod handle;
 mod inherited;
+mod joined;
 mod keep;
 mod key;
 mod lane_cell;
@@ -53,8 +55,10 @@ pub use key::{Key, Otp};
 
 use acts::Acts;
 use board::Board;
+use budget::Budget;
 use egress::Egress;
 use execute::Lanes;
+use joined::Joined;
 use keep::Keep;
 use lane_cell::{LaneCell, Shared};
 use resolve::Resolver;
@@ -198,7 +202,18 @@ pub fn start(parts: Parts) -> Executor {
         let Key { account, grant_key, .. } = &cell.key;
         (account.clone(), grant_key.domain.clone())
     });
+    let limits = lanes.cells.iter().filter_map(|cell| {
+        let Key { account, grant_key, trade_tier, .. } = &cell.key;
+        Some((account.clone(), (grant_key.domain.clone(), (*trade_tier)?)))
+    });
+    let budget = Arc::new(Budget {
+        limits: limits.collect(),
+        store: Arc::clone(&store),
+        shared: Arc::clone(&lanes.shared),
+    });
+    let joined = Arc::new(Joined { lanes: Arc::clone(&lanes), waiting: Mutex::default() });
     let acts = Arc::new(Acts {
+        budget: Arc::clone(&budget),
         domains: domains.collect(),
         lanes: Arc::clone(&lanes),
         store,
@@ -217,6 +232,8 @@ pub fn start(parts: Parts) -> Executor {
     let api = Api {
         lanes,
         acts,
+        budget,
+        joined,
         board,
         rest,
         deployment: settings.deployment.into(),

@@ -103,6 +103,7 @@ mod tests {
             permissions: PermissionSet::of(&[Permission::QueryFunds, Permission::ModifyTrades]),
             tags: Vec::new(),
             tier: Tier::PRO,
+            trade_tier: None,
             break_glass: false,
         }
     }

@@ -6,9 +6,9 @@ use std::path::Path;
 use tidegate_core::KeyLabel;
 use tidegate_executor::{Key, Otp};
 use tidegate_kraken::{ClientOptions, Credential, RestClient};
-use tidegate_lanes::{Fingerprint, GrantKey, Tier};
+use tidegate_lanes::{Fingerprint, GrantKey, Tier, TradeTier};
 use tidegate_runtime::Config;
-use tidegate_runtime::config::{KeyConfig, KeySource, RestUrl, Tier as TierConfig};
+use tidegate_runtime::config::{KeyConfig, KeySource, RestUrl, Tier as TierConfig, TradingTier};
 use tracing::info;
 
 /// The keys of this process's pool. All that is wrong with them is said at once, one line each.
@@ -68,6 +68,7 @@ fn load_one(config: &Config, label: &KeyLabel, key: &KeyConfig) -> Result<Key, S
         permissions: key.permissions,
         tags: key.tags.iter().map(ToString::to_string).collect(),
         tier: tier(account.tier),
+        trade_tier: trade_tier(account.trading_tier),
         break_glass: key.break_glass.is_some(),
     })
 }
@@ -81,6 +82,15 @@ const fn tier(tier: TierConfig) -> Tier {
         TierConfig::Custom { max_points, decay_milli_per_s } => {
             Tier { max_milli: max_points as u64 * 1_000, decay_milli_per_s: decay_milli_per_s as u64 }
         }
+    }
+}
+
+const fn trade_tier(tier: TradingTier) -> Option<TradeTier> {
+    match tier {
+        TradingTier::Starter => Some(TradeTier::STARTER),
+        TradingTier::Intermediate => Some(TradeTier::INTERMEDIATE),
+        TradingTier::Pro => Some(TradeTier::PRO),
+        TradingTier::Wide => None,
     }
 }
 

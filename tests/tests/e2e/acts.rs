@@ -7,6 +7,7 @@ mod catalogue;
 mod edits;
 mod faults;
 mod lags;
+mod trading;
 
 use std::time::Duration;
 

@@ -17,6 +17,7 @@ use tidegate_proto::v1::{
 
 use super::{Api, known};
 use crate::acts::Act;
+use crate::budget;
 use crate::caller::CallInfo;
 use crate::convert::{orders, request as params};
 use crate::execute::{Call, Outcome, unresolved};
@@ -35,7 +36,27 @@ impl Api {
             let reply = self.cancel_claimed(info, "CancelOrder", params, Handle::Cancel(scope)).await?;
             return Ok(outcome::reply(info, &reply));
         }
-        let (cancelled, warnings) = self.cancel_named(info, "CancelOrder", params).await?;
+        let named = match &message.target {
+            Some(Target::OrderId(id) | Target::ClOrdId(id)) => id.as_str(),
+            Some(Target::Userref(_)) | None => "",
+        };
+        let seen = self.budget.cancel(&info.account, named).await;
+        // Its id is Kraken's, or Kraken's is known of it.
+        let order_id = match &message.target {
+            Some(Target::OrderId(id)) => id.clone(),
+            _ => seen.order_id,
+        };
+        if seen.over && !order_id.is_empty() {
+            return self.cancel_joined(info, order_id).await;
+        }
+        let told = self.cancel_named(info, "CancelOrder", params).await;
+        if told.as_ref().is_err_and(budget::is_full) && !order_id.is_empty() {
+            if !seen.pair.is_empty() {
+                self.budget.full(&info.account, seen.pair);
+            }
+            return self.cancel_joined(info, order_id).await;
+        }
+        let (cancelled, warnings) = told?;
         let outcome = match cancelled {
             Ok(OrdersCancelled { count, pending, extra }) => {
                 cancel_order_response::Outcome::Accepted(cancel_order_response::Accepted {
@@ -50,12 +71,19 @@ impl Api {
         Ok(CancelOrderResponse { outcome: Some(outcome), warnings })
     }
 
+    /// A cancel that Kraken would refuse, were it alone.
+    async fn cancel_joined(&self, info: &CallInfo, order_id: String) -> Result<CancelOrderResponse, Error> {
+        let outcome = Some(self.joined.cancel(info, order_id).await?);
+        Ok(CancelOrderResponse { outcome, warnings: Vec::new() })
+    }
+
     pub(super) async fn cancel_batch(
         &self,
         info: &CallInfo,
         message: CancelOrderBatchRequest,
     ) -> Result<CancelOrderBatchResponse, Error> {
         let params = orders::cancel_order_batch(&message)?;
+        self.budget.charge(&info.account, message.order_ids);
         let (cancelled, warnings) = self.cancel_named(info, "CancelOrderBatch", params).await?;
         let outcome = match cancelled {
             Ok(OrdersCancelled { count, extra, .. }) => batch::Outcome::Accepted(batch::Accepted {

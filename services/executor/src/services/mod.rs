@@ -21,14 +21,18 @@ use tonic::{Request, Status};
 
 use crate::acts::Acts;
 use crate::board::Board;
+use crate::budget::Budget;
 use crate::caller::CallInfo;
 use crate::execute::{Call, Lanes};
+use crate::joined::Joined;
 
 /// What the services share.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     pub lanes: Arc<Lanes>,
     pub acts: Arc<Acts>,
+    pub budget: Arc<Budget>,
+    pub joined: Arc<Joined>,
     pub board: Arc<Board>,
     pub rest: RestClient,
     pub deployment: Arc<str>,

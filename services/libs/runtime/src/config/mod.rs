@@ -22,6 +22,7 @@ pub use store::{StoreConfig, StoreProfile};
 pub use tables::{
     AccountConfig, AdminConfig, Config, DeploymentConfig, ExecutorConfig, GatewayConfig, KeyConfig,
     KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, Tier, TracesConfig,
+    TradingTier,
 };
 pub use values::{CollectorUrl, HostPort, Label, RedisUrl, RestUrl};
 

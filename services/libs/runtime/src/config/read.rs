@@ -14,6 +14,7 @@ use super::store::store;
 use super::tables::{
     AccountConfig, AdminConfig, Config, DeploymentConfig, ExecutorConfig, GatewayConfig, KeyConfig,
     KeySource, KrakenConfig, LogConfig, LogFormat, SandboxConfig, ShutdownConfig, Tier, TracesConfig,
+    TradingTier,
 };
 use super::values::{HostPort, Label, listen_address};
 use crate::telemetry::check_filter;
@@ -168,8 +169,10 @@ fn accounts(root: &mut Section<'_>) -> Accounts {
     let mut accounts = Accounts::new();
     for (name, key, value) in root.entries::<AccountName>("accounts") {
         let mut s = root.entry("accounts", &key, value);
+        let tier = tier(&mut s).unwrap_or(Tier::Starter);
         let config = AccountConfig {
-            tier: tier(&mut s).unwrap_or(Tier::Starter),
+            tier,
+            trading_tier: trading_tier(&mut s).unwrap_or_else(|| named_alike(tier)),
             domain: s.parsed("domain").unwrap_or_else(|| name.clone()),
             iban: s.parsed_by("iban", |text| match text.trim() {
                 "" => Err("must be the account's public id, for instance AA00 N84G AAAA BBBB"),
@@ -200,6 +203,26 @@ fn tier(s: &mut Section<'_>) -> Option<Tier> {
     let decay = table.decimal("decay_per_s", milli);
     table.finish();
     Some(Tier::Custom { max_points: max_points?, decay_milli_per_s: decay? })
+}
+
+fn trading_tier(s: &mut Section<'_>) -> Option<TradingTier> {
+    s.parsed_by("trading_tier", |text| match text {
+        "starter" => Ok(TradingTier::Starter),
+        "intermediate" => Ok(TradingTier::Intermediate),
+        "pro" => Ok(TradingTier::Pro),
+        "wide" => Ok(TradingTier::Wide),
+        _ => Err("must be starter, intermediate, pro or wide"),
+    })
+}
+
+/// Both counters follow the account's verification level. One in numbers says nothing of the other.
+const fn named_alike(tier: Tier) -> TradingTier {
+    match tier {
+        Tier::Starter | Tier::Custom { .. } => TradingTier::Starter,
+        Tier::Intermediate => TradingTier::Intermediate,
+        Tier::Pro => TradingTier::Pro,
+        Tier::Wide => TradingTier::Wide,
+    }
 }
 
 /// Thousandths from a decimal text, digit by digit: nothing is rounded and nothing is ever a float.

@@ -176,11 +176,27 @@ pub enum Tier {
     },
 }
 
+/// Kraken's trading counters of an account (Kraken docs: Spot trading limits, by verification tier).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TradingTier {
+    /// `starter`
+    Starter,
+    /// `intermediate`
+    Intermediate,
+    /// `pro`
+    Pro,
+    /// `wide`: unlimited, for sandboxes.
+    Wide,
+}
+
 /// `[accounts.NAME]`: a Kraken account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountConfig {
     /// `tier`, default `starter`, the narrowest.
     pub tier: Tier,
+    /// `trading_tier`: by which its trading counters are kept, one per pair; default the named `tier`, and `starter` where that is a
+    /// table.
+    pub trading_tier: TradingTier,
     /// `domain`: the master account whose counters this one shares; default the account's own name.
     pub domain: AccountName,
     /// `iban`, Kraken's public id of the account, compared with what each key says; default none.

@@ -139,6 +139,7 @@ fn all_mistakes_are_reported_at_once_with_path_and_rule() {
         tier = "gold"
         [accounts.small]
         tier = { max = 5, decay_per_s = "0.3333" }
+        trading_tier = "custom"
         [accounts.UPPER]
         [keys.a]
         account = "elsewhere"
@@ -158,6 +159,7 @@ fn all_mistakes_are_reported_at_once_with_path_and_rule() {
     for line in [
         "accounts.UPPER: the label must be 1 to 48 characters of a-z, 0-9, _ and -",
         r#"accounts.main.tier: "gold" must be starter, intermediate, pro, wide or a table { max, decay_per_s }"#,
+        r#"accounts.small.trading_tier: "custom" must be starter, intermediate, pro or wide"#,
         "accounts.small.tier.max: 5 must be a whole number from 6 to 1000000",
         r#"accounts.small.tier.decay_per_s: "0.3333" must be above 0"#,
         r#"gateway.listen: "localhost" must be an IP address and a port"#,
@@ -320,6 +322,14 @@ fn variables_win_over_the_file_and_reach_every_entry() {
     assert_eq!(config.deployment.name.as_str(), "2026");
     let tier = config.accounts[&"main".parse().expect("a label")].tier;
     assert_eq!(tier, Tier::Custom { max_points: 20, decay_milli_per_s: 330 });
+    let trading = |text: &str| {
+        let config = load(&format!("[accounts.main]\n{text}"), &[]).expect("no mistakes");
+        config.accounts[&"main".parse().expect("a label")].trading_tier
+    };
+    assert_eq!(trading(""), TradingTier::Starter);
+    assert_eq!(trading("tier = \"pro\""), TradingTier::Pro);
+    assert_eq!(trading("tier = { max = 20, decay_per_s = \"1\" }"), TradingTier::Starter);
+    assert_eq!(trading("tier = \"pro\"\ntrading_tier = \"wide\""), TradingTier::Wide);
     assert_eq!(config.sandbox.options["engine_delay_ms"].as_integer(), Some(20));
 }
 
