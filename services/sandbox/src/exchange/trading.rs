@@ -129,6 +129,11 @@ pub(crate) struct TradingCounters {
 impl TradingCounters {
     /// A request comes to the engine: which tier holds, and when it is.
     pub(crate) fn begin(&mut self, now_us: u64, tier: Tier) {
+        if tier != self.tier {
+            // The tier of before held until now.
+            let decay = allowance(self.tier).decay_milli_points_per_s;
+            self.levels.iter_mut().flatten().for_each(|level| level.drain(now_us, decay));
+        }
         (self.tier, self.now_us) = (tier, now_us);
         self.charges.clear();
     }
