@@ -61,6 +61,17 @@ fn the_fixed_part_is_charged_for_what_the_engine_refuses_and_nothing_for_what_ca
 }
 
 #[test]
+fn an_order_that_comes_to_the_engine_too_late_is_charged_as_it_is_the_engine_that_refuses() {
+    let mut floor = starter();
+    let order = format!("{ORDER}&deadline=2026-06-09T10:13:22Z");
+    let arrived = floor.exchange.receive(NOW_US, form("sandbox-all", "AddOrder", NOW_US, &order));
+    let admitted = floor.exchange.authenticate(NOW_US, arrived).unwrap();
+    let reply = floor.exchange.execute(NOW_US + 2_000_001, admitted);
+    assert_eq!(error(&serde_json::from_slice(&reply.body).unwrap()), "EService:Deadline elapsed");
+    assert_eq!(last(&floor), in_bitcoin(1, 1_000));
+}
+
+#[test]
 fn an_amend_costs_by_age_and_makes_the_order_young_again() {
     let mut floor = starter();
     let order = place(&mut floor, ORDER);
@@ -103,10 +114,13 @@ fn a_full_counter_refuses_and_nothing_happens() {
     fill(&mut floor, 52);
     assert_eq!(floor.refusal("sandbox-all", "CancelOrder", &format!("txid={order}")), FULL);
     assert_eq!(last(&floor), in_bitcoin(0, 53_000));
-    fill(&mut floor, 7);
+    fill(&mut floor, 4);
+    let amend = format!("txid={order}&order_qty=0.2");
+    assert_eq!(floor.refusal("sandbox-all", "AmendOrder", &amend), FULL, "57 and 4");
+    fill(&mut floor, 3);
     for (endpoint, more) in [
         ("AddOrder", ORDER.to_owned()),
-        ("AmendOrder", format!("txid={order}&order_qty=0.2")),
+        ("AmendOrder", amend),
         ("EditOrder", format!("pair=XBTUSD&txid={order}&volume=0.2")),
         ("CancelOrder", format!("txid={order}")),
     ] {
@@ -114,7 +128,7 @@ fn a_full_counter_refuses_and_nothing_happens() {
         assert_eq!(last(&floor), in_bitcoin(0, 60_000), "{endpoint}");
         assert_eq!(floor.log().pop().unwrap()["executed"], false, "{endpoint}");
     }
-    assert_eq!(floor.stats()["refusals"][FULL], 5);
+    assert_eq!(floor.stats()["refusals"][FULL], 6);
     let open = floor.result("sandbox-read", "OpenOrders", "")["open"].clone();
     assert_eq!((open.as_object().unwrap().len(), &open[&order]["vol"]), (1, &json!("0.10000000")));
     place(&mut floor, ETH);
