@@ -48,6 +48,9 @@ pub enum Casing {
 pub struct Options {
     /// Tier of every account.
     pub tier: Tier,
+    /// Tier of every account for the trading counters and open orders of its pairs. None is `wide`, whatever `tier`
+    /// says: tests of the REST counter are not to meet this one by the way.
+    pub trading_tier: Option<Tier>,
     /// Costs on the REST counter.
     pub cost_profile: CostProfile,
     /// Upper end of a delay drawn anew for each private request before its nonce is looked at, in milliseconds: with
@@ -80,6 +83,7 @@ pub struct Options {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Change {
     tier: Option<Tier>,
+    trading_tier: Option<Tier>,
     cost_profile: Option<CostProfile>,
     random_delay_ms: Option<u64>,
     auth_delay_ms: Option<u64>,
@@ -101,6 +105,7 @@ pub(crate) struct Change {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Switches {
     pub(crate) tier: Tier,
+    pub(crate) trading_tier: Tier,
     pub(crate) cost_profile: CostProfile,
     pub(crate) random_delay_ms: u64,
     pub(crate) auth_delay_ms: u64,
@@ -117,6 +122,7 @@ impl Switches {
         let cap = |delay_ms: u64| delay_ms.min(DELAY_MAX_MS);
         Self {
             tier: options.tier,
+            trading_tier: options.trading_tier.unwrap_or(Tier::Wide),
             cost_profile: options.cost_profile,
             random_delay_ms: cap(options.random_delay_ms),
             auth_delay_ms: cap(options.auth_delay_ms),
@@ -137,6 +143,7 @@ impl Switches {
         };
         Ok(Self {
             tier: change.tier.unwrap_or(self.tier),
+            trading_tier: change.trading_tier.unwrap_or(self.trading_tier),
             cost_profile: change.cost_profile.unwrap_or(self.cost_profile),
             random_delay_ms: delay("random_delay_ms", change.random_delay_ms, self.random_delay_ms)?,
             auth_delay_ms: delay("auth_delay_ms", change.auth_delay_ms, self.auth_delay_ms)?,

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
-use tidegate_sandbox::{Listeners, Options, keys, serve};
+use tidegate_sandbox::{Listeners, Options, Tier, keys, serve};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -84,6 +84,11 @@ impl Running {
             body.len()
         )
         .into_bytes()
+    }
+
+    /// The answer to a signed call.
+    async fn ask(&self, endpoint: &str, more: &str) -> Value {
+        body(&self.exchange(&self.signed("sandbox-all", endpoint, more)).await.unwrap())
     }
 
     async fn entries(&self) -> Vec<Value> {
@@ -187,6 +192,41 @@ async fn statistics_log_and_switches_are_pages() {
     let refused = String::from_utf8(running.switch(&json!({"weather": "rain"})).await).unwrap();
     assert!(refused.starts_with("HTTP/1.1 400 ") && refused.contains("weather"), "{refused}");
     assert_eq!(body(&running.switch(&json!({"tier": "wide"})).await)["tier"], "wide");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn trading_is_counted_by_pair() {
+    const FULL: &str = "EOrder:Rate limit exceeded";
+    // The clock stands still, so nothing decays.
+    let running =
+        Running::start(Options { trading_tier: Some(Tier::Intermediate), ..Options::default() }).await;
+    let mut orders = Vec::new();
+    for _ in 0..80 {
+        let placed = running.ask("AddOrder", ORDER).await["result"]["txid"][0].clone();
+        orders.push(placed.as_str().unwrap().to_owned());
+    }
+    for _ in 80..118 {
+        assert_eq!(running.ask("AddOrder", ORDER).await["error"], json!(["EOrder:Orders limit exceeded"]));
+    }
+    let cancel = format!("txid={}", orders[0]);
+    assert_eq!(running.ask("CancelOrder", &cancel).await["error"], json!([FULL]), "118 and 8 are above 125");
+    for _ in 118..125 {
+        assert_eq!(running.ask("AddOrder", ORDER).await["error"], json!(["EOrder:Orders limit exceeded"]));
+    }
+    assert_eq!(running.ask("AddOrder", ORDER).await["error"], json!([FULL]));
+    let ether = "pair=ETHUSD&type=buy&ordertype=limit&price=2000&volume=0.1";
+    assert_eq!(running.ask("AddOrder", ether).await["error"], json!([]), "another pair");
+    let batch = format!("orders[0]={}&orders[1]={}", orders[0], orders[1]);
+    assert_eq!(running.ask("CancelOrderBatch", &batch).await["result"], json!({"count": 2}));
+    let entries = running.entries().await;
+    let charge = |back: usize| &entries[entries.len() - back]["trading"];
+    let bitcoin =
+        |cost: u64, level: u64| json!([{"pair": "XXBTZUSD", "cost_milli": cost, "level_milli": level}]);
+    assert_eq!(charge(1), &bitcoin(16_000, 141_000), "it may go above the maximum");
+    assert_eq!(charge(3), &bitcoin(0, 125_000), "a refused act leaves the level alone");
+    assert_eq!(running.get("/sandbox/stats").await["refusals"][FULL], 2);
+    assert_eq!(running.get("/sandbox/switches").await["trading_tier"], "intermediate");
     running.stop().await;
 }
 

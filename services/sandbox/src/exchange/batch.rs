@@ -4,8 +4,9 @@ use super::engine::Engine;
 use super::ids::Id;
 use super::intake;
 use super::order::Order;
-use super::private::{Done, Row, cancel};
+use super::private::{Done, Row, cancel, price_of};
 use super::refusal::{Refusal, wrong};
+use super::trading::Cost;
 use crate::wire::json::success;
 use crate::wire::params::Params;
 
@@ -36,22 +37,26 @@ pub(crate) fn add_order_batch(
         let row = params.row("orders", index, &["pair", "asset_class"]).map_err(|_| wrong("orders"))?;
         intake::read(&row, now_us)
     };
-    let terms = (0..count).map(read).collect::<Result<Vec<_>, _>>()?;
-    if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
-        return Err(Refusal::DeadlineElapsed);
-    }
-    let mut rows = Vec::with_capacity(count);
-    let mut judged = Vec::with_capacity(count);
-    for terms in terms {
-        let (sentence, cl_ord_id) = (terms.sentence(), terms.cl_ord_id.clone());
-        let placed = if only_validate {
-            engine.judge(account, &terms).map(|()| None)
-        } else {
-            engine.place(now_us, account, terms).map(Some)
-        };
-        rows.push(Row { cl_ord_id, id: placed.as_ref().ok().copied().flatten() });
-        judged.push((sentence, placed));
-    }
+    let terms = (0..count).map(read).collect::<Result<Vec<_>, _>>();
+    let at = price_of(params, Cost::batch(count), only_validate);
+    let (rows, judged) = engine.metered(account, at, terms, |engine, terms| {
+        if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
+            return Err(Refusal::DeadlineElapsed);
+        }
+        let mut rows = Vec::with_capacity(count);
+        let mut judged = Vec::with_capacity(count);
+        for terms in terms {
+            let (sentence, cl_ord_id) = (terms.sentence(), terms.cl_ord_id.clone());
+            let placed = if only_validate {
+                engine.judge(account, &terms).map(|()| None)
+            } else {
+                engine.place(now_us, account, terms).map(Some)
+            };
+            rows.push(Row { cl_ord_id, id: placed.as_ref().ok().copied().flatten() });
+            judged.push((sentence, placed));
+        }
+        Ok((rows, judged))
+    })?;
     let body = success(|json| {
         json.object(|json| {
             json.field("orders").array(|json| {
@@ -74,7 +79,7 @@ pub(crate) fn add_order_batch(
 }
 
 /// `CancelOrderBatch`: ids of Kraken's and numbers of groups in `orders`, ids of clients in either list. What is not open
-/// does not count.
+/// does not count. It goes through whatever the counter says, and may bring it above its maximum.
 pub(crate) fn cancel_order_batch(
     engine: &mut Engine,
     now_us: u64,
@@ -95,5 +100,6 @@ pub(crate) fn cancel_order_batch(
     };
     let found: Vec<_> =
         engine.open_orders(account).filter(|order| named(order)).map(|order| order.number).collect();
-    Ok(cancel(engine, now_us, &found))
+    let costs = engine.cancel_costs(now_us, &found);
+    Ok(cancel(engine, now_us, account, &found, &costs))
 }

@@ -1,12 +1,14 @@
 //! Changing orders, and the switch that cancels them all (Kraken docs: Amend Order, Edit Order, Cancel All Orders After).
 
 use super::engine::{Amendment, Engine};
+use super::ids::Id;
 use super::intake;
 use super::markets::{LOT_DECIMALS, find_pair};
-use super::order::Order;
+use super::order::{NewOrder, Order};
 use super::private::Done;
 use super::public::timestamp;
 use super::refusal::{Refusal, wrong};
+use super::trading::Cost;
 use crate::wire::json::success;
 use crate::wire::params::Params;
 
@@ -36,9 +38,22 @@ pub(crate) fn amend_order(
         (None, None) => return Err(wrong("txid")),
         _ => {}
     }
-    let named =
-        engine.open_orders(account).find(is_named).map(|order| (order.number, order.id, order.terms.pair));
-    let pair = named.map_or(0, |(_, _, pair)| pair);
+    let named = engine.open_orders(account).find(is_named);
+    let at = named.map(|order| (order.terms.pair, Cost::amend(order.age_us(now_us))));
+    let read = read_amendment(params, at.map_or(0, |(pair, _)| pair));
+    let named = named.map(|order| (order.number, order.id));
+    let (id, amend) = engine.metered(account, at, read, |engine, wanted| {
+        if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
+            return Err(Refusal::DeadlineElapsed);
+        }
+        let (number, id) = named.ok_or(Refusal::UnknownOrder)?;
+        Ok((id, engine.amend(now_us, number, wanted)?))
+    })?;
+    let body = success(|json| json.object(|json| json.field("amend_id").text(amend.as_str())));
+    Ok(Done { body, orders: vec![id], acted: true, rows: Vec::new() })
+}
+
+fn read_amendment(params: &Params, pair: usize) -> Result<Amendment, Refusal> {
     let lots = params.get("order_qty").map(|text| intake::lots(text).ok_or_else(|| wrong("order_qty")));
     let limit = params.get("limit_price").map(|_| intake::price(params, "limit_price", pair));
     let wanted = Amendment {
@@ -49,13 +64,15 @@ pub(crate) fn amend_order(
     if wanted.lots.is_none() && wanted.limit.is_none() {
         return Err(Refusal::NothingToAmend);
     }
-    if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
-        return Err(Refusal::DeadlineElapsed);
-    }
-    let (number, id, _) = named.ok_or(Refusal::UnknownOrder)?;
-    let amend = engine.amend(now_us, number, wanted)?;
-    let body = success(|json| json.object(|json| json.field("amend_id").text(amend.as_str())));
-    Ok(Done { body, orders: vec![id], acted: true, rows: Vec::new() })
+    Ok(wanted)
+}
+
+/// An edit, read and not yet done.
+struct Edit {
+    number: u64,
+    old: Id,
+    old_userref: Option<i32>,
+    terms: NewOrder,
 }
 
 /// `EditOrder`: cancels an order and places another in its stead. Where that other one is refused, the first is gone all
@@ -81,11 +98,62 @@ pub(crate) fn edit_order(
         Err(_) => order.id.as_str() == wanted,
     };
     let named: Vec<_> = engine.open_orders(account).filter(is_named).collect();
-    let [order] = named[..] else { return Err(Refusal::UnknownOrder) };
+    let order = match named[..] {
+        [order] => Ok(order),
+        _ => Err(Refusal::UnknownOrder),
+    };
+    let cost = Cost::edit(order.as_ref().map_or(u64::MAX, |order| order.age_us(now_us)));
+    let at = (!only_validate).then_some((pair, cost));
+    let read = order.and_then(|order| read_edit(params, order, pair));
+    let (edit, placed) = engine.metered(account, at, read, |engine, edit| {
+        if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
+            return Err(Refusal::DeadlineElapsed);
+        }
+        if only_validate {
+            engine.judge(account, &edit.terms)?;
+            return Ok((edit, None));
+        }
+        engine.cancel(now_us, edit.number);
+        let placed = engine.place(now_us, account, edit.terms.clone());
+        Ok((edit, Some(placed)))
+    })?;
+    let (old, terms) = (edit.old, &edit.terms);
+    let text = |userref: Option<i32>| userref.map(|userref| userref.to_string()).unwrap_or_default();
+    let body = success(|json| {
+        json.object(|json| {
+            let failed = matches!(placed, Some(Err(_)));
+            json.field("status").text(if failed { "err" } else { "ok" });
+            if let Some(Ok(id)) = &placed {
+                json.field("txid").text(id.as_str());
+            }
+            json.field("originaltxid").text(old.as_str());
+            json.field("newuserref").text(&text(terms.userref));
+            json.field("olduserref").text(&text(edit.old_userref));
+            json.field("orders_cancelled").integer(u8::from(placed.is_some()));
+            json.field("volume").decimal(i128::from(terms.lots), LOT_DECIMALS);
+            if let Some(limit) = terms.limit {
+                json.field("price").decimal(i128::from(limit), terms.pair().price_decimals);
+            }
+            json.field("price2").text("0");
+            json.field("descr").object(|json| json.field("order").text(&terms.sentence()));
+            if let Some(Err(refusal)) = &placed {
+                json.field("error_message").text(&refusal.text());
+            }
+        });
+    });
+    let (acted, orders) = match &placed {
+        None => (false, Vec::new()),
+        Some(Ok(id)) => (true, vec![old, *id]),
+        Some(Err(_)) => (true, vec![old]),
+    };
+    Ok(Done { body, orders, acted, rows: Vec::new() })
+}
+
+/// The order that is to stand in another's stead.
+fn read_edit(params: &Params, order: &Order, pair: usize) -> Result<Edit, Refusal> {
     if order.terms.pair != pair {
         return Err(wrong("pair"));
     }
-    let (number, old, old_userref) = (order.number, order.id, order.terms.userref);
     let mut terms = order.terms.clone();
     if let Some(text) = params.get("volume") {
         terms.lots = intake::lots(text).ok_or_else(|| wrong("volume"))?;
@@ -104,49 +172,7 @@ pub(crate) fn edit_order(
     if terms.lots < order.filled_lots {
         return Err(Refusal::NotEditable);
     }
-    if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
-        return Err(Refusal::DeadlineElapsed);
-    }
-    let (sentence, pair, lots, limit) = (terms.sentence(), terms.pair(), terms.lots, terms.limit);
-    let userref = terms.userref;
-    let placed = if only_validate {
-        engine.judge(account, &terms).map(|()| None)?
-    } else {
-        engine.cancel(now_us, number);
-        match engine.place(now_us, account, terms) {
-            Ok(id) => Some(Ok(id)),
-            Err(refusal) => Some(Err(refusal)),
-        }
-    };
-    let text = |userref: Option<i32>| userref.map(|userref| userref.to_string()).unwrap_or_default();
-    let body = success(|json| {
-        json.object(|json| {
-            let failed = matches!(placed, Some(Err(_)));
-            json.field("status").text(if failed { "err" } else { "ok" });
-            if let Some(Ok(id)) = &placed {
-                json.field("txid").text(id.as_str());
-            }
-            json.field("originaltxid").text(old.as_str());
-            json.field("newuserref").text(&text(userref));
-            json.field("olduserref").text(&text(old_userref));
-            json.field("orders_cancelled").integer(u8::from(placed.is_some()));
-            json.field("volume").decimal(i128::from(lots), LOT_DECIMALS);
-            if let Some(limit) = limit {
-                json.field("price").decimal(i128::from(limit), pair.price_decimals);
-            }
-            json.field("price2").text("0");
-            json.field("descr").object(|json| json.field("order").text(&sentence));
-            if let Some(Err(refusal)) = &placed {
-                json.field("error_message").text(&refusal.text());
-            }
-        });
-    });
-    let (acted, orders) = match &placed {
-        None => (false, Vec::new()),
-        Some(Ok(id)) => (true, vec![old, *id]),
-        Some(Err(_)) => (true, vec![old]),
-    };
-    Ok(Done { body, orders, acted, rows: Vec::new() })
+    Ok(Edit { number: order.number, old: order.id, old_userref: order.terms.userref, terms })
 }
 
 /// `CancelAllOrdersAfter`.

@@ -17,14 +17,13 @@ use super::markets::{LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
 use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
 use super::refusal::Refusal;
 use super::tape::Tape;
+use super::trading::TradingCounters;
 use crate::wire::decimal;
 
 pub(crate) use amend::Amendment;
 
 /// Closed orders and trades kept.
 const HISTORY_MAX: usize = 100_000;
-/// Open orders of an account in one pair.
-const OPEN_MAX: usize = 10_000;
 
 const NOT_FILLED: &str = "Rest of an order that does not wait";
 const SELF_TRADE: &str = "Self trade prevention";
@@ -57,6 +56,7 @@ pub(crate) struct Engine {
     trades_made: u64,
     /// What is placed or amended now is not shown before.
     pub(crate) hides_until_us: u64,
+    pub(crate) counters: TradingCounters,
 }
 
 impl Engine {
@@ -75,6 +75,7 @@ impl Engine {
             orders_born: 0,
             trades_made: 0,
             hides_until_us: 0,
+            counters: TradingCounters::default(),
         };
         for (pair, book) in PAIRS.iter().zip(&mut engine.books) {
             let house = &pair.house;
@@ -107,7 +108,8 @@ impl Engine {
     pub(crate) fn judge(&self, account: usize, terms: &NewOrder) -> Result<(), Refusal> {
         let (pair, owner) = (terms.pair(), self.accounts.get(account));
         let in_pair = || self.open_orders(account).filter(|order| order.terms.pair == terms.pair).count();
-        if owner.open.len() >= OPEN_MAX && in_pair() >= OPEN_MAX {
+        let open_max = self.counters.open_orders_max();
+        if owner.open.len() >= open_max && in_pair() >= open_max {
             return Err(Refusal::OrdersLimit);
         }
         if terms.lots < pair.order_min {

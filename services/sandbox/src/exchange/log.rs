@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use super::ids::Id;
 use super::private::Row;
+use super::trading::Charge;
 use crate::wire::json::Json;
 
 /// Entries kept; older ones are dropped and counted.
@@ -35,6 +36,8 @@ pub(crate) struct Entry {
     pub(crate) txid: Option<Box<str>>,
     /// What became of each row of a batch; empty for any other request.
     pub(crate) rows: Vec<Row>,
+    /// What it did to the trading counters; empty where it has nothing to do with them.
+    pub(crate) trading: Vec<Charge>,
     pub(crate) fault: Option<&'static str>,
 }
 
@@ -111,6 +114,9 @@ fn write_entry(json: &mut Json, seq: u64, entry: &Entry) {
                     });
                 }
             });
+        }
+        if !entry.trading.is_empty() {
+            json.field("trading").array(|json| entry.trading.iter().for_each(|charge| charge.write(json)));
         }
         json.field("fault").text_or_null(entry.fault);
     });
@@ -235,6 +241,7 @@ mod tests {
             executed: false,
             txid: None,
             rows: Vec::new(),
+            trading: Vec::new(),
             fault: None,
         }
     }

@@ -34,6 +34,7 @@ mod reply;
 mod request;
 mod sign;
 mod tape;
+mod trading;
 
 pub use counter::Tier;
 pub use endpoints::{EndpointRow, table};
@@ -145,6 +146,7 @@ impl Exchange {
             executed: false,
             txid: None,
             rows: Vec::new(),
+            trading: Vec::new(),
             fault: fault_name,
         });
         let pauses = self.pauses(public, fault.as_ref());
@@ -222,14 +224,17 @@ impl Exchange {
             return Reply { delivery: Delivery::Reset, ..Reply::edge(522) };
         }
         self.engine.tick(now_us);
+        self.engine.counters.begin(now_us, self.switches.trading_tier);
         self.engine.hides_until_us = match fault {
             Some(Fault::HideMs(ms)) => now_us + ms * 1_000,
             _ => 0,
         };
-        match self.act(now_us, received_us, endpoint.act, key, &params) {
+        let done = self.act(now_us, received_us, endpoint.act, key, &params);
+        let charges = self.engine.counters.take_charges();
+        self.note(ticket, |entry| (entry.executed_us, entry.trading) = (Some(now_us), charges));
+        match done {
             Ok(done) => {
                 self.note(ticket, |entry| {
-                    entry.executed_us = Some(now_us);
                     entry.verdict = Some("ok".into());
                     entry.executed = done.acted;
                     entry.txid = joined(&done.orders);
@@ -237,10 +242,7 @@ impl Exchange {
                 });
                 Reply::json(done.body).spoilt_by(fault.as_ref())
             }
-            Err(refusal) => {
-                self.note(ticket, |entry| entry.executed_us = Some(now_us));
-                self.refuse(ticket, &refusal)
-            }
+            Err(refusal) => self.refuse(ticket, &refusal),
         }
     }
 

@@ -217,6 +217,11 @@ impl Order {
         }
     }
 
+    /// For how long it has stood as it does: since its birth or its last amend.
+    pub(crate) fn age_us(&self, now_us: u64) -> u64 {
+        now_us.saturating_sub(self.amends.last().map_or(self.opened_us, |amend| amend.at_us))
+    }
+
     pub(crate) fn open_lots(&self) -> u64 {
         self.terms.lots - self.filled_lots
     }

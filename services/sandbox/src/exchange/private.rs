@@ -4,8 +4,9 @@ use super::engine::Engine;
 use super::ids::{Id, Source};
 use super::intake;
 use super::keys::{KeyState, iban};
-use super::markets::{ASSETS, DOLLAR, find_asset};
+use super::markets::{ASSETS, DOLLAR, find_asset, find_pair};
 use super::refusal::{Refusal, wrong};
+use super::trading::{CANCEL_ALL, Cost};
 use crate::options::Casing;
 use crate::wire::json::success;
 use crate::wire::params::Params;
@@ -133,6 +134,12 @@ pub(crate) fn api_key_info(state: &KeyState, account: &str, casing: Casing) -> S
     })
 }
 
+/// What new orders cost, and where. Kraken does not say whether one that is only validated counts: here it does not.
+pub(crate) fn price_of(params: &Params, cost: Cost, only_validate: bool) -> Option<(usize, Cost)> {
+    let pair = params.get("pair").and_then(find_pair)?;
+    (!only_validate).then_some((pair, cost))
+}
+
 /// `AddOrder`. The deadline is judged by when the request arrived, and enforced here, at the engine's door.
 pub(crate) fn add_order(
     engine: &mut Engine,
@@ -142,17 +149,19 @@ pub(crate) fn add_order(
     params: &Params,
 ) -> Result<Done, Refusal> {
     let deadline_us = intake::deadline(params, received_us)?;
-    let (terms, only_validate) = (intake::read(params, now_us)?, intake::flag(params, "validate")?);
-    if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
-        return Err(Refusal::DeadlineElapsed);
-    }
-    let sentence = terms.sentence();
-    let placed = if only_validate {
-        engine.judge(account, &terms)?;
-        None
-    } else {
-        Some(engine.place(now_us, account, terms)?)
-    };
+    let (read, only_validate) = (intake::read(params, now_us), intake::flag(params, "validate")?);
+    let at = price_of(params, Cost::ADD, only_validate);
+    let (sentence, placed) = engine.metered(account, at, read, |engine, terms| {
+        if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
+            return Err(Refusal::DeadlineElapsed);
+        }
+        let sentence = terms.sentence();
+        if only_validate {
+            engine.judge(account, &terms)?;
+            return Ok((sentence, None));
+        }
+        Ok((sentence, Some(engine.place(now_us, account, terms)?)))
+    })?;
     let body = success(|json| {
         json.object(|json| {
             json.field("descr").object(|json| json.field("order").text(&sentence));
@@ -188,17 +197,28 @@ pub(crate) fn cancel_order(
     if found.is_empty() {
         return Err(Refusal::UnknownOrder);
     }
-    Ok(cancel(engine, now_us, &found))
+    let costs = engine.cancel_costs(now_us, &found);
+    engine.counters.admit(account, &costs)?;
+    Ok(cancel(engine, now_us, account, &found, &costs))
 }
 
-/// `CancelAll`.
+/// `CancelAll`. The counters never refuse it.
 pub(crate) fn cancel_all(engine: &mut Engine, now_us: u64, account: usize) -> Done {
     let all: Vec<_> = engine.accounts.get(account).open.iter().copied().collect();
-    cancel(engine, now_us, &all)
+    let mut costs = engine.cancel_costs(now_us, &all);
+    costs.iter_mut().for_each(|(_, points)| *points = CANCEL_ALL);
+    cancel(engine, now_us, account, &all, &costs)
 }
 
-/// Cancels orders by their numbers.
-pub(crate) fn cancel(engine: &mut Engine, now_us: u64, numbers: &[u64]) -> Done {
+/// Cancels orders of an account by their numbers, at so many points by pair.
+pub(crate) fn cancel(
+    engine: &mut Engine,
+    now_us: u64,
+    account: usize,
+    numbers: &[u64],
+    costs: &[(usize, u32)],
+) -> Done {
+    costs.iter().for_each(|(pair, points)| engine.counters.charge(account, *pair, *points));
     let ids: Vec<_> =
         numbers.iter().filter_map(|number| engine.open_order(*number)).map(|order| order.id).collect();
     numbers.iter().for_each(|number| engine.cancel(now_us, *number));

@@ -11,6 +11,8 @@ pub(crate) enum Refusal {
     InvalidNonce,
     PermissionDenied,
     RateLimit,
+    /// The counter of an account in one pair has no room.
+    TradingRateLimit,
     Lockout,
     FeatureDisabled,
     /// With the name of the parameter, or without.
@@ -45,6 +47,12 @@ pub(crate) fn wrong(parameter: &'static str) -> Refusal {
 }
 
 impl Refusal {
+    /// Whether the engine says so of an order, and not the door before it of a request that it cannot read: the
+    /// sentences of category `EOrder`, and the deadline, which is enforced at the engine.
+    pub(crate) fn is_of_the_engine(&self) -> bool {
+        *self == Self::DeadlineElapsed || self.text().starts_with("EOrder:")
+    }
+
     /// Kraken's text.
     pub(crate) fn text(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
@@ -54,6 +62,7 @@ impl Refusal {
             Self::InvalidNonce => "EAPI:Invalid nonce",
             Self::PermissionDenied => "EGeneral:Permission denied",
             Self::RateLimit => "EAPI:Rate limit exceeded",
+            Self::TradingRateLimit => "EOrder:Rate limit exceeded",
             Self::Lockout => "EGeneral:Temporary lockout",
             Self::FeatureDisabled => "EAPI:Feature disabled",
             Self::InvalidArguments(None) => "EGeneral:Invalid arguments",

@@ -2,6 +2,7 @@
 
 mod faults;
 mod judging;
+mod metering;
 mod orders;
 mod trading;
 
