@@ -148,6 +148,14 @@ impl Acts {
                 self.send(act, claim, Standing::Unclaimed, tell).await;
             }
             Ok(ClaimReply::Known(known)) => told(tell, self.follow(&act, &claim, *known).await),
+            Ok(ClaimReply::Halted { reason }) => {
+                let text = format!(
+                    "an operator has halted the account, so nothing is placed or changed; cancels go on; nothing was sent: \
+                     {reason}"
+                );
+                let account = act.info.account.to_string();
+                told(tell, Err(Error::new(ErrorKind::Denied, text).with_fact("halted", account)));
+            }
             Ok(ClaimReply::NoGeneration) => {
                 let text =
                     "the store has just lost its memory, so nothing is placed; nothing was sent, repeat it";
@@ -205,6 +213,7 @@ impl Acts {
             born_us: act.request_id.birth().0,
             not_after_us: not_after,
             findable: act.handle.is_findable(),
+            cancels: act.handle.is_cancel(),
             caller: act.info.caller.to_string(),
             handle: act.handle.text(),
             wish: act.wish,

@@ -16,6 +16,7 @@ use tidegate_lanes::{
     TradeTier, canonical_pair,
 };
 use tidegate_proto::v1::{self, add_order_batch_response as batch, add_order_response, edit_order_response};
+use tidegate_runtime::telemetry::TradingHeld;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -84,7 +85,9 @@ impl Budget {
                 TradeReply::Spent { pair, .. } => return Ok(Some(Spent { account, pair, token })),
                 TradeReply::Over { pair, wait_us, .. } => {
                     let until = Instant::now() + Duration::from_micros(wait_us);
-                    if until >= act.info.answer_by {
+                    let late = until >= act.info.answer_by;
+                    self.held(&account, if late { TradingHeld::Refused } else { TradingHeld::Waited });
+                    if late {
                         return Err(over(act, &pair, wait_us));
                     }
                     tokio::time::sleep_until(until).await;
@@ -122,8 +125,14 @@ impl Budget {
         }
     }
 
+    /// Counts what there was no room for.
+    pub(crate) fn held(&self, account: &AccountName, done: TradingHeld) {
+        self.shared.metrics.trading_held(account.as_str(), done);
+    }
+
     /// Kraken's counter of a pair is full, whatever ours says.
     pub(crate) fn full(&self, account: &AccountName, pair: String) {
+        self.held(account, TradingHeld::Full);
         warn!(
             %account, pair,
             "Kraken's trading counter of the pair is full, and ours was not: another program trades on it, or a tier is \

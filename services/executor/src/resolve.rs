@@ -208,6 +208,7 @@ impl Resolver {
             born_us: 0,
             not_after_us: known.not_after_us,
             findable: handle.is_findable(),
+            cancels: false,
             caller: known.caller.clone(),
             handle: known.handle.clone(),
             wish: known.wish.in_doubt(),

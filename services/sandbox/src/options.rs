@@ -48,8 +48,7 @@ pub enum Casing {
 pub struct Options {
     /// Tier of every account.
     pub tier: Tier,
-    /// Tier of every account for the trading counters and open orders of its pairs. None is `wide`, whatever `tier`
-    /// says: tests of the REST counter are not to meet this one by the way.
+    /// Tier of every account for the trading counters and open orders of its pairs; none is that of `tier`.
     pub trading_tier: Option<Tier>,
     /// Costs on the REST counter.
     pub cost_profile: CostProfile,
@@ -105,7 +104,7 @@ pub(crate) struct Change {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Switches {
     pub(crate) tier: Tier,
-    pub(crate) trading_tier: Tier,
+    trading_tier: Option<Tier>,
     pub(crate) cost_profile: CostProfile,
     pub(crate) random_delay_ms: u64,
     pub(crate) auth_delay_ms: u64,
@@ -122,7 +121,7 @@ impl Switches {
         let cap = |delay_ms: u64| delay_ms.min(DELAY_MAX_MS);
         Self {
             tier: options.tier,
-            trading_tier: options.trading_tier.unwrap_or(Tier::Wide),
+            trading_tier: options.trading_tier,
             cost_profile: options.cost_profile,
             random_delay_ms: cap(options.random_delay_ms),
             auth_delay_ms: cap(options.auth_delay_ms),
@@ -135,6 +134,11 @@ impl Switches {
         }
     }
 
+    /// The tier of the trading counters: it follows `tier` until it is set itself.
+    pub(crate) fn trading_tier(&self) -> Tier {
+        self.trading_tier.unwrap_or(self.tier)
+    }
+
     /// The switches after a change; the change is refused in words if a delay is too long.
     pub(crate) fn changed(&self, change: &Change) -> Result<Self, String> {
         let delay = |name: &str, new: Option<u64>, old: u64| match new {
@@ -143,7 +147,7 @@ impl Switches {
         };
         Ok(Self {
             tier: change.tier.unwrap_or(self.tier),
-            trading_tier: change.trading_tier.unwrap_or(self.trading_tier),
+            trading_tier: change.trading_tier.or(self.trading_tier),
             cost_profile: change.cost_profile.unwrap_or(self.cost_profile),
             random_delay_ms: delay("random_delay_ms", change.random_delay_ms, self.random_delay_ms)?,
             auth_delay_ms: delay("auth_delay_ms", change.auth_delay_ms, self.auth_delay_ms)?,

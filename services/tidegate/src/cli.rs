@@ -40,6 +40,34 @@ enum Command {
     /// Look after the store that processes share.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Halt accounts: from then on nothing is placed or changed there, whoever asks; cancels and reads go on, and so does what was
+    /// claimed before. It holds for every process on the store, until it is taken back or the store loses its memory.
+    Halt {
+        /// TOML file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The account. Without it: every account of the configuration.
+        #[arg(long)]
+        account: Option<String>,
+        /// Why, in words for whoever is refused.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take back a halt that was laid on the same account, or on all.
+    Resume {
+        /// TOML file.
+        #[arg(long)]
+        config: PathBuf,
+        /// The account. Without it: every account of the configuration.
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// What is halted, and why.
+    Halts {
+        /// TOML file.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Every kind of error, its gRPC code and what to do.
     Errors,
     /// Every RPC, its Kraken endpoint, the permissions that it needs and its cost.
@@ -107,7 +135,13 @@ pub(crate) fn run() -> ExitCode {
             Err(code) => code,
         },
         Command::Store(StoreCommand::Init(args)) => match load(args.config.as_deref()) {
-            Ok(config) => prepare_store(&config),
+            Ok(config) => block_on(crate::store::prepare(&config)),
+            Err(code) => code,
+        },
+        Command::Halt { config, account, reason } => halt(&config, account.as_deref(), Some(&reason)),
+        Command::Resume { config, account } => halt(&config, account.as_deref(), None),
+        Command::Halts { config } => match load(Some(&config)) {
+            Ok(config) => block_on(crate::halts::list(&config)),
             Err(code) => code,
         },
         Command::Errors => say(tables::errors().trim_end()),
@@ -167,12 +201,19 @@ fn serve(role: Role, file: Option<&Path>) -> ExitCode {
     }
 }
 
-fn prepare_store(config: &Config) -> ExitCode {
+fn halt(config: &Path, account: Option<&str>, reason: Option<&str>) -> ExitCode {
+    match load(Some(config)) {
+        Ok(config) => block_on(crate::halts::lay(&config, account, reason)),
+        Err(code) => code,
+    }
+}
+
+fn block_on(lines: impl Future<Output = Result<Vec<String>, String>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot start: {error}"), 1),
     };
-    match runtime.block_on(crate::store::prepare(config)) {
+    match runtime.block_on(lines) {
         Ok(lines) => say(&lines.join("\n")),
         Err(error) => fail(&error, 1),
     }

@@ -2,6 +2,7 @@
 
 mod call;
 mod cli;
+mod halts;
 mod keys;
 mod roles;
 mod store;

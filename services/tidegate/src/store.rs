@@ -76,10 +76,7 @@ async fn say_when_deaf(mut deaf: watch::Receiver<Option<String>>) {
 
 /// Prepares an empty Redis for every domain of the configuration. One line for each, for people.
 pub(crate) async fn prepare(config: &Config) -> Result<Vec<String>, String> {
-    let wanted = redis(config)?.ok_or(
-        "store.redis_url: is missing, as are store.sentinels and store.cluster; only a shared store can be prepared",
-    )?;
-    let store = RedisStore::connect(wanted).await.map_err(|error| format!("store: {error}"))?;
+    let store = shared(config).await?;
     let domains: BTreeSet<&AccountName> = config.accounts.values().map(|account| &account.domain).collect();
     let marker = OwnerId::fresh();
     let mut lines = Vec::new();
@@ -97,6 +94,14 @@ pub(crate) async fn prepare(config: &Config) -> Result<Vec<String>, String> {
         });
     }
     Ok(lines)
+}
+
+/// The store that processes share, or why there is none.
+pub(crate) async fn shared(config: &Config) -> Result<RedisStore, String> {
+    let wanted = redis(config)?.ok_or(
+        "store.redis_url: is missing, as are store.sentinels and store.cluster; this needs a store that processes share",
+    )?;
+    RedisStore::connect(wanted).await.map_err(|error| format!("store: {error}"))
 }
 
 fn redis(config: &Config) -> Result<Option<RedisConfig>, String> {

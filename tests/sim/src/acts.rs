@@ -76,6 +76,7 @@ impl World {
             born_us: act.born_us,
             not_after_us,
             findable: true,
+            cancels: false,
             caller: "caller".to_owned(),
             handle: String::new(),
             wish: Wish::Keep,
@@ -94,6 +95,8 @@ impl World {
                 self.note(Mark::ClaimNoGeneration);
                 self.tell(number, Told::NotExecuted(Proof::Refused));
             }
+            // Nobody halts anything here.
+            Some(ClaimReply::Halted { .. }) => self.violate("a claim was halted".to_owned()),
             Some(ClaimReply::Unborn { .. } | ClaimReply::TooOld { .. } | ClaimReply::TooFar { .. }) => {
                 self.note(Mark::ClaimUntimely);
                 self.tell(number, Told::NotExecuted(Proof::Refused));

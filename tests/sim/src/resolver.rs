@@ -175,6 +175,7 @@ impl World {
                 born_us: 0,
                 not_after_us: known.not_after_us,
                 findable: true,
+                cancels: false,
                 caller: known.caller,
                 handle: known.handle,
                 wish: Wish::Keep,

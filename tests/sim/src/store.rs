@@ -110,7 +110,7 @@ impl Store {
         let kept = &mut self.kept;
         let generation = kept.generations.get(&claim.key.domain);
         let record = kept.intents.get(claim.key.id.as_str()).map(Rc::as_ref);
-        let applied = apply_claim(generation, record, claim, now).expect("small numbers");
+        let applied = apply_claim(generation, record, None, claim, now).expect("small numbers");
         if let Some(record) = applied.record {
             kept.intents.insert(claim.key.id.as_str().into(), Rc::new(record));
         }

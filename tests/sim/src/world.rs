@@ -178,6 +178,8 @@ impl World {
     pub(crate) fn new(seed: u64, plan: Plan, readable: bool) -> Self {
         let options = Options {
             tier: plan.sandbox_tier,
+            // The simulation is about keys and their counters; the pairs' counters are the store's alone.
+            trading_tier: Some(tidegate_sandbox::Tier::Wide),
             cost_profile: if plan.conservative { CostProfile::Conservative } else { CostProfile::Documented },
             replayed_nonce_in_window: if plan.refuse_repeats {
                 ReplayRule::Refuse

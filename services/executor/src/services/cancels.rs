@@ -14,6 +14,7 @@ use tidegate_proto::v1::{
     CancelOrderBatchRequest, CancelOrderBatchResponse, CancelOrderRequest, CancelOrderResponse,
     cancel_order_batch_response as batch, cancel_order_request::Target, cancel_order_response,
 };
+use tidegate_runtime::telemetry::TradingHeld;
 
 use super::{Api, known};
 use crate::acts::Act;
@@ -73,6 +74,7 @@ impl Api {
 
     /// A cancel that Kraken would refuse, were it alone.
     async fn cancel_joined(&self, info: &CallInfo, order_id: String) -> Result<CancelOrderResponse, Error> {
+        self.budget.held(&info.account, TradingHeld::Joined);
         let outcome = Some(self.joined.cancel(info, order_id).await?);
         Ok(CancelOrderResponse { outcome, warnings: Vec::new() })
     }

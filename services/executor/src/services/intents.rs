@@ -213,6 +213,7 @@ fn claim_of(key: &IntentKey, account: &AccountName, known: &IntentRecord, wish: 
         born_us: 0,
         not_after_us: known.not_after_us,
         findable: known.absent_after_us > 0,
+        cancels: false,
         caller: known.caller.clone(),
         handle: known.handle.clone(),
         wish,

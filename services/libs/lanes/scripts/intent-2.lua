@@ -3,6 +3,7 @@
 -- KEYS[1]  hash, the record of one intent        KEYS[2]  sorted set, open intents of its account: id -> claimed_us. Open is
 --          what has no outcome, and what is executed and to be cancelled
 -- KEYS[3]  hash, the generation of the domain: marker, replication_id, born_us, fresh (0 | 1)
+-- KEYS[4]  hash, what operators have halted: account, or * for all -> reason
 -- ARGV[1]  act: claim | settle | withdraw | wish ARGV[2]  id, the member of KEYS[2]
 -- ARGV[3]  token of the caller                   ARGV[4]  account
 -- ARGV[5]  endpoint                              ARGV[6]  request_id
@@ -18,9 +19,9 @@
 -- ARGV[26] note
 -- ARGV[27] time in microseconds, for tests and simulations only; 0 takes the server's own
 -- ARGV[28] replication id, for tests and simulations only; empty takes the server's own
--- ARGV[29] not_after_max_us
+-- ARGV[29] not_after_max_us   ARGV[30] whether it cancels: 0 | 1
 -- REPLY    { kind, now_us or marker ..., the fields of the record as names and values }
---          claim:    { claimed, { marker, now_us }, {} } | { known, {}, record } | { no_generation, {}, {} } | { too_far, { now_us }, {} } | { unborn, { now_us }, {} } |
+--          claim:    { claimed, { marker, now_us }, {} } | { known, {}, record } | { halted, { reason }, {} } | { no_generation, {}, {} } | { too_far, { now_us }, {} } | { unborn, { now_us }, {} } |
 --                    { too_old, { now_us }, {} }
 --          settle:   { written, {}, {} } | { replaced, {}, record as it was } | { kept, {}, record } | { stale, {}, {} }
 --          withdraw: { gone, {}, {} } | { kept, {}, {} }
@@ -147,6 +148,13 @@ if act == 'claim' then
       return { 'claimed', { marker, text(now) }, {} }
     end
     return { 'known', {}, fields }
+  end
+  if ARGV[30] == '0' then
+    local halted = redis.call('HMGET', KEYS[4], '*', ARGV[4])
+    local reason = halted[1] or halted[2]
+    if reason then
+      return { 'halted', { reason }, {} }
+    end
   end
   -- Generations begin where clocks are compared, with the next grant.
   if not is_current then

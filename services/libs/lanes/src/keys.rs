@@ -67,6 +67,11 @@ pub(crate) fn open_intents(prefix: &str, domain: &AccountName, account: &Account
     format!("{}:open:{account}", tag(prefix, domain))
 }
 
+/// What operators have halted.
+pub(crate) fn halts(prefix: &str, domain: &AccountName) -> String {
+    format!("{}:halts", tag(prefix, domain))
+}
+
 /// The trading counter of a pair, without the pair.
 pub(crate) fn trading(prefix: &str, domain: &AccountName, account: &AccountName) -> String {
     format!("{}:trading:{account}:", tag(prefix, domain))

@@ -37,9 +37,10 @@ pub use grant::{
 #[cfg(feature = "mutants")]
 pub use guards::{Guard, without};
 pub use intent::{
-    AppliedClaim, CLAIM_SKEW_MAX_US, Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord,
-    IntentState, KEPT_US, NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents, Pace, SETTLE_MARGIN_US, Settle,
-    Settled, Wanted, Wish, Withdraw, apply_claim, apply_settle, apply_wish, apply_withdraw, may_sign_again,
+    AppliedClaim, CLAIM_SKEW_MAX_US, Claim, ClaimReply, HALT_REASON_BYTES_MAX, HANDLE_BYTES_MAX, HaltScope,
+    IntentKey, IntentRecord, IntentState, KEPT_US, NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents, Pace,
+    SETTLE_MARGIN_US, Settle, Settled, Wanted, Wish, Withdraw, apply_claim, apply_settle, apply_wish,
+    apply_withdraw, may_sign_again,
 };
 pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};

@@ -12,8 +12,8 @@ use redis_server::RedisServer;
 use tidegate_core::{AccountName, ManualClock, NonceUnit, OwnerId, UnixUs};
 use tidegate_lanes::{
     Claim, ClaimReply, Fingerprint, GivenFacts, GrantIds, GrantKey, GrantRequest, GrantStore, GrantTerms,
-    Intent, IntentKey, IntentState, IntentStore, MemoryStore, Prepared, RedisConfig, RedisPlace, RedisStore,
-    RedisTls, Settle, Settled, StoreFacts, StoreProfile, Wanted, Wish, Withdraw,
+    HaltScope, Intent, IntentKey, IntentState, IntentStore, MemoryStore, Prepared, RedisConfig, RedisPlace,
+    RedisStore, RedisTls, Settle, Settled, StoreFacts, StoreProfile, Wanted, Wish, Withdraw,
 };
 
 const T: u64 = 1_795_000_000_000_000;
@@ -33,6 +33,7 @@ enum Op {
         born_off: i64,
         not_after_s: u64,
         findable: bool,
+
         wish: usize,
     },
     Settle {
@@ -60,6 +61,11 @@ enum Op {
         server: u8,
     },
     Flush,
+    /// An operator halts an account or all, or lets them go on.
+    Halt {
+        all: bool,
+        on: bool,
+    },
     /// Somebody asks for a grant, which begins a generation where there is none.
     Grant,
 }
@@ -74,7 +80,7 @@ type Which = (u8, u8, u8);
 
 fn op() -> impl Strategy<Value = Op> {
     let which = (0_u8..2, prop_oneof![9 => Just(0_u8), 1 => Just(1_u8)], 0_u8..3);
-    let born = prop_oneof![6 => -2_000_000_i64..2_000_000, 1 => 4_000_000_i64..9_000_000, 1 => -90_000_000_000_i64..0];
+    let born = prop_oneof![6 => -2_000_000_i64..2_000_000, 1 => 4_000_000_i64..9_000_000, 1 => -90_000_000_000_i64..0, 1 => -100_000_000_000_i64..-86_000_000_000];
     let us = prop_oneof![8 => 0_u64..9_000_000, 1 => 0_u64..100_000_000_000, 1 => 200_000_000_000_u64..300_000_000_000];
     let claim = (which.clone(), born, prop_oneof![9 => 0_u64..30, 1 => 120_u64..130], any::<bool>(), wish());
     let settle = (which.clone(), 0..STATES.len(), 0_usize..40, 0_u8..4, wish());
@@ -89,6 +95,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0_u8..3).prop_map(|server| Op::Replace { server }),
         1 => Just(Op::Flush),
         3 => Just(Op::Grant),
+        1 => (any::<bool>(), prop::bool::weighted(0.4)).prop_map(|(all, on)| Op::Halt { all, on }),
     ]
 }
 
@@ -120,6 +127,7 @@ fn claim(
         born_us,
         not_after_us,
         findable,
+        cancels: !findable,
         caller: format!("caller{who}"),
         handle: "h".repeat(usize::from(who)),
         wish: WISHES[wish],
@@ -172,9 +180,15 @@ async fn history(domain: &str, ops: &[Op], pair: &mut Pair, kinds: &mut BTreeMap
             Op::Replace { server } => pair.facts.replace_server(&format!("server{server}")),
             Op::Flush => {
                 memory.forget(&name);
-                let names = ["generation", "open:account", "intent:id0", "intent:id1"]
+                let names = ["generation", "open:account", "intent:id0", "intent:id1", "halts"]
                     .map(|name| format!("{{test:{domain}}}:{name}"));
                 let _: u64 = redis::cmd("DEL").arg(&names).query_async(&mut pair.raw).await.expect("deleted");
+            }
+            Op::Halt { all, on } => {
+                let scope = if all { HaltScope::All } else { HaltScope::Account(account.clone()) };
+                let reason = on.then_some(if all { "all" } else { "one" });
+                assert_eq!(memory.halt(&name, &scope, reason).await, redis.halt(&name, &scope, reason).await);
+                assert_eq!(memory.halts(&name).await, redis.halts(&name).await);
             }
             Op::Grant => {
                 let request = look(&name, now);
@@ -239,6 +253,7 @@ fn claimed(reply: &ClaimReply) -> &'static str {
         ClaimReply::Claimed { .. } => "claimed",
         ClaimReply::Known(record) if record.state == IntentState::Lost => "lost",
         ClaimReply::Known(_) => "known",
+        ClaimReply::Halted { .. } => "halted",
         ClaimReply::NoGeneration => "no generation",
         ClaimReply::TooFar { .. } => "too far",
         ClaimReply::Unborn { .. } => "unborn",
@@ -292,6 +307,7 @@ fn five_thousand_random_histories_agree_with_the_memory_store() {
         "claimed",
         "known",
         "lost",
+        "halted",
         "no generation",
         "too far",
         "unborn",

@@ -224,7 +224,7 @@ impl Exchange {
             return Reply { delivery: Delivery::Reset, ..Reply::edge(522) };
         }
         self.engine.tick(now_us);
-        self.engine.counters.begin(now_us, self.switches.trading_tier);
+        self.engine.counters.begin(now_us, self.switches.trading_tier());
         self.engine.hides_until_us = match fault {
             Some(Fault::HideMs(ms)) => now_us + ms * 1_000,
             _ => 0,
@@ -365,6 +365,7 @@ impl Exchange {
     pub fn switches_json(&self) -> Result<String, serde_json::Error> {
         let mut switches = serde_json::to_value(&self.switches)?;
         let waiting: Vec<_> = self.faults.waiting().collect();
+        switches["trading_tier"] = serde_json::to_value(self.switches.trading_tier())?;
         switches["faults"] = serde_json::to_value(waiting)?;
         Ok(switches.to_string())
     }

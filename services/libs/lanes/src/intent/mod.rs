@@ -22,8 +22,9 @@ mod types;
 
 pub use self::look::Pace;
 pub use self::types::{
-    Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord, IntentState, KEPT_US, NOTE_BYTES_MAX,
-    OUTCOME_BYTES_MAX, OpenIntents, Settle, Settled, Wanted, Wish, Withdraw,
+    Claim, ClaimReply, HALT_REASON_BYTES_MAX, HANDLE_BYTES_MAX, HaltScope, IntentKey, IntentRecord,
+    IntentState, KEPT_US, NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents, Settle, Settled, Wanted, Wish,
+    Withdraw,
 };
 use crate::grant::{Generation, GrantError, STORE_INT_MAX, StoreNow};
 use crate::guards::{Guard, on};
@@ -56,10 +57,11 @@ pub struct AppliedClaim {
     pub record: Option<IntentRecord>,
 }
 
-/// Decides one claim. Nothing is written for an id that is known.
+/// Decides one claim. Nothing is written for an id that is known. `halt` is the reason for which the account is halted.
 pub fn apply_claim(
     generation: Option<&Generation>,
     record: Option<&IntentRecord>,
+    halt: Option<&str>,
     claim: &Claim,
     now: StoreNow<'_>,
 ) -> Result<AppliedClaim, GrantError> {
@@ -80,6 +82,9 @@ pub fn apply_claim(
             return applied(claimed(generation, now.us), None);
         }
         return applied(ClaimReply::Known(Box::new(known.clone())), None);
+    }
+    if let Some(reason) = halt.filter(|_| !claim.cancels) {
+        return applied(ClaimReply::Halted { reason: reason.to_owned() }, None);
     }
     let Some(generation) = current else { return applied(ClaimReply::NoGeneration, None) };
     if claim.not_after_us > now.us + NOT_AFTER_MAX_US {

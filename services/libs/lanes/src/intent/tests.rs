@@ -8,19 +8,20 @@ struct Store {
     generation: Option<Generation>,
     record: Option<IntentRecord>,
     server: &'static str,
+    halt: Option<&'static str>,
 }
 
 impl Store {
     fn prepared() -> Self {
         let generation =
             Generation { marker: "g".into(), replication_id: "r".into(), born_us: T - 1, fresh: true };
-        Self { generation: Some(generation), record: None, server: "r" }
+        Self { generation: Some(generation), record: None, server: "r", halt: None }
     }
 
     fn claim(&mut self, claim: &Claim, now_us: u64) -> ClaimReply {
         let now = StoreNow { us: now_us, replication_id: self.server };
-        let applied =
-            apply_claim(self.generation.as_ref(), self.record.as_ref(), claim, now).expect("small numbers");
+        let applied = apply_claim(self.generation.as_ref(), self.record.as_ref(), self.halt, claim, now)
+            .expect("small numbers");
         self.record = applied.record.or(self.record.take());
         applied.reply
     }
@@ -69,6 +70,7 @@ fn claim(token: &str, born_us: u64) -> Claim {
         born_us,
         not_after_us: born_us + 10_000_000,
         findable: true,
+        cancels: false,
         caller: "desk".into(),
         handle: String::new(),
         wish: Wish::Keep,
@@ -225,7 +227,7 @@ fn a_wish_only_grows_and_an_executed_order_that_is_to_go_stays_open_until_it_is_
 fn handles_and_notes_have_a_bound() {
     let now = StoreNow { us: T, replication_id: "r" };
     let long = Claim { handle: "h".repeat(HANDLE_BYTES_MAX + 1), ..claim("one", T) };
-    assert!(apply_claim(None, None, &long, now).is_err());
+    assert!(apply_claim(None, None, None, &long, now).is_err());
     let settle = |note: usize| Settle {
         claim: claim("one", T),
         state: IntentState::NeedsOperator,

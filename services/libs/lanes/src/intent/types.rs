@@ -84,6 +84,8 @@ pub struct Claim {
     pub not_after_us: u64,
     /// Whether "it is not there" can be concluded from what Kraken shows.
     pub findable: bool,
+    /// Whether it takes risk away, so that no halt holds it back.
+    pub cancels: bool,
     /// Whose act it is.
     pub caller: String,
     /// What is needed to find the act at Kraken beside the intent's id; opaque here. At most [`HANDLE_BYTES_MAX`].
@@ -229,6 +231,11 @@ pub enum ClaimReply {
     },
     /// The id is known: nothing is to be sent. Its content may differ from the claim's.
     Known(Box<IntentRecord>),
+    /// An operator has halted the account ([`HaltScope`]). Nothing was claimed.
+    Halted {
+        /// In whose words.
+        reason: String,
+    },
     /// The store has lost its memory, and nobody has begun a new generation yet. Nothing was claimed; grants are asked for
     /// every second or two.
     NoGeneration,
@@ -276,6 +283,31 @@ pub enum Settled {
     /// The store has lost its memory since, or the claim is gone: look again.
     Stale,
 }
+
+/// What an operator halts: from then on nothing is claimed there but cancels. What was claimed before goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HaltScope {
+    /// Every account of the domain.
+    All,
+    /// One account.
+    Account(AccountName),
+}
+
+impl HaltScope {
+    /// What stands for every account in the store; no account is called so.
+    pub(crate) const ALL: &'static str = "*";
+
+    /// Its name in the store.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::All => Self::ALL,
+            Self::Account(account) => account.as_str(),
+        }
+    }
+}
+
+/// The longest reason of a halt, in bytes.
+pub const HALT_REASON_BYTES_MAX: usize = 1 << 10;
 
 /// Takes a claim back under which nothing was written to Kraken.
 #[derive(Clone, Debug, PartialEq, Eq)]

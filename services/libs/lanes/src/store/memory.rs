@@ -13,8 +13,8 @@ use crate::grant::{
     Generation, GrantRecord, GrantRequest, Member, Release, StoreNow, announce, apply, apply_release, depart,
 };
 use crate::intent::{
-    Claim, ClaimReply, IntentKey, IntentRecord, KEPT_US, OpenIntents, Settle, Settled, Wanted, Withdraw,
-    apply_claim, apply_settle, apply_wish, apply_withdraw,
+    Claim, ClaimReply, HALT_REASON_BYTES_MAX, HaltScope, IntentKey, IntentRecord, KEPT_US, OpenIntents,
+    Settle, Settled, Wanted, Withdraw, apply_claim, apply_settle, apply_wish, apply_withdraw,
 };
 use crate::keys::{Fingerprint, GrantKey};
 use crate::trade::{TradeBook, TradeReply, TradeRequest};
@@ -36,6 +36,8 @@ struct Kept {
     intents: HashMap<IntentKey, IntentRecord>,
     /// Keys of intents by the time of their claim, so that old ones are forgotten.
     claimed: BTreeSet<(u64, IntentKey)>,
+    /// By domain: scope and reason.
+    halts: HashMap<AccountName, BTreeMap<String, String>>,
     /// By domain and account.
     books: HashMap<(AccountName, AccountName), TradeBook>,
 }
@@ -87,6 +89,7 @@ impl MemoryStore {
         kept.intents.retain(|key, _| key.domain != *domain);
         kept.claimed.retain(|(_, key)| key.domain != *domain);
         kept.books.retain(|(of, _), _| of != domain);
+        kept.halts.remove(domain);
         kept.generations.insert(domain.clone(), None);
     }
 
@@ -147,7 +150,10 @@ impl MemoryStore {
         let (now_us, replication_id) = (self.facts.now_us(), self.facts.replication_id());
         let generation = kept.generation(&claim.key.domain, &self.facts);
         let now = StoreNow { us: now_us, replication_id: &replication_id };
-        let applied = apply_claim(generation.as_ref(), kept.intents.get(&claim.key), claim, now)
+        let halts = kept.halts.get(&claim.key.domain);
+        let halt = halts.and_then(|by| by.get(HaltScope::ALL).or_else(|| by.get(claim.account.as_str())));
+        let known = kept.intents.get(&claim.key);
+        let applied = apply_claim(generation.as_ref(), known, halt.map(String::as_str), claim, now)
             .map_err(|_| StoreError::TooLarge)?;
         if let Some(record) = applied.record {
             kept.write_intent(&claim.key, record, now_us);
@@ -220,6 +226,33 @@ impl IntentStore for MemoryStore {
                 kept.write_intent(&wanted.key, record.clone(), now_us);
             }
             Ok(record)
+        })
+    }
+
+    fn halt<'a>(
+        &'a self,
+        domain: &'a AccountName,
+        scope: &'a HaltScope,
+        reason: Option<&'a str>,
+    ) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            if reason.is_some_and(|reason| reason.len() > HALT_REASON_BYTES_MAX) {
+                return Err(StoreError::TooLarge);
+            }
+            let mut kept = self.kept();
+            let halts = kept.halts.entry(domain.clone()).or_default();
+            match reason {
+                Some(reason) => halts.insert(scope.as_str().to_owned(), reason.to_owned()),
+                None => halts.remove(scope.as_str()),
+            };
+            Ok(())
+        })
+    }
+
+    fn halts<'a>(&'a self, domain: &'a AccountName) -> StoreFuture<'a, Vec<(String, String)>> {
+        Box::pin(async move {
+            let halts = self.kept().halts.get(domain).cloned().unwrap_or_default();
+            Ok(halts.into_iter().collect())
         })
     }
 

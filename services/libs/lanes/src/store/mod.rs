@@ -17,7 +17,7 @@ pub use self::redis::{Prepared, RedisAddr, RedisConfig, RedisLogin, RedisPlace, 
 
 use crate::grant::{GrantReply, GrantRequest, Member, Release, Sight};
 use crate::intent::{
-    Claim, ClaimReply, IntentKey, IntentRecord, OpenIntents, Settle, Settled, Wanted, Withdraw,
+    Claim, ClaimReply, HaltScope, IntentKey, IntentRecord, OpenIntents, Settle, Settled, Wanted, Withdraw,
 };
 use crate::keys::Fingerprint;
 use crate::trade::{TradeReply, TradeRequest};
@@ -144,6 +144,20 @@ pub trait IntentStore: Send + Sync + fmt::Debug {
     /// Says what is to happen to an order. Returns what is known of the intent then; `None` if it is not known, and the wish is
     /// kept nowhere.
     fn wish<'a>(&'a self, wanted: &'a Wanted) -> StoreFuture<'a, Option<IntentRecord>>;
+
+    /// Halts an account or all of a domain, or (without a reason) lets it go on. Halts are lost with the store's memory. A reason of
+    /// more than [`HALT_REASON_BYTES_MAX`] is an error.
+    ///
+    /// [`HALT_REASON_BYTES_MAX`]: crate::HALT_REASON_BYTES_MAX
+    fn halt<'a>(
+        &'a self,
+        domain: &'a AccountName,
+        scope: &'a HaltScope,
+        reason: Option<&'a str>,
+    ) -> StoreFuture<'a, ()>;
+
+    /// What is halted: names of scopes with the reasons, by name.
+    fn halts<'a>(&'a self, domain: &'a AccountName) -> StoreFuture<'a, Vec<(String, String)>>;
 
     /// What is known of an intent.
     fn intent<'a>(&'a self, key: &'a IntentKey) -> StoreFuture<'a, Option<IntentRecord>>;

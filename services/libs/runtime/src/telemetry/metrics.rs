@@ -10,7 +10,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 
-use super::readings::{CallResult, IntentReading, LaneReading, NonceCause, Sent, Stage, StoreAct};
+use super::readings::{
+    CallResult, IntentReading, LaneReading, NonceCause, Sent, Stage, StoreAct, TradingHeld,
+};
 
 /// Upper bounds of latency buckets in seconds, from a call that never left the process to the cap of reads.
 /// OpenTelemetry's default bounds are meant for milliseconds and would put every call into one bucket.
@@ -41,6 +43,7 @@ struct Instruments {
     kraken_requests: Counter<u64>,
     nonces_refused: Counter<u64>,
     abandoned: Counter<u64>,
+    trading: Counter<u64>,
     store_requests: Counter<u64>,
     store_duration: Histogram<f64>,
     store_up: Gauge<u64>,
@@ -104,6 +107,10 @@ impl Metrics {
             ),
             nonces_refused: counter("tidegate_nonces_refused", "Nonces that Kraken refused, by cause."),
             abandoned: counter("tidegate_abandoned", "Calls that a lane went on without, because they hung."),
+            trading: counter(
+                "tidegate_trading_held",
+                "Acts and cancels that a pair's trading counter had no room for, by what was done.",
+            ),
             store_requests: counter("tidegate_store_requests", "Requests to the store of grants."),
             store_duration: latency("tidegate_store_duration", "Time that the store takes to answer."),
             store_up: gauge("tidegate_store_up", "1 when the last request to the store was answered."),
@@ -193,6 +200,12 @@ impl Metrics {
     /// Counts a call that a lane went on without.
     pub fn abandoned(&self, lane: &str) {
         self.0.abandoned.add(1, &[KeyValue::new("lane", lane.to_owned())]);
+    }
+
+    /// Counts what a pair's trading counter had no room for.
+    pub fn trading_held(&self, account: &str, done: TradingHeld) {
+        let labels = [KeyValue::new("account", account.to_owned()), KeyValue::new("done", done.as_str())];
+        self.0.trading.add(1, &labels);
     }
 
     /// Counts a request to the store, and shows whether it was answered.

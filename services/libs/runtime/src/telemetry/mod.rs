@@ -7,5 +7,5 @@ mod traces;
 
 pub use logs::{check_filter, init_telemetry};
 pub use metrics::Metrics;
-pub use readings::{CallResult, IntentReading, LaneReading, NonceCause, Sent, Stage, StoreAct};
+pub use readings::{CallResult, IntentReading, LaneReading, NonceCause, Sent, Stage, StoreAct, TradingHeld};
 pub use traces::{Traces, follow, hand_on};

@@ -115,6 +115,31 @@ impl NonceCause {
     }
 }
 
+/// What was done where a pair's trading counter had no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TradingHeld {
+    /// An order or a change waited.
+    Waited,
+    /// It was refused, unsent.
+    Refused,
+    /// A cancel left in a batch.
+    Joined,
+    /// Kraken refused, although there should have been room.
+    Full,
+}
+
+impl TradingHeld {
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waited => "waited",
+            Self::Refused => "refused",
+            Self::Joined => "joined",
+            Self::Full => "full",
+        }
+    }
+}
+
 /// What a lane shows of itself. Points are thousandths of Kraken's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneReading {

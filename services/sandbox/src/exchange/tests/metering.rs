@@ -200,13 +200,15 @@ fn fill_orders_limit(floor: &mut Floor, points: u64) {
 }
 
 #[test]
-fn the_counters_are_wide_until_a_tier_is_set_for_them() {
+fn the_tier_of_the_counters_follows_the_other_until_it_is_set() {
     let mut floor = floor();
     let shown = |floor: &Floor| {
         let page: Value = serde_json::from_str(&floor.exchange.switches_json().unwrap()).unwrap();
         [page["tier"].clone(), page["trading_tier"].clone()]
     };
-    assert_eq!(shown(&floor), ["pro", "wide"]);
+    assert_eq!(shown(&floor), ["pro", "pro"]);
+    floor.exchange.change(br#"{"tier":"wide"}"#).unwrap();
+    assert_eq!(shown(&floor), ["wide", "wide"]);
     let small = ORDER.replace("volume=0.1", "volume=0.001");
     (0..300).for_each(|_| drop(place(&mut floor, &small)));
     floor.exchange.change(br#"{"trading_tier":"starter"}"#).unwrap();

@@ -1,15 +1,16 @@
 //! Intents in Redis: what goes to the scripts, and what comes back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tidegate_core::AccountName;
 
 use super::call::Call;
 use super::{RedisStore, reply};
 use crate::intent::{
-    AGE_MAX_US, AHEAD_MAX_US, Claim, ClaimReply, HANDLE_BYTES_MAX, IntentKey, IntentRecord, IntentState,
-    KEPT_US, LOST_DEADLINE_US, MAY_BE_LOST_US, NOT_AFTER_MAX_US, NOTE_BYTES_MAX, OUTCOME_BYTES_MAX,
-    OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Wanted, Wish, Withdraw,
+    AGE_MAX_US, AHEAD_MAX_US, Claim, ClaimReply, HALT_REASON_BYTES_MAX, HANDLE_BYTES_MAX, HaltScope,
+    IntentKey, IntentRecord, IntentState, KEPT_US, LOST_DEADLINE_US, MAY_BE_LOST_US, NOT_AFTER_MAX_US,
+    NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Wanted, Wish,
+    Withdraw,
 };
 use crate::keys;
 use crate::store::{IntentStore, StoreError, StoreFuture};
@@ -45,6 +46,7 @@ impl RedisStore {
             keys::intent(&self.prefix, key),
             keys::open_intents(&self.prefix, &key.domain, account),
             domain.clone(),
+            keys::halts(&self.prefix, &key.domain),
         ];
         let mut args: Vec<Vec<u8>> =
             vec![act.into(), key.id.clone().into(), token.into(), account.as_str().into()];
@@ -75,6 +77,7 @@ impl RedisStore {
         args.extend([facts.wish.as_str().into(), facts.note.into()]);
         args.extend([self.now_arg().into_bytes(), self.replication_id_arg().into_bytes()]);
         args.push(NOT_AFTER_MAX_US.to_string().into_bytes());
+        args.push(number(|claim| u64::from(claim.cancels)));
         self.ask_replicated(&domain, self.intent.call(names, args)).await
     }
 
@@ -88,6 +91,7 @@ impl RedisStore {
                 Ok(ClaimReply::Claimed { generation: generation.clone(), store_now_us: number(now)? })
             }
             ("known", []) => Ok(ClaimReply::Known(Box::new(self.intent_record(&fields)?))),
+            ("halted", [reason]) => Ok(ClaimReply::Halted { reason: reason.clone() }),
             ("no_generation", _) => Ok(ClaimReply::NoGeneration),
             ("too_far", [now]) => Ok(ClaimReply::TooFar { store_now_us: number(now)? }),
             ("unborn", [now]) => Ok(ClaimReply::Unborn { store_now_us: number(now)? }),
@@ -135,6 +139,34 @@ impl RedisStore {
             "unknown" => Ok(None),
             _ => Err(self.unreadable(format!("{kind:?} to a wish"))),
         }
+    }
+
+    async fn halt_now(
+        &self,
+        domain: &AccountName,
+        scope: &HaltScope,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        if reason.is_some_and(|reason| reason.len() > HALT_REASON_BYTES_MAX) {
+            return Err(StoreError::TooLarge);
+        }
+        let name = keys::halts(&self.prefix, domain);
+        let mut pipe = redis::pipe();
+        match reason {
+            Some(reason) => pipe.cmd("HSET").arg(name).arg(scope.as_str()).arg(reason),
+            None => pipe.cmd("HDEL").arg(name).arg(scope.as_str()),
+        };
+        let at = keys::generation(&self.prefix, domain);
+        let _written: u64 = self.ask_replicated(&at, Call::of(pipe)).await?;
+        Ok(())
+    }
+
+    async fn halts_now(&self, domain: &AccountName) -> Result<Vec<(String, String)>, StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGETALL").arg(keys::halts(&self.prefix, domain));
+        let at = keys::generation(&self.prefix, domain);
+        let (kept,): (BTreeMap<String, String>,) = self.link.ask(&at, Call::of(pipe)).await?;
+        Ok(kept.into_iter().collect())
     }
 
     async fn known_now(&self, key: &IntentKey) -> Result<Option<IntentRecord>, StoreError> {
@@ -235,6 +267,19 @@ impl IntentStore for RedisStore {
 
     fn wish<'a>(&'a self, wanted: &'a Wanted) -> StoreFuture<'a, Option<IntentRecord>> {
         Box::pin(self.wish_now(wanted))
+    }
+
+    fn halt<'a>(
+        &'a self,
+        domain: &'a AccountName,
+        scope: &'a HaltScope,
+        reason: Option<&'a str>,
+    ) -> StoreFuture<'a, ()> {
+        Box::pin(self.halt_now(domain, scope, reason))
+    }
+
+    fn halts<'a>(&'a self, domain: &'a AccountName) -> StoreFuture<'a, Vec<(String, String)>> {
+        Box::pin(self.halts_now(domain))
     }
 
     fn intent<'a>(&'a self, key: &'a IntentKey) -> StoreFuture<'a, Option<IntentRecord>> {
