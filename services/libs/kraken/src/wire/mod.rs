@@ -11,6 +11,8 @@
 //! A result that does not fit is a [`ShapeError`], which names the member and never quotes its value.
 
 mod account;
+mod credit;
+mod history;
 mod key;
 mod market;
 mod read;
@@ -20,6 +22,11 @@ mod trading;
 pub use account::{
     AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders, Order,
     OrderDescr, OrdersById,
+};
+pub use credit::{CreditLimits, CreditLine, CreditLines};
+pub use history::{
+    FeeSchedule, FeeStanding, LedgersById, OpenPosition, OpenPositions, OwnTrade, TradeBalance, TradeVolume,
+    TradesById, TradesHistory,
 };
 pub use key::{ApiKeyInfo, WebSocketsToken};
 pub use market::{Asset, AssetPair, AssetPairs, Assets, FeeTier, ServerTime, SystemStatus, Ticker, Tickers};
