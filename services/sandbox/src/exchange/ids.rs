@@ -92,6 +92,15 @@ impl Source {
     }
 }
 
+/// Ids with commas between them; none if there are none.
+pub(crate) fn joined(orders: &[Id]) -> Option<Box<str>> {
+    match orders {
+        [] => None,
+        [one] => Some(one.as_str().into()),
+        many => Some(many.iter().map(Id::as_str).collect::<Vec<_>>().join(",").into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,7 @@ mod counter;
 mod endpoints;
 mod engine;
 mod faults;
+mod fees;
 mod history;
 mod ids;
 mod intake;
@@ -53,7 +54,7 @@ use endpoints::Act;
 use engine::Engine;
 use faults::FaultQueue;
 use history::Look;
-use ids::Source;
+use ids::{Source, joined};
 use keys::KeyRing;
 use lockout::Offenders;
 use log::{Entry, Log, Stats};
@@ -292,6 +293,9 @@ impl Exchange {
             Act::QueryTrades => history::query_trades(engine, key, params).map(answer),
             Act::Ledgers => history::ledgers(engine, key, params).map(answer),
             Act::QueryLedgers => history::query_ledgers(engine, key, params).map(answer),
+            Act::TradeVolume => fees::trade_volume(engine, now_us, account, params).map(answer),
+            Act::OpenPositions => fees::open_positions(params).map(answer),
+            Act::CreditLines => Ok(answer(fees::credit_lines())),
             Act::GetWebSocketsToken => Ok(answer(private::websockets_token(&mut self.tokens))),
             Act::GetApiKeyInfo => {
                 let name = &engine.accounts.get(account).name;
@@ -382,14 +386,6 @@ impl Exchange {
         }
         self.faults.add(change.faults);
         Ok(())
-    }
-}
-
-fn joined(orders: &[ids::Id]) -> Option<Box<str>> {
-    match orders {
-        [] => None,
-        [one] => Some(one.as_str().into()),
-        many => Some(many.iter().map(ids::Id::as_str).collect::<Vec<_>>().join(",").into()),
     }
 }
 

@@ -76,8 +76,7 @@ pub(crate) fn trade_balance(engine: &Engine, account: usize, params: &Params) ->
         None => DOLLAR,
         Some(name) => find_asset(name).ok_or(Refusal::UnknownAsset)?,
     };
-    let balances = engine.accounts.get(account).balances.iter().enumerate();
-    let worth: i128 = balances.map(|(own, balance)| engine.worth(*balance, own, asset)).sum();
+    let worth = engine.worth_of(account, asset);
     let free = worth - super::history::held_in(engine, account, asset);
     let decimals = ASSETS[asset].decimals;
     Ok(success(|json| {

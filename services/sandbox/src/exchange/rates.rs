@@ -28,4 +28,10 @@ impl Engine {
         let via = if direct(BRIDGE, from).is_some() && from != BRIDGE { BRIDGE } else { DOLLAR };
         self.worth(self.worth(amount, from, via), via, to)
     }
+
+    /// What all balances of an account are worth in one asset.
+    pub(crate) fn worth_of(&self, account: usize, asset: usize) -> i128 {
+        let balances = self.accounts.get(account).balances.iter().enumerate();
+        balances.map(|(own, balance)| self.worth(*balance, own, asset)).sum()
+    }
 }

@@ -1,6 +1,7 @@
 //! The exchange from outside: requests in, replies, log and statistics out.
 
 mod faults;
+mod fees;
 mod judging;
 mod metering;
 mod orders;
