@@ -27,6 +27,8 @@ pub(crate) struct Call<'a> {
     pub harmless: bool,
     /// Whether it finds out what became of acts: such reads have a share of each counter, whatever others read.
     pub resolves: bool,
+    /// Whether a result that is missing or null is an answer, and not a reply that cannot be read.
+    pub null_answers: bool,
     /// The one key that it is about.
     pub label: Option<KeyLabel>,
     /// Where the order can be found, empty where Kraken takes no such id.
@@ -43,6 +45,7 @@ impl<'a> Call<'a> {
             not_after: NotAfter::None,
             harmless: true,
             resolves: false,
+            null_answers: false,
             label: None,
             cl_ord_id: String::new(),
         }
@@ -288,6 +291,9 @@ fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
             match refusal {
                 None => match result {
                     Some(result) => return Ok(Outcome::Done { result, warnings }),
+                    None if call.null_answers => {
+                        return Ok(Outcome::Done { result: RawValue::NULL.to_owned(), warnings });
+                    }
                     None => (
                         "UNREADABLE_ANSWER",
                         "Kraken's answer has neither error nor result".to_owned(),

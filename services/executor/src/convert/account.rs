@@ -125,7 +125,14 @@ fn description(descr: OrderDescr) -> v1::OrderDescription {
 }
 
 pub(crate) fn ledgers(ledgers: Ledgers) -> v1::GetLedgersResponse {
-    let one = |(ledger_id, entry): (String, LedgerEntry)| v1::LedgerEntry {
+    v1::GetLedgersResponse {
+        entries: ledgers.ledger.0.into_iter().map(ledger_entry).collect(),
+        count: ledgers.count,
+    }
+}
+
+pub(super) fn ledger_entry((ledger_id, entry): (String, LedgerEntry)) -> v1::LedgerEntry {
+    v1::LedgerEntry {
         ledger_id,
         reference_id: entry.refid.unwrap_or_default(),
         time: timestamp(Some(&entry.time)),
@@ -137,8 +144,7 @@ pub(crate) fn ledgers(ledgers: Ledgers) -> v1::GetLedgersResponse {
         fee: digits(entry.fee),
         balance: digits(entry.balance),
         extra: entry.extra.into_iter().collect(),
-    };
-    v1::GetLedgersResponse { entries: ledgers.ledger.0.into_iter().map(one).collect(), count: ledgers.count }
+    }
 }
 
 pub(crate) fn key_info(key_label: &str, info: ApiKeyInfo) -> v1::GetApiKeyInfoResponse {

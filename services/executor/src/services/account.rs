@@ -4,14 +4,17 @@ use tidegate_kraken::Params;
 use tidegate_proto::v1::account_service_server::AccountService;
 use tidegate_proto::v1::{
     GetBalanceRequest, GetBalanceResponse, GetClosedOrdersRequest, GetClosedOrdersResponse,
-    GetExtendedBalanceRequest, GetExtendedBalanceResponse, GetLedgersRequest, GetLedgersResponse,
-    GetOpenOrdersRequest, GetOpenOrdersResponse, GetOrderAmendsRequest, GetOrderAmendsResponse,
-    QueryOrdersRequest, QueryOrdersResponse,
+    GetCreditLinesRequest, GetCreditLinesResponse, GetExtendedBalanceRequest, GetExtendedBalanceResponse,
+    GetLedgersRequest, GetLedgersResponse, GetOpenOrdersRequest, GetOpenOrdersResponse,
+    GetOpenPositionsRequest, GetOpenPositionsResponse, GetOrderAmendsRequest, GetOrderAmendsResponse,
+    GetTradeBalanceRequest, GetTradeBalanceResponse, GetTradeVolumeRequest, GetTradeVolumeResponse,
+    GetTradesHistoryRequest, GetTradesHistoryResponse, QueryLedgersRequest, QueryLedgersResponse,
+    QueryOrdersRequest, QueryOrdersResponse, QueryTradesRequest, QueryTradesResponse,
 };
 use tonic::{Request, Response, Status};
 
 use super::{Api, opened, status};
-use crate::convert::{account, request as params};
+use crate::convert::{account, history, request as params};
 
 #[tonic::async_trait]
 impl AccountService for Api {
@@ -81,5 +84,75 @@ impl AccountService for Api {
         let params = params::ledgers(&message).map_err(status)?;
         let ledgers = self.read(&info, "Ledgers", params).await.map_err(status)?;
         Ok(Response::new(account::ledgers(ledgers)))
+    }
+
+    async fn query_ledgers(
+        &self,
+        request: Request<QueryLedgersRequest>,
+    ) -> Result<Response<QueryLedgersResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = history::query_ledgers_params(&message).map_err(status)?;
+        let found = self.read(&info, "QueryLedgers", params).await.map_err(status)?;
+        Ok(Response::new(history::ledgers_by_id(found)))
+    }
+
+    async fn get_trade_balance(
+        &self,
+        request: Request<GetTradeBalanceRequest>,
+    ) -> Result<Response<GetTradeBalanceResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = history::trade_balance_params(&message).map_err(status)?;
+        let found = self.read(&info, "TradeBalance", params).await.map_err(status)?;
+        Ok(Response::new(history::trade_balance(found)))
+    }
+
+    async fn get_trades_history(
+        &self,
+        request: Request<GetTradesHistoryRequest>,
+    ) -> Result<Response<GetTradesHistoryResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = history::trades_history_params(&message).map_err(status)?;
+        let found = self.read(&info, "TradesHistory", params).await.map_err(status)?;
+        Ok(Response::new(history::trades_history(found)))
+    }
+
+    async fn query_trades(
+        &self,
+        request: Request<QueryTradesRequest>,
+    ) -> Result<Response<QueryTradesResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = history::query_trades_params(&message).map_err(status)?;
+        let found = self.read(&info, "QueryTrades", params).await.map_err(status)?;
+        Ok(Response::new(history::trades_by_id(found)))
+    }
+
+    async fn get_trade_volume(
+        &self,
+        request: Request<GetTradeVolumeRequest>,
+    ) -> Result<Response<GetTradeVolumeResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = history::trade_volume_params(&message).map_err(status)?;
+        let found = self.read(&info, "TradeVolume", params).await.map_err(status)?;
+        Ok(Response::new(history::trade_volume(found)))
+    }
+
+    async fn get_open_positions(
+        &self,
+        request: Request<GetOpenPositionsRequest>,
+    ) -> Result<Response<GetOpenPositionsResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = history::open_positions_params(&message).map_err(status)?;
+        let found = self.read(&info, "OpenPositions", params).await.map_err(status)?;
+        Ok(Response::new(history::open_positions(found)))
+    }
+
+    async fn get_credit_lines(
+        &self,
+        request: Request<GetCreditLinesRequest>,
+    ) -> Result<Response<GetCreditLinesResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = history::credit_lines_params(&message).map_err(status)?;
+        let found = self.read_or_null(&info, "CreditLines", params).await.map_err(status)?;
+        Ok(Response::new(history::credit_lines(found)))
     }
 }

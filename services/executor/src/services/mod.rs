@@ -72,6 +72,18 @@ impl Api {
         let result = self.lanes.read(Call::read(info, endpoint, params)).await?;
         shaped(endpoint, Some(&result))
     }
+
+    /// The same where Kraken answers null if there is nothing to say.
+    async fn read_or_null<T: Wire>(
+        &self,
+        info: &CallInfo,
+        name: &'static str,
+        params: Params,
+    ) -> Result<T, Error> {
+        let endpoint = known(name)?;
+        let call = Call { null_answers: true, ..Call::read(info, endpoint, params) };
+        shaped(endpoint, Some(&self.lanes.read(call).await?))
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err calls")]

@@ -19,7 +19,7 @@ pub enum Value {
     List(Vec<String>),
     /// Arguments of an argument: `close[ordertype]` in forms, an object in JSON.
     Nested(Params),
-    /// A list of such: `orders[0][price]` in forms, an array of objects in JSON.
+    /// A list of such: an array of objects in bodies, `orders[0][price]` in queries.
     Rows(Vec<Params>),
 }
 
@@ -60,9 +60,11 @@ impl Params {
     /// The body of a private call. The nonce comes first and the second factor next, as in Kraken's own client; a
     /// JSON nonce is a string, because nanoseconds do not fit the numbers of many parsers.
     ///
-    /// A signed call has its arguments in its body whatever the table says, so [`Encoding::Query`] is a form here.
+    /// A signed call has its arguments in its body whatever the table says, so [`Encoding::Query`] is a form here. And a list
+    /// of objects goes as JSON whatever the table says: Kraken documents no form for one.
     pub fn body(&self, encoding: Encoding, nonce: Nonce, otp: Option<&str>) -> PreparedBody {
-        let (bytes, content_type) = match encoding {
+        let rows = self.0.iter().any(|(_, value)| matches!(value, Value::Rows(_)));
+        let (bytes, content_type) = match if rows { Encoding::Json } else { encoding } {
             Encoding::Json => {
                 #[expect(clippy::expect_used, reason = "maps with text keys into memory cannot fail")]
                 let json = serde_json::to_vec(&JsonBody { nonce, otp, params: self }).expect("serialises");
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_numbered_in_forms_and_an_array_in_json() {
+    fn rows_are_numbered_in_queries_and_an_array_in_bodies() {
         let row = |price: &str| {
             let mut row = Params::new();
             row.text("price", price);
@@ -261,6 +263,11 @@ mod tests {
         assert_eq!(batch.query(), "orders%5B0%5D%5Bprice%5D=1&orders%5B1%5D%5Bprice%5D=2");
         let json = batch.body(Encoding::Json, Nonce(1), None);
         assert_eq!(text(&json), r#"{"nonce":"1","orders":[{"price":"1"},{"price":"2"}]}"#);
+        let asked_for_a_form = batch.body(Encoding::Form, Nonce(1), None);
+        assert_eq!(
+            (text(&asked_for_a_form), asked_for_a_form.content_type()),
+            (text(&json), json.content_type())
+        );
     }
 
     #[test]
