@@ -6,6 +6,7 @@ mod abandonment;
 mod acts;
 mod cancels;
 mod chaos;
+mod history;
 mod intents;
 mod keys;
 mod late_store;
