@@ -451,4 +451,27 @@ mod tests {
         assert!(!is_first(&telling(true, first(), Ok(answered(Some("EQuery:Unknown asset"))))));
         assert!(!is_first(&telling(true, first(), unsent())), "a read changes nothing");
     }
+
+    #[test]
+    fn a_result_of_null_is_an_answer_only_where_kraken_gives_it_one() {
+        let info = CallInfo {
+            caller: "local".parse().expect("a name"),
+            account: "main".parse().expect("a name"),
+            request_id: None,
+            key_tag: String::new(),
+            answer_by: Instant::now(),
+        };
+        let nothing = || {
+            Landed::Answered(Answered { result: None, warnings: Vec::new(), refusal: None, not_after: None })
+        };
+        let endpoint = tidegate_core::endpoint("CreditLines").expect("in the table");
+        let call = Call::read(&info, endpoint, Params::new());
+        let error = judge(&call, nothing()).err().expect("no usable answer");
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        let call = Call { null_answers: true, ..call };
+        let Ok(Outcome::Done { result, .. }) = judge(&call, nothing()) else { panic!("null is an answer") };
+        assert_eq!(result.get(), "null");
+        let refused = judge(&call, answered(Some("EGeneral:Permission denied")));
+        assert!(refused.is_err(), "a refusal stays one");
+    }
 }
