@@ -100,6 +100,26 @@ def test_a_market_order_fills_and_moves_the_balances(kraken: ccxt.kraken) -> Non
     assert after["USD"] == pytest.approx(before["USD"] - order["cost"] - fee)
 
 
+def test_a_fill_is_in_the_history_the_ledger_and_the_fees(sandbox: Sandbox) -> None:
+    # History calls are dear: a key of its own keeps them from taking the points of the other tests.
+    kraken = client(sandbox, key("sandbox-all-4"))
+    placed = kraken.create_order(PAIR, "market", "buy", 0.01)
+
+    (trade,) = [trade for trade in kraken.fetch_my_trades(PAIR) if trade["order"] == placed["id"]]
+    assert (trade["symbol"], trade["side"], trade["amount"], trade["takerOrMaker"]) == (PAIR, "buy", 0.01, "taker")
+
+    entries = [entry for entry in kraken.fetch_ledger() if entry["referenceId"] == trade["id"]]
+    assert {entry["currency"] for entry in entries} == {"BTC", "USD"}
+    again = kraken.fetch_ledger_entries_by_ids([entry["id"] for entry in entries])
+    assert {entry["id"] for entry in again} == {entry["id"] for entry in entries}
+
+    fee = kraken.fetch_trading_fee(PAIR)
+    assert (fee["maker"], fee["taker"]) == (0.0025, 0.004)
+    assert float(kraken.private_post_tradevolume()["result"]["volume"]) >= trade["cost"]
+    assert kraken.fetch_positions() == []
+    assert kraken.private_post_creditlines()["result"] is None
+
+
 def test_a_nonce_that_is_too_low_raises_invalid_nonce(sandbox: Sandbox) -> None:
     used = key("sandbox-read")
     # Another program used the same key with nanoseconds; ccxt counts in milliseconds.

@@ -105,9 +105,11 @@ async fn what_an_account_has_is_told_without_margin_and_credit() {
     assert_eq!((worth.equivalent_balance.as_str(), &worth.free_margin), ("10166666.6666", &worth.equity));
     assert_eq!((worth.margin_used.as_str(), worth.margin_level_percent.as_str()), ("0.0000", ""));
 
-    let positions = v1::GetOpenPositionsRequest { with_valuation: true, ..Default::default() };
-    let positions = account.get_open_positions(within(positions)).await.expect("an answer").into_inner();
-    assert!(positions.positions.is_empty());
+    for consolidate_by_market in [false, true] {
+        let request = v1::GetOpenPositionsRequest { consolidate_by_market, ..Default::default() };
+        let found = account.get_open_positions(within(request)).await.expect("an answer").into_inner();
+        assert!(found.positions.is_empty());
+    }
 
     // Kraken's answer is null here, which is an answer.
     let credit = account.get_credit_lines(within(v1::GetCreditLinesRequest::default())).await;

@@ -294,11 +294,11 @@ pub(crate) fn open_positions(positions: OpenPositions) -> v1::GetOpenPositionsRe
     }
 }
 
-fn position(position_id: String, position: OpenPosition) -> v1::OpenPosition {
+fn position(position_id: Option<String>, position: OpenPosition) -> v1::OpenPosition {
     let mut words_unknown = Words(position.extra);
     let unstated = v1::OrderType::Unspecified;
     v1::OpenPosition {
-        position_id,
+        position_id: position_id.unwrap_or_default(),
         order_id: position.ordertxid.unwrap_or_default(),
         status: position.posstatus.unwrap_or_default(),
         pair: position.pair,
@@ -317,6 +317,8 @@ fn position(position_id: String, position: OpenPosition) -> v1::OpenPosition {
         rollover_time: timestamp(position.rollovertm.as_ref()),
         misc: words(position.misc),
         order_flags: words(position.oflags),
+        joined_positions: position.positions,
+        leverage: digits(position.leverage),
         extra: words_unknown.0.into_iter().collect(),
     }
 }

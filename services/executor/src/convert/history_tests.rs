@@ -201,4 +201,9 @@ fn figures_reach_the_field_that_is_meant() {
         (at(9), v1::Side::Buy, v1::OrderType::Limit)
     );
     assert_eq!((one.order_flags.as_slice(), one.misc.len()), (["fciq".to_owned()].as_slice(), 0));
+    let joined =
+        open_positions(wire(r#"[{"pair":"P","positions":"2","type":"sell","leverage":"5","vol":"1"}]"#));
+    let one = &joined.positions[0];
+    assert_eq!((one.position_id.as_str(), one.joined_positions, one.side()), ("", Some(2), v1::Side::Sell));
+    assert_eq!((one.leverage.as_str(), one.order_type()), ("5", v1::OrderType::Unspecified));
 }

@@ -85,23 +85,38 @@ fn positions() {
         r#"{"T7S7S4-FLCDG-5SSDDE":{"ordertxid":"OYYGDE-RB3NR-SSU6TI","posstatus":"open","pair":"XXBTZUSD","class":"forex",
             "time":1780900097.8294,"type":"buy","ordertype":"limit","cost":"10052.75000","fee":"26.13715","vol":"0.16500000",
             "vol_closed":"0.00000000","margin":2010.55,"value":"10106.2","net":"+53.4500","terms":"0.0100% per 4 hours",
-            "rollovertm":"1781014497","misc":"","oflags":"","leverage":"5"},
-            "XXBTZUSD":{"pair":"XXBTZUSD","aclass":"forex","type":"buy","vol":0.165}}"#,
+            "rollovertm":"1781014497","misc":"","oflags":"","liquidation":{}},
+            "TA":{"pair":"XXBTZUSD","aclass":"forex","type":"buy","vol":0.165}}"#,
     );
-    let one = positions.get("T7S7S4-FLCDG-5SSDDE").expect("there");
-    assert_eq!(
-        (one.aclass.as_deref(), one.margin.as_ref().expect("there").0.as_str()),
-        (Some("forex"), "2010.55")
-    );
+    let (id, one) = &positions.0[0];
+    assert_eq!((id.as_deref(), one.aclass.as_deref()), (Some("T7S7S4-FLCDG-5SSDDE"), Some("forex")));
     assert_eq!(one.rollovertm.as_ref().expect("there").unix_ns(), Some(1_781_014_497_000_000_000));
+    assert_eq!(one.margin.as_ref().expect("there").0, "2010.55");
     assert_eq!((one.net.as_ref().expect("there").0.as_str(), one.extra.len()), ("+53.4500", 1));
-    let joined = positions.get("XXBTZUSD").expect("there");
+    let (_, few) = &positions.0[1];
     assert_eq!(
-        (joined.aclass.as_deref(), joined.value.as_ref(), joined.vol.0.as_str()),
+        (few.aclass.as_deref(), few.value.as_ref(), few.vol.0.as_str()),
         (Some("forex"), None, "0.165")
     );
-    assert_eq!(good::<OpenPositions>("{}").0.len(), 0);
     assert!(parse::<OpenPositions>(r#"{"T":{"pair":"XXBTZUSD","type":"buy"}}"#).is_err());
+}
+
+#[test]
+fn positions_joined_by_market_have_no_id() {
+    let joined: OpenPositions = good(
+        r#"[{"pair":"ETHUSDT","positions":"3","type":"buy","leverage":"2.00000","cost":"28.49800","fee":"0.07979",
+            "vol":"0.02000000","vol_closed":"0.00000000","margin":"14.24900"}]"#,
+    );
+    let (id, one) = &joined.0[0];
+    assert_eq!(
+        (id, one.positions, one.leverage.as_ref().expect("there").0.as_str()),
+        (&None, Some(3), "2.00000")
+    );
+    for none in ["{}", "[]"] {
+        assert!(good::<OpenPositions>(none).0.is_empty(), "{none}");
+    }
+    let error = parse::<OpenPositions>(r#"[{"pair":"ETHUSDT","type":"buy"}]"#).expect_err("no volume");
+    assert_eq!(error.to_string(), "result.0.vol is not present");
 }
 
 #[test]

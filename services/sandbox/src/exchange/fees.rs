@@ -97,14 +97,16 @@ fn write_schedule(json: &mut Json) {
     });
 }
 
-/// `OpenPositions`: none, because nothing is traded on margin here. What is asked must make sense all the same.
+/// `OpenPositions`: none, because nothing is traded on margin here. What is asked must make sense all the same. Joined by
+/// market they are a list, as ccxt and others read it; Kraken does not document that form.
 pub(crate) fn open_positions(params: &Params) -> Result<String, Refusal> {
     flag(params, "docalcs")?;
     if params.list("txid").iter().any(|id| Id::parse(id).is_none()) {
         return Err(wrong("txid"));
     }
     match params.get("consolidation") {
-        None | Some("market") => Ok(success(|json| json.object(|_| {}))),
+        None => Ok(success(|json| json.object(|_| {}))),
+        Some("market") => Ok(success(|json| json.array(|_| {}))),
         Some(_) => Err(wrong("consolidation")),
     }
 }

@@ -174,10 +174,23 @@ impl Wire for TradesHistory {
     }
 }
 
-/// `OpenPositions`: by position id. What is joined by market has the same members, as far as is known.
-pub type OpenPositions = Entries<OpenPosition>;
+/// `OpenPositions`: by position id. What is joined by market comes as a list instead, whose items have no id: this is not
+/// documented, but two clients read it so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPositions(pub Vec<(Option<String>, OpenPosition)>);
 
-/// One open margin position.
+impl Wire for OpenPositions {
+    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+        if raw.get().starts_with('[') {
+            let joined = Vec::read(raw)?;
+            return Ok(Self(joined.into_iter().map(|one| (None, one)).collect()));
+        }
+        let Entries(named) = Entries::read(raw)?;
+        Ok(Self(named.into_iter().map(|(id, one)| (Some(id), one)).collect()))
+    }
+}
+
+/// One open margin position, or those of one pair joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenPosition {
     /// The order that opened it.
@@ -216,6 +229,10 @@ pub struct OpenPosition {
     pub misc: Option<String>,
     /// Comma-separated flags.
     pub oflags: Option<String>,
+    /// How many are joined here.
+    pub positions: Option<u64>,
+    /// Seen where they are joined.
+    pub leverage: Option<Decimal>,
     /// Other members.
     pub extra: Extra,
 }
@@ -242,6 +259,8 @@ impl Wire for OpenPosition {
             rollovertm: from.opt("rollovertm")?,
             misc: from.opt("misc")?,
             oflags: from.opt("oflags")?,
+            positions: from.opt("positions")?,
+            leverage: from.opt("leverage")?,
             extra: from.rest(),
         })
     }
