@@ -78,6 +78,21 @@ def test_validate_places_nothing(sandbox: Sandbox) -> None:
     assert set(user(sandbox, MINE).get_open_orders()["open"]) == before
 
 
+def test_a_fill_is_in_the_history_and_the_volume(sandbox: Sandbox) -> None:
+    by = key("sandbox-all-3")
+    bought = trade(sandbox, by).create_order(ordertype="market", side="buy", pair=PAIR, volume="0.01")["txid"][0]
+
+    trades = user(sandbox, by).get_trades_history()["trades"]
+    ((trade_id, fill),) = [(name, one) for name, one in trades.items() if one["ordertxid"] == bought]
+    assert user(sandbox, by).get_trades_info(txid=trade_id)[trade_id]["vol"] == fill["vol"] == "0.01000000"
+
+    volume = user(sandbox, by).get_trade_volume(pair=PAIR)
+    assert Decimal(volume["volume"]) >= Decimal(fill["cost"])
+    assert volume["fees"]["XXBTZUSD"]["fee"] == "0.4000"
+    assert Decimal(user(sandbox, by).get_trade_balance()["eb"]) > 0
+    assert user(sandbox, by).get_open_positions() == []
+
+
 def test_a_nonce_that_is_too_low_raises_invalid_nonce(sandbox: Sandbox) -> None:
     used = key("sandbox-read")
     # Another program used the same key with nanoseconds; this client counts in hundredths of a microsecond.

@@ -24,8 +24,8 @@ fn within<T>(message: T) -> Request<T> {
 }
 
 /// Buys at the house's offer and returns Kraken's id of the order.
-async fn buy(gateway: &Channel) -> String {
-    let order = v1::AddOrderRequest { volume: "0.1".into(), price: "60001.0".into(), ..resting_order() };
+async fn buy(gateway: &Channel, volume: &str) -> String {
+    let order = v1::AddOrderRequest { volume: volume.into(), price: "60001.0".into(), ..resting_order() };
     let placed = TradingServiceClient::new(gateway.clone()).add_order(within(order)).await.expect("an order");
     match placed.into_inner().outcome {
         Some(Outcome::Accepted(mut accepted)) => accepted.order_ids.remove(0),
@@ -57,7 +57,7 @@ async fn a_fill_shows_in_every_call_that_speaks_of_it() {
     let before = trades(&mut account, true).await;
     assert_eq!((before.trades.len(), before.count), (0, Some(0)));
     assert_eq!(volume(&mut account).await.volume, "0.0000");
-    let order_id = buy(&gateway).await;
+    let order_id = buy(&gateway, "0.1").await;
 
     let after = trades(&mut account, true).await;
     assert_eq!((after.trades.len(), after.count), (1, Some(1)));
@@ -91,6 +91,38 @@ async fn a_fill_shows_in_every_call_that_speaks_of_it() {
         assert_eq!(volume.fees_maker[pair].fee, "0.2500");
         assert_eq!(volume.schedules[pair].taker[0].percent, "0.4000");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trades_come_in_pages_the_newest_first() {
+    let house = House::build(Plan::default()).await.expect("a house");
+    let process = house.all("one", &house.config(&KEYS, "").expect("a config")).await.expect("the process");
+    let gateway = channel(&process).await.expect("a channel");
+    let mut account = AccountServiceClient::new(gateway.clone());
+    let mut bought = Vec::new();
+    for _ in 0..52 {
+        bought.push(buy(&gateway, "0.0001").await);
+    }
+    bought.reverse();
+
+    let mut seen = Vec::new();
+    for (offset, without_count) in [(0, false), (50, true), (100, false)] {
+        let request = v1::GetTradesHistoryRequest { offset, without_count, ..Default::default() };
+        let page = account.get_trades_history(within(request)).await.expect("a page").into_inner();
+        assert_eq!(page.count, (!without_count).then_some(52));
+        seen.extend(page.trades);
+    }
+    let orders: Vec<_> = seen.iter().map(|trade| trade.order_id.clone()).collect();
+    assert_eq!(orders, bought);
+
+    let newest_s = seen[0].time.expect("a time").seconds;
+    let after = prost_types::Timestamp { seconds: newest_s + 1, nanos: 0 };
+    let request = v1::GetTradesHistoryRequest { start_time: Some(after), ..Default::default() };
+    let page = account.get_trades_history(within(request)).await.expect("a page").into_inner();
+    assert_eq!((page.trades.len(), page.count), (0, Some(0)));
+    let request = v1::GetTradesHistoryRequest { end_time: Some(after), ..Default::default() };
+    let page = account.get_trades_history(within(request)).await.expect("a page").into_inner();
+    assert_eq!((page.trades.len(), page.count), (50, Some(52)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
