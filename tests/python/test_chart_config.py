@@ -57,6 +57,7 @@ EXTREMES = {
         "executors": {
             "read": {
                 "queueLenMax": 100_000,
+                "allowEditOrder": True,
                 "keys": {
                     "desk-read": {
                         "permissions": ["modify-trades", "query-open-trades", "query-closed-trades"],

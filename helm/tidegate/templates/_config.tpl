@@ -102,6 +102,7 @@ pool = {{ toJson .pool }}
 name = {{ toJson .pool }}
 {{- end }}
 queue_len_max = {{ int64 .spec.queueLenMax }}
+allow_edit_order = {{ .spec.allowEditOrder }}
 
 [store]
 {{- if or $values.redis.sentinels $values.redis.cluster }}

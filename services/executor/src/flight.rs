@@ -21,6 +21,8 @@ use crate::lane_cell::{Job, LaneCell, Next, NotAfter, Shared, Waiting, moved};
 const DEADLINE_LEFT_MIN_MS: u64 = 2_500;
 /// The longest deadline that Kraken takes is 60 s ahead.
 const DEADLINE_MAX_MS: u64 = 60_000;
+/// No time that Kraken names for a throttled key is waited for longer.
+const THROTTLED_MAX_MS: u64 = 30_000;
 
 /// What became of a call.
 #[derive(Debug)]
@@ -96,9 +98,10 @@ async fn fly(
     }
     match send(cell, ticket, nonce, job.endpoint, &params, job.total, job.traffic).await {
         Ok(reply) => {
-            let classified = classify(&reply.errors);
-            if let Some(refusal) = &classified.refusal {
+            let mut classified = classify(&reply.errors);
+            if let Some(refusal) = &mut classified.refusal {
                 learn(cell, job.endpoint, ticket, refusal);
+                refusal.retry_after_ms = rests_for_ms(refusal, cell.shared.clock.wall());
             }
             let (warnings, refusal) = (classified.warnings, classified.refusal);
             Landed::Answered(Answered { result: reply.result, warnings, refusal, not_after })
@@ -204,6 +207,18 @@ pub(crate) async fn send(
     }
 }
 
+/// When another attempt makes sense. Kraken names a time where it throttles; one that is further away than this is not believed
+/// (its own client waits no longer either).
+fn rests_for_ms(refusal: &Refusal, now: UnixUs) -> Option<u64> {
+    match refusal.effect {
+        KeyEffect::Throttled { until_unix_s: Some(until_s) } => {
+            let until = UnixUs(until_s.saturating_mul(1_000_000));
+            Some(until.ms_since(now).min(THROTTLED_MAX_MS))
+        }
+        _ => refusal.retry_after_ms,
+    }
+}
+
 /// What an error tells about the key and the address, beside the call.
 pub(crate) fn learn(
     cell: &Arc<LaneCell>,
@@ -304,6 +319,19 @@ fn rfc3339(time: UnixUs) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_throttled_caller_is_told_krakens_time() {
+        let now = UnixUs(1_781_000_400_500_000);
+        let rests = |text: &str| {
+            let refusal = classify(&[text.to_owned()]).refusal.expect("a refusal");
+            rests_for_ms(&refusal, now)
+        };
+        assert_eq!(rests("EService:Throttled:1781000402"), Some(1_500));
+        assert_eq!(rests("EService:Throttled:1781009999"), Some(30_000));
+        assert_eq!(rests("EService:Throttled:1781000000"), Some(0));
+        assert_eq!(rests("EAPI:Rate limit exceeded"), Some(5_000));
+    }
 
     #[test]
     fn a_deadline_is_between_what_we_dare_and_what_kraken_takes() {

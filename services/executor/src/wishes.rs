@@ -193,10 +193,18 @@ impl Acts {
             return (CancelAttempt::NotSent, "no endpoint CancelOrder in the table".to_owned());
         };
         let mut params = Params::new();
-        match order {
-            Named::Derived(id) => params.text("cl_ord_id", id.as_str()),
-            Named::Kraken(id) => params.text("txid", id.as_str()),
-        }
+        let id = match order {
+            Named::Derived(id) => {
+                params.text("cl_ord_id", id.as_str());
+                id.to_string()
+            }
+            Named::Kraken(id) => {
+                params.text("txid", id.as_str());
+                id.clone()
+            }
+        };
+        // One that Kraken refuses for its price goes again with the next round.
+        self.budget.charge(&info.account, vec![id]);
         match self.lanes.run(Call::mutating(info, endpoint, params)).await {
             Ok(Outcome::Done { result, .. }) => match wire::read::<OrdersCancelled>(Some(&result)) {
                 Ok(OrdersCancelled { count: 0, .. }) => (CancelAttempt::NothingOpen, String::new()),

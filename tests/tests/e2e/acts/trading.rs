@@ -56,12 +56,13 @@ async fn orders_of_two_processes_stay_below_the_counter_and_wait_for_room() {
     let refusal = loop {
         match ask(&two, &resting_order(), 1).await {
             Ok(_) => placed += 1,
-            Err(status) => break status,
+            Err(status) if fact(&status, "pair").as_deref() == Some("BTCUSD") => break status,
+            // A busy machine may take longer than a second.
+            Err(status) => assert!(promises_not_executed(&status), "{status:?}"),
         }
         assert!(placed < 60, "there is a point each second");
     };
     assert_eq!(refusal.code(), Code::ResourceExhausted, "{refusal:?}");
-    assert_eq!(fact(&refusal, "pair").as_deref(), Some("BTCUSD"));
     assert!(promises_not_executed(&refusal));
     let (verdicts, highest) = judged(&house, "AddOrder").await;
     assert_eq!(verdicts.len(), placed, "what was refused was never sent");
@@ -82,6 +83,7 @@ async fn cancels_that_cannot_go_alone_leave_together() {
         };
         targets.push((number, target));
     }
+    house.pages.switch(&json!({"engine_delay_ms": 50})).await.expect("a delay");
     let mut told = JoinSet::new();
     for (number, target) in targets {
         let mut client = client(if number % 3 == 0 { &two } else { &one }).await;
@@ -98,25 +100,32 @@ async fn cancels_that_cannot_go_alone_leave_together() {
     assert!(single.iter().all(|verdict| verdict == "ok" || verdict == FULL), "{single:?}");
     let (batches, _) = judged(&house, "CancelOrderBatch").await;
     assert!(!batches.is_empty() && batches.iter().all(|verdict| verdict == "ok"), "{batches:?}");
-    assert!(single.len() + batches.len() < 14, "some left together: {} and {}", single.len(), batches.len());
+    assert!(batches.len() < 8, "of the eight that cannot go alone some left together: {batches:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_counter_that_is_fuller_than_we_know_is_learnt_from_kraken() {
     let (house, one, _two) = counted("pro").await;
     let mut placed = Vec::new();
+    for _ in 0..12 {
+        placed.push(resting(&one).await);
+    }
+    // Each costs a point and is gone at once, so that only the counter fills.
+    let gone = || v1::AddOrderRequest { time_in_force: v1::TimeInForce::Ioc.into(), ..resting_order() };
     let refusal = loop {
-        match ask(&one, &resting_order(), 20).await {
-            Ok(reply) => placed.extend(accepted(reply).order_ids),
-            Err(status) => break status,
+        let eight: JoinSet<_> = std::iter::repeat_n(client(&one).await, 8)
+            .map(|mut client| async move { client.add_order(within(gone(), 20)).await })
+            .collect();
+        let told = eight.join_all().await;
+        if let Some(refusal) = told.into_iter().find_map(Result::err) {
+            break refusal;
         }
-        assert!(placed.len() < 150, "starters have 60 points");
     };
     assert_eq!(fact(&refusal, "kraken_error").as_deref(), Some(FULL), "{refusal:?}");
     assert_eq!(fact(&refusal, "settles").as_deref(), Some("request_id"));
     // From now on it is known here, and nothing more is sent in vain.
     eventually("the counter to be full", || async {
-        let status = ask(&one, &resting_order(), 1).await.err()?;
+        let status = ask(&one, &gone(), 1).await.err()?;
         (fact(&status, "pair").as_deref() == Some("BTCUSD")).then_some(())
     })
     .await;
