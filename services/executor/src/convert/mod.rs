@@ -1,6 +1,7 @@
 //! Between the API's messages and Kraken's parameters and results. No decisions, no I/O.
 
 pub(crate) mod account;
+pub(crate) mod books;
 pub(crate) mod intent;
 pub(crate) mod market;
 pub(crate) mod orders;

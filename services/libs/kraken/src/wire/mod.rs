@@ -11,6 +11,7 @@
 //! A result that does not fit is a [`ShapeError`], which names the member and never quotes its value.
 
 mod account;
+mod books;
 mod key;
 mod market;
 mod read;
@@ -21,6 +22,7 @@ pub use account::{
     AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders, Order,
     OrderDescr, OrdersById,
 };
+pub use books::{BookLevel, Candle, Candles, Depth, PublicTrade, PublicTrades, Series, Spread, Spreads};
 pub use key::{ApiKeyInfo, WebSocketsToken};
 pub use market::{Asset, AssetPair, AssetPairs, Assets, FeeTier, ServerTime, SystemStatus, Ticker, Tickers};
 pub use read::{Entries, Extra, ShapeError, Wire, read};

@@ -1,0 +1,91 @@
+//! What is asked of Kraken, and what is refused before.
+
+use super::*;
+
+fn query(params: Result<Params, Error>) -> String {
+    params.expect("a good request").query()
+}
+
+fn fields(params: Result<Params, Error>) -> Vec<String> {
+    params.expect_err("wrong").fields.into_iter().map(|wrong| wrong.field).collect()
+}
+
+fn at(seconds: i64, nanos: i32) -> Option<Timestamp> {
+    Some(Timestamp { seconds, nanos })
+}
+
+#[test]
+fn a_plain_request_says_no_more_than_was_asked() {
+    let pair = || "XBT/USD".to_owned();
+    assert_eq!(
+        query(depth_of(&v1::GetDepthRequest { pair: pair(), ..Default::default() })),
+        "pair=XBT%2FUSD"
+    );
+    let whole = v1::GetDepthRequest { pair: pair(), count: 500, modern_name: true, ..Default::default() };
+    assert_eq!(query(depth_of(&whole)), "pair=XBT%2FUSD&count=500&assetVersion=1");
+    assert_eq!(
+        query(trades_of(&v1::GetTradesRequest { pair: pair(), ..Default::default() })),
+        "pair=XBT%2FUSD"
+    );
+    let five = v1::GetOhlcRequest {
+        pair: "AAPLxUSD".into(),
+        interval_min: 5,
+        start_time: at(1_781_000_340, 0),
+        asset_class: "tokenized_asset".into(),
+        ..Default::default()
+    };
+    assert_eq!(
+        query(ohlc_of(&five)),
+        "pair=AAPLxUSD&interval=5&since=1781000340&asset_class=tokenized_asset"
+    );
+}
+
+#[test]
+fn pages_go_on_at_krakens_own_cursor() {
+    let request = |start_time, page_token: &str| v1::GetTradesRequest {
+        pair: "XBTUSD".into(),
+        start_time,
+        page_token: page_token.into(),
+        count: 10,
+        ..Default::default()
+    };
+    let since = |start_time, token| query(trades_of(&request(start_time, token)));
+    assert_eq!(since(at(1_781_000_399, 0), ""), "pair=XBTUSD&since=1781000399&count=10");
+    assert_eq!(since(at(1_781_000_399, 7), ""), "pair=XBTUSD&since=1781000399000000007&count=10");
+    assert_eq!(since(None, "1781000399910221300"), "pair=XBTUSD&since=1781000399910221300&count=10");
+    for token in ["x", "-1", "+1", "1.5", "01", "99999999999999999999"] {
+        assert_eq!(fields(trades_of(&request(None, token))), ["page_token"], "{token}");
+    }
+    assert_eq!(fields(trades_of(&request(at(0, 0), ""))), ["start_time"]);
+    assert_eq!(fields(trades_of(&request(at(5, -1), ""))), ["start_time"]);
+    let last = Series::<Spread> { pair: String::new(), rows: vec![], last: Some(5), extra: Extra::new() };
+    assert_eq!((token(&last), token(&Series { last: None, ..last })), ("5".to_owned(), String::new()));
+}
+
+#[test]
+fn all_mistakes_are_named_at_once() {
+    let trades = v1::GetTradesRequest {
+        start_time: at(1_781_000_399, 0),
+        page_token: "soon".into(),
+        count: 1_001,
+        asset_class: "two words".into(),
+        ..Default::default()
+    };
+    assert_eq!(fields(trades_of(&trades)), ["pair", "start_time", "page_token", "count", "asset_class"]);
+    let ohlc = v1::GetOhlcRequest { interval_min: 7, start_time: at(1, 1), ..Default::default() };
+    assert_eq!(fields(ohlc_of(&ohlc)), ["pair", "interval_min", "start_time"]);
+    let depth = v1::GetDepthRequest { count: 501, ..Default::default() };
+    assert_eq!(fields(depth_of(&depth)), ["pair", "count"]);
+    let spread = v1::GetSpreadRequest { pair: "A B".into(), page_token: "-".into(), ..Default::default() };
+    assert_eq!(fields(spread_of(&spread)), ["pair", "page_token"]);
+}
+
+#[test]
+fn a_word_that_nobody_knows_is_kept() {
+    let row = serde_json::value::RawValue::from_string(r#"["1","2",3,"x","i","",9]"#.into()).expect("JSON");
+    let known: PublicTrade = tidegate_kraken::wire::read(Some(&row)).expect("a trade");
+    let trade = trade(known);
+    assert_eq!((trade.taker_side(), trade.order_type()), (v1::Side::Unspecified, v1::OrderType::Unspecified));
+    assert_eq!((trade.extra["side"].as_str(), trade.extra["order_type"].as_str()), ("x", "i"));
+    assert_eq!(trade.time, Some(Timestamp { seconds: 3, nanos: 0 }));
+}
