@@ -12,6 +12,7 @@ mod archive;
 mod auth;
 mod batch;
 mod book;
+mod candles;
 mod changes;
 mod counter;
 mod endpoints;
@@ -33,6 +34,7 @@ mod refusal;
 mod reply;
 mod request;
 mod sign;
+mod spread;
 mod tape;
 mod trading;
 
@@ -229,7 +231,9 @@ impl Exchange {
             Some(Fault::HideMs(ms)) => now_us + ms * 1_000,
             _ => 0,
         };
+        self.engine.watch(now_us);
         let done = self.act(now_us, received_us, endpoint.act, key, &params);
+        self.engine.watch(now_us);
         let charges = self.engine.counters.take_charges();
         self.note(ticket, |entry| (entry.executed_us, entry.trading) = (Some(now_us), charges));
         match done {
@@ -257,17 +261,7 @@ impl Exchange {
         let engine = &mut self.engine;
         let answer = Done::answer;
         let Some(key) = key else {
-            return match act {
-                Act::Time => public::time(now_us),
-                Act::SystemStatus => public::system_status(now_us),
-                Act::Assets => public::assets(params),
-                Act::AssetPairs => public::asset_pairs(params),
-                Act::Ticker => public::ticker(engine, now_us, params),
-                Act::Depth => public::depth(engine, now_us, params),
-                Act::Trades => public::trades(engine, params),
-                _ => Err(Refusal::FeatureDisabled),
-            }
-            .map(answer);
+            return public::answer(engine, now_us, act, params).map(answer);
         };
         let key = self.keys.get(key);
         let account = key.account;

@@ -1,10 +1,13 @@
 //! The public endpoints (Kraken docs: Market Data).
 
 use super::book::Side;
+use super::candles;
+use super::endpoints::Act;
 use super::engine::Engine;
 use super::markets::{ASSETS, Asset, COST_DECIMALS, LOT_DECIMALS, PAIRS, Pair, find_asset, find_pair};
 use super::order::{OrderType, to_i128};
 use super::refusal::{Refusal, wrong};
+use super::spread;
 use crate::wire::decimal;
 use crate::wire::json::{Json, success};
 use crate::wire::params::Params;
@@ -13,8 +16,24 @@ use crate::wire::params::Params;
 const DEPTH_MAX: usize = 500;
 const TRADES_MAX: usize = 1_000;
 
+/// What a public endpoint answers.
+pub(crate) fn answer(engine: &Engine, now_us: u64, act: Act, params: &Params) -> Result<String, Refusal> {
+    match act {
+        Act::Time => time(now_us),
+        Act::SystemStatus => system_status(now_us),
+        Act::Assets => assets(params),
+        Act::AssetPairs => asset_pairs(params),
+        Act::Ticker => ticker(engine, now_us, params),
+        Act::Ohlc => candles::ohlc(engine, now_us, params),
+        Act::Depth => depth(engine, now_us, params),
+        Act::Trades => trades(engine, params),
+        Act::Spread => spread::spread(engine, params),
+        _ => Err(Refusal::FeatureDisabled),
+    }
+}
+
 /// `Time`.
-pub(crate) fn time(now_us: u64) -> Result<String, Refusal> {
+fn time(now_us: u64) -> Result<String, Refusal> {
     let now = timestamp(now_us);
     Ok(success(|json| {
         json.object(|json| {
@@ -25,7 +44,7 @@ pub(crate) fn time(now_us: u64) -> Result<String, Refusal> {
 }
 
 /// `SystemStatus`.
-pub(crate) fn system_status(now_us: u64) -> Result<String, Refusal> {
+fn system_status(now_us: u64) -> Result<String, Refusal> {
     let now = timestamp(now_us);
     Ok(success(|json| {
         json.object(|json| {
@@ -70,12 +89,17 @@ fn listed(
     }
 }
 
-fn one_pair(params: &Params) -> Result<usize, Refusal> {
+pub(crate) fn one_pair(params: &Params) -> Result<usize, Refusal> {
     find_pair(params.get("pair").ok_or_else(|| wrong("pair"))?).ok_or(Refusal::UnknownPair)
 }
 
+/// `since` in whole seconds.
+pub(crate) fn since_s(params: &Params) -> Result<u64, Refusal> {
+    params.get("since").map_or(Ok(0), |text| decimal::parse(text, 0)).map_err(|_| wrong("since"))
+}
+
 /// `Assets`.
-pub(crate) fn assets(params: &Params) -> Result<String, Refusal> {
+fn assets(params: &Params) -> Result<String, Refusal> {
     let modern = modern(params)?;
     let wanted = listed(params.get("asset"), ASSETS.len(), find_asset, &Refusal::UnknownAsset)?;
     Ok(success(|json| {
@@ -95,7 +119,7 @@ pub(crate) fn assets(params: &Params) -> Result<String, Refusal> {
 }
 
 /// `AssetPairs`.
-pub(crate) fn asset_pairs(params: &Params) -> Result<String, Refusal> {
+fn asset_pairs(params: &Params) -> Result<String, Refusal> {
     let modern = modern(params)?;
     let wanted = listed(params.get("pair"), PAIRS.len(), find_pair, &Refusal::UnknownPair)?;
     Ok(success(|json| {
@@ -142,7 +166,7 @@ fn plain(value: i128, scale: u32) -> String {
 }
 
 /// `Ticker`. Prices have five places here whatever the pair has.
-pub(crate) fn ticker(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusal> {
+fn ticker(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusal> {
     let wanted = listed(params.get("pair"), PAIRS.len(), find_pair, &Refusal::UnknownPair)?;
     Ok(success(|json| {
         json.object(|json| {
@@ -195,7 +219,7 @@ fn write_ticker(json: &mut Json, engine: &Engine, now_us: u64, index: usize) {
 }
 
 /// `Depth`.
-pub(crate) fn depth(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusal> {
+fn depth(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusal> {
     let (index, modern) = (one_pair(params)?, modern(params)?);
     let count = count(params, 100, DEPTH_MAX)?;
     let pair = &PAIRS[index];
@@ -229,20 +253,20 @@ fn count(params: &Params, default: usize, max: usize) -> Result<usize, Refusal> 
 }
 
 /// `Trades`: after `since` (seconds, or the nanoseconds of `last`), oldest first.
-pub(crate) fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal> {
+fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal> {
     let index = one_pair(params)?;
     let count = count(params, TRADES_MAX, TRADES_MAX)?;
-    let since_us = match params.get("since") {
+    let since_ns = match params.get("since") {
         None => 0,
         // A cursor has nanoseconds; no time in seconds has so many digits.
         Some(text) if text.len() >= 15 && !text.contains('.') => {
-            text.parse::<u64>().map_err(|_| wrong("since"))? / 1_000
+            text.parse::<u64>().map_err(|_| wrong("since"))?
         }
-        Some(text) => decimal::parse_seconds(text).ok_or_else(|| wrong("since"))?,
+        Some(text) => decimal::parse_seconds(text).ok_or_else(|| wrong("since"))?.saturating_mul(1_000),
     };
     let pair = &PAIRS[index];
     let found: Vec<_> =
-        engine.tapes[index].recent().filter(|trade| trade.at_us > since_us).take(count).collect();
+        engine.tapes[index].recent().filter(|trade| trade.at_ns > since_ns).take(count).collect();
     Ok(success(|json| {
         json.object(|json| {
             json.field(pair.id).array(|json| {
@@ -252,7 +276,7 @@ pub(crate) fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal
                             decimal::rescale(i128::from(trade.price), pair.price_decimals, COST_DECIMALS);
                         json.decimal(price, COST_DECIMALS);
                         json.decimal(i128::from(trade.lots), LOT_DECIMALS);
-                        json.seconds(trade.at_us);
+                        json.raw(&decimal::text(i128::from(trade.at_ns), 9));
                         json.text(if trade.taker == Side::Buy { "b" } else { "s" });
                         json.text(if trade.order_type == OrderType::Limit { "l" } else { "m" });
                         json.text("");
@@ -260,8 +284,8 @@ pub(crate) fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal
                     });
                 }
             });
-            let last_us = found.last().map_or(since_us, |trade| trade.at_us);
-            json.field("last").text(&format!("{last_us}000"));
+            let last_ns = found.last().map_or(since_ns, |trade| trade.at_ns);
+            json.field("last").text(&last_ns.to_string());
         });
     }))
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod judging;
+mod market;
 mod metering;
 mod orders;
 mod trading;
