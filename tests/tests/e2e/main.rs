@@ -9,6 +9,7 @@ mod chaos;
 mod intents;
 mod keys;
 mod late_store;
+mod market;
 mod orders;
 mod outcomes;
 mod proxy;
