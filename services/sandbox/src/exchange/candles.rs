@@ -3,15 +3,15 @@
 use super::engine::Engine;
 use super::markets::{LOT_DECIMALS, PAIRS};
 use super::order::to_i128;
-use super::public::{one_pair, since_s};
-use super::refusal::{Refusal, wrong};
+use super::public::{one_of, one_pair, since_s};
+use super::refusal::Refusal;
 use super::tape::{Sums, Tape};
 use crate::wire::json::{Json, success};
 use crate::wire::params::Params;
 
 /// As many candles as there are at most in an answer.
 const CANDLES_MAX: u64 = 720;
-const INTERVALS_MIN: [u64; 9] = [1, 5, 15, 30, 60, 240, 1_440, 10_080, 21_600];
+const INTERVALS_MIN: &[u64] = &[1, 5, 15, 30, 60, 240, 1_440, 10_080, 21_600];
 
 /// One candle.
 #[derive(Clone, Copy, Debug)]
@@ -50,14 +50,7 @@ fn candles(tape: &Tape, now_s: u64, interval_s: u64) -> Vec<Candle> {
 /// `OHLC`: after `since`, oldest first. The last candle is open still; `last` is the one before it.
 pub(crate) fn ohlc(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusal> {
     let (index, since_s) = (one_pair(params)?, since_s(params)?);
-    let interval_s = 60
-        * match params.get("interval") {
-            None => 1,
-            Some(text) => *INTERVALS_MIN
-                .iter()
-                .find(|minutes| minutes.to_string() == text)
-                .ok_or_else(|| wrong("interval"))?,
-        };
+    let interval_s = 60 * one_of(params, "interval", INTERVALS_MIN, 1)?;
     let pair = &PAIRS[index];
     let now_s = now_us / 1_000_000;
     let all = candles(&engine.tapes[index], now_s, interval_s);

@@ -18,10 +18,12 @@ mod counter;
 mod endpoints;
 mod engine;
 mod faults;
+mod grouped;
 mod history;
 mod ids;
 mod intake;
 mod keys;
+mod level3;
 mod lockout;
 mod log;
 mod markets;
@@ -37,6 +39,7 @@ mod sign;
 mod spread;
 mod tape;
 mod trading;
+mod transparency;
 
 pub use counter::Tier;
 pub use endpoints::{EndpointRow, table};
@@ -278,6 +281,7 @@ impl Exchange {
             Act::EditOrder => changes::edit_order(engine, now_us, received_us, account, params),
             Act::CancelOrderBatch => batch::cancel_order_batch(engine, now_us, account, params),
             Act::CancelAllOrdersAfter => changes::cancel_all_after(engine, now_us, account, params),
+            Act::Level3 => level3::level3(engine, now_us, params).map(answer),
             Act::OpenOrders => history::open_orders(engine, look, account, params).map(answer),
             Act::ClosedOrders => history::closed_orders(engine, look, key, params).map(answer),
             Act::QueryOrders => history::query_orders(engine, look, key, params).map(answer),

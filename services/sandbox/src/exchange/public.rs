@@ -4,17 +4,19 @@ use super::book::Side;
 use super::candles;
 use super::endpoints::Act;
 use super::engine::Engine;
+use super::grouped;
 use super::markets::{ASSETS, Asset, COST_DECIMALS, LOT_DECIMALS, PAIRS, Pair, find_asset, find_pair};
 use super::order::{OrderType, to_i128};
 use super::refusal::{Refusal, wrong};
 use super::spread;
+use super::transparency;
 use crate::wire::decimal;
 use crate::wire::json::{Json, success};
 use crate::wire::params::Params;
 
 /// Pages of the book and of trades are at most this long.
 const DEPTH_MAX: usize = 500;
-const TRADES_MAX: usize = 1_000;
+pub(crate) const TRADES_MAX: usize = 1_000;
 
 /// What a public endpoint answers.
 pub(crate) fn answer(engine: &Engine, now_us: u64, act: Act, params: &Params) -> Result<String, Refusal> {
@@ -28,6 +30,9 @@ pub(crate) fn answer(engine: &Engine, now_us: u64, act: Act, params: &Params) ->
         Act::Depth => depth(engine, now_us, params),
         Act::Trades => trades(engine, params),
         Act::Spread => spread::spread(engine, params),
+        Act::GroupedBook => grouped::grouped_book(engine, params),
+        Act::PreTrade => transparency::pre_trade(engine, now_us, params),
+        Act::PostTrade => transparency::post_trade(engine, params),
         _ => Err(Refusal::FeatureDisabled),
     }
 }
@@ -98,6 +103,17 @@ pub(crate) fn since_s(params: &Params) -> Result<u64, Refusal> {
     params.get("since").map_or(Ok(0), |text| decimal::parse(text, 0)).map_err(|_| wrong("since"))
 }
 
+/// One of the numbers that a parameter may be.
+pub(crate) fn one_of(
+    params: &Params,
+    name: &'static str,
+    allowed: &[u64],
+    default: u64,
+) -> Result<u64, Refusal> {
+    let Some(text) = params.get(name) else { return Ok(default) };
+    allowed.iter().copied().find(|number| number.to_string() == text).ok_or_else(|| wrong(name))
+}
+
 /// `Assets`.
 fn assets(params: &Params) -> Result<String, Refusal> {
     let modern = modern(params)?;
@@ -160,7 +176,7 @@ fn write_pair(json: &mut Json, pair: &Pair, modern: bool) {
 }
 
 /// A decimal without its last zeros: minimums are written so.
-fn plain(value: i128, scale: u32) -> String {
+pub(crate) fn plain(value: i128, scale: u32) -> String {
     let text = decimal::text(value, scale);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -247,7 +263,7 @@ fn depth(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusa
     }))
 }
 
-fn count(params: &Params, default: usize, max: usize) -> Result<usize, Refusal> {
+pub(crate) fn count(params: &Params, default: usize, max: usize) -> Result<usize, Refusal> {
     let Some(text) = params.get("count") else { return Ok(default) };
     text.parse().ok().filter(|count| (1..=max).contains(count)).ok_or_else(|| wrong("count"))
 }
