@@ -3,7 +3,8 @@
 use prost_types::Timestamp;
 use tidegate_core::Error;
 use tidegate_kraken::wire::{
-    BookLevel, Candle, Candles, Depth, Extra, PublicTrade, PublicTrades, Series, Spread, Spreads,
+    BookLevel, BookOrder, Candle, Candles, Depth, Extra, GroupedBook, GroupedLevel, Level3, PublicTrade,
+    PublicTrades, Series, Spread, Spreads,
 };
 use tidegate_kraken::{Params, Value};
 use tidegate_proto::v1;
@@ -13,6 +14,10 @@ use super::timestamp;
 
 /// Lengths of a candle in minutes.
 const INTERVALS: [u32; 9] = [1, 5, 15, 30, 60, 240, 1_440, 10_080, 21_600];
+/// Levels of each side of a book that is not cut to a count.
+const DEPTHS: [u32; 5] = [10, 25, 100, 250, 1_000];
+/// Ticks that make one level.
+const GROUPINGS: [u32; 9] = [1, 5, 10, 25, 50, 100, 250, 500, 1_000];
 
 /// Parameters of Depth.
 pub(crate) fn depth_of(request: &v1::GetDepthRequest) -> Result<Params, Error> {
@@ -62,6 +67,26 @@ pub(crate) fn ohlc_of(request: &v1::GetOhlcRequest) -> Result<Params, Error> {
     to.finish()
 }
 
+/// Parameters of GroupedBook.
+pub(crate) fn grouped_book_of(request: &v1::GetGroupedBookRequest) -> Result<Params, Error> {
+    let mut to = pair_of(&request.pair);
+    one_of(&mut to, ["depth", "depth"], request.depth, &DEPTHS);
+    one_of(&mut to, ["grouping", "grouping"], request.grouping, &GROUPINGS);
+    to.finish()
+}
+
+/// Parameters of Level3.
+pub(crate) fn level3_of(request: &v1::GetLevel3Request) -> Result<Params, Error> {
+    let mut to = pair_of(&request.pair);
+    match request.depth {
+        // Here zero is a wish of its own.
+        Some(0) => to.int("depth", 0),
+        Some(depth) => one_of(&mut to, ["depth", "depth"], depth, &DEPTHS),
+        None => {}
+    }
+    to.finish()
+}
+
 /// Begins with the pair that must be named.
 fn pair_of(pair: &str) -> Builder {
     let mut to = Builder::default();
@@ -73,7 +98,7 @@ fn pair_of(pair: &str) -> Builder {
 }
 
 /// A number of things; left out where zero, which is Kraken's default.
-fn at_most(to: &mut Builder, name: &'static str, number: u32, max: u32) {
+pub(crate) fn at_most(to: &mut Builder, name: &'static str, number: u32, max: u32) {
     if number > max {
         to.wrong(name, format!("must be 0 to {max}"));
     } else if number > 0 {
@@ -159,7 +184,7 @@ fn trade(mut trade: PublicTrade) -> v1::PublicTrade {
 }
 
 /// Keeps a word of Kraken's that this build does not know.
-fn unknown<T>(extra: &mut Extra, name: &str, word: &str, meaning: T) -> T {
+pub(crate) fn unknown<T>(extra: &mut Extra, name: &str, word: &str, meaning: T) -> T {
     extra.insert(name.to_owned(), word.to_owned());
     meaning
 }
@@ -197,6 +222,44 @@ pub(crate) fn candles(page: Candles) -> v1::GetOhlcResponse {
         candles: page.rows.into_iter().map(candle).collect(),
         extra: page.extra.into_iter().collect(),
     }
+}
+
+pub(crate) fn grouped_book(book: GroupedBook) -> v1::GetGroupedBookResponse {
+    let level = |level: GroupedLevel| v1::GroupedLevel {
+        price: level.price.0,
+        volume: level.qty.0,
+        extra: level.extra.into_iter().collect(),
+    };
+    v1::GetGroupedBookResponse {
+        pair: book.pair,
+        grouping: book.grouping,
+        asks: book.asks.into_iter().map(level).collect(),
+        bids: book.bids.into_iter().map(level).collect(),
+        extra: book.extra.into_iter().collect(),
+    }
+}
+
+pub(crate) fn level3(book: Level3) -> v1::GetLevel3Response {
+    let order = |order: BookOrder| v1::BookOrder {
+        order_id: order.order_id,
+        price: order.price.0,
+        volume: order.qty.0,
+        time: order.timestamp_ns.and_then(at_ns),
+        extra: order.extra.into_iter().collect(),
+    };
+    v1::GetLevel3Response {
+        pair: book.pair,
+        asks: book.asks.into_iter().map(order).collect(),
+        bids: book.bids.into_iter().map(order).collect(),
+        extra: book.extra.into_iter().collect(),
+    }
+}
+
+/// Nanoseconds since 1970; zero stands for "not set", as everywhere.
+fn at_ns(ns: u64) -> Option<Timestamp> {
+    let seconds = i64::try_from(ns / 1_000_000_000).ok()?;
+    let nanos = i32::try_from(ns % 1_000_000_000).ok()?;
+    (ns > 0).then_some(Timestamp { seconds, nanos })
 }
 
 #[cfg(test)]

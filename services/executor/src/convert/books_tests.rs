@@ -89,3 +89,22 @@ fn a_word_that_nobody_knows_is_kept() {
     assert_eq!((trade.extra["side"].as_str(), trade.extra["order_type"].as_str()), ("x", "i"));
     assert_eq!(trade.time, Some(Timestamp { seconds: 3, nanos: 0 }));
 }
+
+#[test]
+fn books_are_cut_where_kraken_cuts_them() {
+    let grouped = |depth, grouping| v1::GetGroupedBookRequest {
+        pair: "BTC/USD".into(),
+        depth,
+        grouping,
+        ..Default::default()
+    };
+    assert_eq!(query(grouped_book_of(&grouped(0, 0))), "pair=BTC%2FUSD");
+    assert_eq!(query(grouped_book_of(&grouped(250, 1_000))), "pair=BTC%2FUSD&depth=250&grouping=1000");
+    assert_eq!(fields(grouped_book_of(&grouped(11, 7))), ["depth", "grouping"]);
+    let orders = |depth| v1::GetLevel3Request { pair: "BTC/USD".into(), depth, ..Default::default() };
+    assert_eq!(query(level3_of(&orders(None))), "pair=BTC%2FUSD");
+    assert_eq!(query(level3_of(&orders(Some(0)))), "pair=BTC%2FUSD&depth=0", "all of it");
+    assert_eq!(fields(level3_of(&orders(Some(5)))), ["depth"]);
+    assert_eq!(at_ns(1_781_000_398_594_292_001), at(1_781_000_398, 594_292_001));
+    assert_eq!(at_ns(0), None);
+}

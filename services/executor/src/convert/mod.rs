@@ -6,6 +6,7 @@ pub(crate) mod intent;
 pub(crate) mod market;
 pub(crate) mod orders;
 pub(crate) mod request;
+pub(crate) mod transparency;
 
 use prost_types::Timestamp;
 use tidegate_kraken::wire::{Decimal, Time};

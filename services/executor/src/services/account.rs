@@ -8,9 +8,11 @@ use tidegate_proto::v1::{
     GetOpenOrdersRequest, GetOpenOrdersResponse, GetOrderAmendsRequest, GetOrderAmendsResponse,
     QueryOrdersRequest, QueryOrdersResponse,
 };
+use tidegate_proto::v1::{GetLevel3Request, GetLevel3Response};
 use tonic::{Request, Response, Status};
 
 use super::{Api, opened, status};
+use crate::convert::books;
 use crate::convert::{account, request as params};
 
 #[tonic::async_trait]
@@ -81,5 +83,15 @@ impl AccountService for Api {
         let params = params::ledgers(&message).map_err(status)?;
         let ledgers = self.read(&info, "Ledgers", params).await.map_err(status)?;
         Ok(Response::new(account::ledgers(ledgers)))
+    }
+
+    async fn get_level3(
+        &self,
+        request: Request<GetLevel3Request>,
+    ) -> Result<Response<GetLevel3Response>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = books::level3_of(&message).map_err(status)?;
+        let found = self.read(&info, "Level3", params).await.map_err(status)?;
+        Ok(Response::new(books::level3(found)))
     }
 }

@@ -180,3 +180,102 @@ impl Wire for Candle {
         })
     }
 }
+
+/// `GroupedBook`: not keyed by its pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupedBook {
+    /// In the form `BTC/USD`.
+    pub pair: String,
+    /// Ticks that make one level.
+    pub grouping: Option<u32>,
+    /// Lowest first, rounded up.
+    pub asks: Vec<GroupedLevel>,
+    /// Highest first, rounded down.
+    pub bids: Vec<GroupedLevel>,
+    /// Other members.
+    pub extra: Extra,
+}
+
+impl Wire for GroupedBook {
+    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+        let mut from = Object::of(raw)?;
+        Ok(Self {
+            pair: from.need("pair")?,
+            grouping: from.opt("grouping")?,
+            asks: from.need("asks")?,
+            bids: from.need("bids")?,
+            extra: from.rest(),
+        })
+    }
+}
+
+/// All that waits within some ticks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupedLevel {
+    /// The price, rounded to the passive side.
+    pub price: Decimal,
+    /// The volume.
+    pub qty: Decimal,
+    /// Other members.
+    pub extra: Extra,
+}
+
+impl Wire for GroupedLevel {
+    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+        let mut from = Object::of(raw)?;
+        Ok(Self { price: from.need("price")?, qty: from.need("qty")?, extra: from.rest() })
+    }
+}
+
+/// `Level3`: the book, order by order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Level3 {
+    /// In the form `BTC/USD`.
+    pub pair: String,
+    /// Lowest price first.
+    pub asks: Vec<BookOrder>,
+    /// Highest price first.
+    pub bids: Vec<BookOrder>,
+    /// Other members.
+    pub extra: Extra,
+}
+
+impl Wire for Level3 {
+    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+        let mut from = Object::of(raw)?;
+        Ok(Self {
+            pair: from.need("pair")?,
+            asks: from.need("asks")?,
+            bids: from.need("bids")?,
+            extra: from.rest(),
+        })
+    }
+}
+
+/// An order that waits in the book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookOrder {
+    /// The limit.
+    pub price: Decimal,
+    /// What is shown of its volume.
+    pub qty: Decimal,
+    /// Kraken's id.
+    pub order_id: String,
+    /// Since when it waits there, in nanoseconds since 1970.
+    pub timestamp_ns: Option<u64>,
+    /// Other members.
+    pub extra: Extra,
+}
+
+impl Wire for BookOrder {
+    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+        let mut from = Object::of(raw)?;
+        Ok(Self {
+            price: from.need("price")?,
+            qty: from.need("qty")?,
+            order_id: from.need("order_id")?,
+            timestamp_ns: from.opt("timestamp")?,
+            extra: from.rest(),
+        })
+    }
+}

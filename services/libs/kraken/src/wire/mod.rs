@@ -17,12 +17,16 @@ mod market;
 mod read;
 mod scalar;
 mod trading;
+mod transparency;
 
 pub use account::{
     AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders, Order,
     OrderDescr, OrdersById,
 };
-pub use books::{BookLevel, Candle, Candles, Depth, PublicTrade, PublicTrades, Series, Spread, Spreads};
+pub use books::{
+    BookLevel, BookOrder, Candle, Candles, Depth, GroupedBook, GroupedLevel, Level3, PublicTrade,
+    PublicTrades, Series, Spread, Spreads,
+};
 pub use key::{ApiKeyInfo, WebSocketsToken};
 pub use market::{Asset, AssetPair, AssetPairs, Assets, FeeTier, ServerTime, SystemStatus, Ticker, Tickers};
 pub use read::{Entries, Extra, ShapeError, Wire, read};
@@ -31,3 +35,4 @@ pub use trading::{
     Amend, BatchAdded, OrderAdded, OrderAmended, OrderAmends, OrderEdited, OrdersCancelled, RowAdded,
     TimerSet,
 };
+pub use transparency::{PostTrade, PreTrade, PreTradeLevel, PublishedTrade};
