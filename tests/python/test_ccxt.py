@@ -100,6 +100,16 @@ def test_a_market_order_fills_and_moves_the_balances(kraken: ccxt.kraken) -> Non
     assert after["USD"] == pytest.approx(before["USD"] - order["cost"] - fee)
 
 
+def test_reads_the_book_the_trades_and_the_candles(kraken: ccxt.kraken) -> None:
+    kraken.create_order(PAIR, "market", "buy", 0.02)
+    book = kraken.fetch_order_book(PAIR, 5)
+    assert len(book["asks"]) == len(book["bids"]) == 5 and book["bids"][0][0] < book["asks"][0][0]
+    trade = kraken.fetch_trades(PAIR)[-1]
+    assert (trade["side"], trade["type"], trade["amount"]) == ("buy", "market", 0.02)
+    *_, volume = kraken.fetch_ohlcv(PAIR, "1d")[-1]
+    assert volume >= 0.02
+
+
 def test_a_nonce_that_is_too_low_raises_invalid_nonce(sandbox: Sandbox) -> None:
     used = key("sandbox-read")
     # Another program used the same key with nanoseconds; ccxt counts in milliseconds.
