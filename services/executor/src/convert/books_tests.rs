@@ -82,9 +82,7 @@ fn all_mistakes_are_named_at_once() {
 
 #[test]
 fn a_word_that_nobody_knows_is_kept() {
-    let row = serde_json::value::RawValue::from_string(r#"["1","2",3,"x","i","",9]"#.into()).expect("JSON");
-    let known: PublicTrade = tidegate_kraken::wire::read(Some(&row)).expect("a trade");
-    let trade = trade(known);
+    let trade = trade(wire(r#"["1","2",3,"x","i","",9]"#));
     assert_eq!((trade.taker_side(), trade.order_type()), (v1::Side::Unspecified, v1::OrderType::Unspecified));
     assert_eq!((trade.extra["side"].as_str(), trade.extra["order_type"].as_str()), ("x", "i"));
     assert_eq!(trade.time, Some(Timestamp { seconds: 3, nanos: 0 }));
@@ -107,4 +105,75 @@ fn books_are_cut_where_kraken_cuts_them() {
     assert_eq!(fields(level3_of(&orders(Some(5)))), ["depth"]);
     assert_eq!(at_ns(1_781_000_398_594_292_001), at(1_781_000_398, 594_292_001));
     assert_eq!(at_ns(0), None);
+}
+
+fn wire<T: tidegate_kraken::wire::Wire>(json: &str) -> T {
+    let raw = serde_json::value::RawValue::from_string(json.into()).expect("JSON");
+    tidegate_kraken::wire::read(Some(&raw)).expect("fits")
+}
+
+#[test]
+fn every_value_arrives_at_its_place() {
+    let page =
+        trades(wire(r#"{"P":[["1","2",3.5,"b","m","x",9],["1","2",3,"s","l","",8]],"last":"7","n":0}"#));
+    let first = v1::PublicTrade {
+        trade_id: Some(9),
+        price: "1".into(),
+        volume: "2".into(),
+        time: at(3, 500_000_000),
+        taker_side: v1::Side::Buy.into(),
+        order_type: v1::OrderType::Market.into(),
+        misc: "x".into(),
+        extra: [].into(),
+    };
+    assert_eq!((&page.trades[0], page.next_page_token.as_str()), (&first, "7"));
+    assert_eq!(
+        (page.trades[1].taker_side(), page.trades[1].order_type()),
+        (v1::Side::Sell, v1::OrderType::Limit)
+    );
+    assert_eq!((page.pair.as_str(), page.extra["n"].as_str()), ("P", "0"));
+
+    let page = spreads(wire(r#"{"P":[[1,"2","3",4]],"last":5}"#));
+    let extra: std::collections::HashMap<_, _> = [("3".to_owned(), "4".to_owned())].into();
+    let row = v1::Spread { time: at(1, 0), bid_price: "2".into(), ask_price: "3".into(), extra };
+    assert_eq!((page.spreads.as_slice(), page.next_page_token.as_str()), ([row].as_slice(), "5"));
+
+    let page = candles(wire(r#"{"P":[[1,"2","5","0.5","3","2.5","6",7]],"last":4}"#));
+    let candle = v1::Candle {
+        time: at(1, 0),
+        open_price: "2".into(),
+        high_price: "5".into(),
+        low_price: "0.5".into(),
+        close_price: "3".into(),
+        vwap: "2.5".into(),
+        volume: "6".into(),
+        trades: 7,
+        extra: [].into(),
+    };
+    assert_eq!((page.candles.as_slice(), page.next_page_token.as_str()), ([candle].as_slice(), "4"));
+
+    let book = depth(wire(r#"{"P":{"asks":[["2","3",4]],"bids":[["1","5",6]]}}"#));
+    assert_eq!(
+        (book.asks[0].price.as_str(), book.asks[0].volume.as_str(), book.asks[0].time),
+        ("2", "3", at(4, 0))
+    );
+    assert_eq!(book.bids[0].price, "1");
+    let book = grouped_book(wire(
+        r#"{"pair":"P","grouping":5,"asks":[{"price":"2","qty":"3"}],"bids":[{"price":"1","qty":"4"}]}"#,
+    ));
+    assert_eq!(
+        (book.asks[0].price.as_str(), book.bids[0].volume.as_str(), book.grouping),
+        ("2", "4", Some(5))
+    );
+    let book = level3(wire(
+        r#"{"pair":"P","asks":[{"price":"2","qty":"3","order_id":"O","timestamp":1000000001}],"bids":[]}"#,
+    ));
+    let order = v1::BookOrder {
+        order_id: "O".into(),
+        price: "2".into(),
+        volume: "3".into(),
+        time: at(1, 1),
+        extra: [].into(),
+    };
+    assert_eq!((book.asks.as_slice(), book.bids.len()), ([order].as_slice(), 0));
 }

@@ -180,17 +180,69 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_time_that_cannot_be_read_keeps_its_text() {
-        let json = r#"{"trade_id":"T","price":"1","quantity":"2","trade_ts":"yesterday",
-            "publication_ts":"2026-06-09T10:20:00.000221001Z"}"#;
+    fn wire<T: tidegate_kraken::wire::Wire>(json: &str) -> T {
         let raw = serde_json::value::RawValue::from_string(json.into()).expect("JSON");
-        let trade = published(tidegate_kraken::wire::read(Some(&raw)).expect("a trade"));
+        tidegate_kraken::wire::read(Some(&raw)).expect("fits")
+    }
+
+    #[test]
+    fn a_time_or_a_side_that_cannot_be_read_keeps_its_text() {
+        let trade = published(wire(
+            r#"{"trade_id":"T","price":"1","quantity":"2","trade_ts":"yesterday",
+                "publication_ts":"2026-06-09T10:20:00.000221001Z"}"#,
+        ));
         assert_eq!((trade.trade_time, trade.extra["trade_ts"].as_str()), (None, "yesterday"));
         assert_eq!(trade.publication_time.map(|time| time.nanos), Some(221_001));
-        let json = r#"{"side":"HOLD","price":"1","qty":"2"}"#;
-        let raw = serde_json::value::RawValue::from_string(json.into()).expect("JSON");
-        let level = level(tidegate_kraken::wire::read(Some(&raw)).expect("a level"));
+        let level = level(wire(r#"{"side":"HOLD","price":"1","qty":"2"}"#));
         assert_eq!((level.side(), level.extra["side"].as_str()), (v1::Side::Unspecified, "HOLD"));
+    }
+
+    #[test]
+    fn every_value_arrives_at_its_place() {
+        let book = pre_trade(wire(
+            r#"{"symbol":"s","description":"d","base_asset":"ba","base_dti_code":"bc","base_dti_short_name":"bn",
+                "base_notation":"b","quote_asset":"qa","quote_dti_code":"qc","quote_dti_short_name":"qn",
+                "quote_notation":"q","venue":"v","system":"y","bids":[{"side":"BUY","price":"1","qty":"2","count":3,
+                "submission_ts":"1970-01-01T00:00:01Z","publication_ts":"1970-01-01T00:00:02Z"}],
+                "asks":[{"side":"SELL","price":"4","qty":"5"}]}"#,
+        ));
+        assert_eq!((book.symbol.as_str(), book.description.as_str()), ("s", "d"));
+        assert_eq!(
+            [book.base_asset, book.base_dti_code, book.base_dti_short_name, book.base_notation],
+            ["ba", "bc", "bn", "b"]
+        );
+        assert_eq!(
+            [book.quote_asset, book.quote_dti_code, book.quote_dti_short_name, book.quote_notation],
+            ["qa", "qc", "qn", "q"]
+        );
+        assert_eq!((book.venue.as_str(), book.system.as_str()), ("v", "y"));
+        let (ask, bid) = (&book.asks[0], &book.bids[0]);
+        assert_eq!((ask.side(), ask.price.as_str(), ask.orders), (v1::Side::Sell, "4", None));
+        assert_eq!((bid.side(), bid.volume.as_str(), bid.orders), (v1::Side::Buy, "2", Some(3)));
+        assert_eq!((bid.submission_time, bid.publication_time), (at(1, 0), at(2, 0)));
+
+        let page = post_trade(wire(
+            r#"{"last_ts":"l","count":1,"trades":[{"trade_id":"T","price":"1","quantity":"2","symbol":"s",
+                "description":"d","base_asset":"ba","base_notation":"b","quote_asset":"qa","quote_notation":"q",
+                "trade_venue":"tv","trade_ts":"1970-01-01T00:00:01Z","publication_venue":"pv",
+                "publication_ts":"1970-01-01T00:00:02Z"}]}"#,
+        ));
+        let trade = v1::PublishedTrade {
+            trade_id: "T".into(),
+            price: "1".into(),
+            volume: "2".into(),
+            symbol: "s".into(),
+            description: "d".into(),
+            base_asset: "ba".into(),
+            base_notation: "b".into(),
+            quote_asset: "qa".into(),
+            quote_notation: "q".into(),
+            trade_venue: "tv".into(),
+            trade_time: at(1, 0),
+            publication_venue: "pv".into(),
+            publication_time: at(2, 0),
+            extra: [].into(),
+        };
+        assert_eq!((page.trades, page.next_page_token.as_str(), page.count), (vec![trade], "l", Some(1)));
     }
 }
