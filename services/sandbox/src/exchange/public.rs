@@ -268,7 +268,7 @@ pub(crate) fn count(params: &Params, default: usize, max: usize) -> Result<usize
     text.parse().ok().filter(|count| (1..=max).contains(count)).ok_or_else(|| wrong("count"))
 }
 
-/// `Trades`: after `since` (seconds, or the nanoseconds of `last`), oldest first.
+/// `Trades`: after `since` (seconds, or the nanoseconds of `last`), oldest first. Without it the latest ones.
 fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal> {
     let index = one_pair(params)?;
     let count = count(params, TRADES_MAX, TRADES_MAX)?;
@@ -281,12 +281,13 @@ fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal> {
         Some(text) => decimal::parse_seconds(text).ok_or_else(|| wrong("since"))?.saturating_mul(1_000),
     };
     let pair = &PAIRS[index];
-    let found: Vec<_> =
-        engine.tapes[index].recent().filter(|trade| trade.at_ns > since_ns).take(count).collect();
+    let after: Vec<_> = engine.tapes[index].recent().filter(|trade| trade.at_ns > since_ns).collect();
+    let first = if params.get("since").is_some() { 0 } else { after.len().saturating_sub(count) };
+    let found = &after[first..after.len().min(first + count)];
     Ok(success(|json| {
         json.object(|json| {
             json.field(pair.id).array(|json| {
-                for trade in &found {
+                for trade in found {
                     json.array(|json| {
                         let price =
                             decimal::rescale(i128::from(trade.price), pair.price_decimals, COST_DECIMALS);

@@ -83,6 +83,8 @@ fn pages_of_trades_lose_nothing_that_happened_at_once() {
     }
     let prices: Vec<_> = seen.iter().map(|(price, _)| price.as_str()).collect();
     assert_eq!(prices, ["60000.50000", "60001.00000", "60001.50000"]);
+    let latest = floor.get("/0/public/Trades?pair=XBTUSD&count=2");
+    assert_eq!((&latest["XXBTZUSD"][0][0], &latest["last"]), (&json!("60001.00000"), &json!(since)));
 }
 
 #[test]
