@@ -35,6 +35,16 @@ impl AccountService for Api {
         Ok(Response::new(account::extended_balance(balances)))
     }
 
+    async fn get_level3(
+        &self,
+        request: Request<GetLevel3Request>,
+    ) -> Result<Response<GetLevel3Response>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = books::level3_of(&message).map_err(status)?;
+        let found = self.read(&info, "Level3", params).await.map_err(status)?;
+        Ok(Response::new(books::level3(found)))
+    }
+
     async fn get_open_orders(
         &self,
         request: Request<GetOpenOrdersRequest>,
@@ -83,15 +93,5 @@ impl AccountService for Api {
         let params = params::ledgers(&message).map_err(status)?;
         let ledgers = self.read(&info, "Ledgers", params).await.map_err(status)?;
         Ok(Response::new(account::ledgers(ledgers)))
-    }
-
-    async fn get_level3(
-        &self,
-        request: Request<GetLevel3Request>,
-    ) -> Result<Response<GetLevel3Response>, Status> {
-        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = books::level3_of(&message).map_err(status)?;
-        let found = self.read(&info, "Level3", params).await.map_err(status)?;
-        Ok(Response::new(books::level3(found)))
     }
 }
