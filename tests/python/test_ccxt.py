@@ -52,6 +52,16 @@ def test_reads_the_market(kraken: ccxt.kraken) -> None:
     assert 0 < ticker["bid"] < ticker["ask"]
 
 
+def test_reads_the_book_the_trades_and_the_candles(kraken: ccxt.kraken) -> None:
+    kraken.create_order(PAIR, "market", "buy", 0.02)
+    book = kraken.fetch_order_book(PAIR, 5)
+    assert len(book["asks"]) == len(book["bids"]) == 5 and book["bids"][0][0] < book["asks"][0][0]
+    trade = kraken.fetch_trades(PAIR)[-1]
+    assert (trade["side"], trade["type"], trade["amount"]) == ("buy", "market", 0.02)
+    *_, volume = kraken.fetch_ohlcv(PAIR, "1d")[-1]
+    assert volume >= 0.02
+
+
 def test_places_sees_and_cancels_an_order(kraken: ccxt.kraken, sandbox: Sandbox) -> None:
     held_before = kraken.fetch_balance()["used"]["USD"]
     placed = kraken.create_order(PAIR, "limit", "buy", 0.01, FAR_BELOW)

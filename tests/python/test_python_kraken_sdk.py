@@ -55,6 +55,22 @@ def test_reads_balances(sandbox: Sandbox) -> None:
     assert Decimal(user(sandbox, MINE).get_balance("XXBT")["balance"]) == Decimal(balances["XXBT"])
 
 
+def test_reads_the_book_the_trades_the_candles_and_the_spread(sandbox: Sandbox) -> None:
+    market, names = Market(url=sandbox.url), {"XXBTZUSD", "last"}
+    assert market.get_recent_trades(PAIR, since=0)["XXBTZUSD"] == []
+    trade(sandbox, MINE).create_order(ordertype="market", side="buy", pair=PAIR, volume="0.5")
+    book = market.get_order_book(PAIR, count=3)["XXBTZUSD"]
+    assert Decimal(book["bids"][0][0]) < Decimal(book["asks"][0][0]) and len(book["asks"]) == 3
+    page = market.get_recent_trades(PAIR, count=10)
+    (row,) = page["XXBTZUSD"]
+    assert set(page) == names and row[1:2] + row[3:6] == ["0.50000000", "b", "m", ""]
+    assert market.get_recent_trades(PAIR, since=page["last"])["XXBTZUSD"] == []
+    candles = market.get_ohlc(PAIR, interval=1440)
+    assert set(candles) == names and Decimal(candles["XXBTZUSD"][-1][6]) == Decimal("0.5")
+    spreads = market.get_recent_spreads(PAIR)
+    assert set(spreads) == names and len(spreads["XXBTZUSD"][-1]) == 3
+
+
 def test_places_sees_and_cancels_an_order(sandbox: Sandbox) -> None:
     order_id = place(sandbox, MINE)
 

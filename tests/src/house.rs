@@ -58,8 +58,10 @@ impl House {
     /// Starts the sandbox and, where planned, Redis.
     pub async fn build(plan: Plan) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("tidegate-test-").tempdir()?;
+        // Tests of the REST counter are not to meet the pairs' counters by the way.
+        let trading = if plan.sandbox.contains("trading_tier") { "" } else { "trading_tier = \"wide\"\n" };
         let config = format!(
-            "[admin]\nlisten = \"127.0.0.1:0\"\n[sandbox]\nlisten = \"127.0.0.1:0\"\ntier = \"{}\"\n{}\n",
+            "[admin]\nlisten = \"127.0.0.1:0\"\n[sandbox]\nlisten = \"127.0.0.1:0\"\ntier = \"{}\"\n{trading}{}\n",
             plan.tier, plan.sandbox
         );
         let sandbox = Process::start(dir.path(), "sandbox", "sandbox", &config, &["sandbox/rest"]).await?;
@@ -100,7 +102,8 @@ impl House {
         let mut text = format!(
             "[gateway]\nlisten = \"127.0.0.1:0\"\nquota_per_s = 100000\n[executor]\nlisten = \"127.0.0.1:0\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n[kraken]\nrest_url = \"http://{}\"\n\
-             [accounts.main]\ntier = \"{tier}\"\n[accounts.second]\ntier = \"{tier}\"\n",
+             [accounts.main]\ntier = \"{tier}\"\ntrading_tier = \"wide\"\n\
+             [accounts.second]\ntier = \"{tier}\"\ntrading_tier = \"wide\"\n",
             self.sandbox.addr("sandbox/rest"),
             tier = self.tier
         );

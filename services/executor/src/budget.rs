@@ -130,15 +130,30 @@ impl Budget {
         self.shared.metrics.trading_held(account.as_str(), done);
     }
 
-    /// Kraken's counter of a pair is full, whatever ours says.
+    /// Kraken's counter of a pair is full. If ours was not, it is from now on.
     pub(crate) fn full(&self, account: &AccountName, pair: String) {
-        self.held(account, TradingHeld::Full);
-        warn!(
-            %account, pair,
-            "Kraken's trading counter of the pair is full, and ours was not: another program trades on it, or a tier is \
-             configured that the account does not have"
-        );
-        self.note(account, TradeAct::Full { pair });
+        let nobody = TradeAct::Refund { pair: pair.clone(), token: String::new() };
+        let Some(look) = self.request(account, nobody) else { return };
+        let (store, metrics, account) =
+            (Arc::clone(&self.store), self.shared.metrics.clone(), account.clone());
+        self.shared.drain.spawn(async move {
+            // Where a batch of cancels has filled it, the refusal is no news.
+            if let Ok(TradeReply::Noted { level_milli }) = store.trade(&look).await
+                && level_milli > look.tier.usable_milli()
+            {
+                return;
+            }
+            metrics.trading_held(account.as_str(), TradingHeld::Full);
+            warn!(
+                %account, pair,
+                "Kraken's trading counter of the pair is full, and ours was not: another program trades on it, or a tier \
+                 is configured that the account does not have"
+            );
+            let full = TradeRequest { act: TradeAct::Full { pair }, ..look };
+            if let Err(error) = store.trade(&full).await {
+                debug!(%error, "that a trading counter is full was not written; Kraken will say so again");
+            }
+        });
     }
 
     /// Charges cancels that go out in any case.

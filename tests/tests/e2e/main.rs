@@ -10,6 +10,7 @@ mod history;
 mod intents;
 mod keys;
 mod late_store;
+mod market;
 mod orders;
 mod outcomes;
 mod proxy;

@@ -1,11 +1,13 @@
 //! Between the API's messages and Kraken's parameters and results. No decisions, no I/O.
 
 pub(crate) mod account;
+pub(crate) mod books;
 pub(crate) mod history;
 pub(crate) mod intent;
 pub(crate) mod market;
 pub(crate) mod orders;
 pub(crate) mod request;
+pub(crate) mod transparency;
 
 use prost_types::Timestamp;
 use tidegate_kraken::wire::{Decimal, Time};

@@ -11,10 +11,11 @@ use tidegate_proto::v1::{
     GetTradesHistoryRequest, GetTradesHistoryResponse, QueryLedgersRequest, QueryLedgersResponse,
     QueryOrdersRequest, QueryOrdersResponse, QueryTradesRequest, QueryTradesResponse,
 };
+use tidegate_proto::v1::{GetLevel3Request, GetLevel3Response};
 use tonic::{Request, Response, Status};
 
 use super::{Api, opened, status};
-use crate::convert::{account, history, request as params};
+use crate::convert::{account, books, history, request as params};
 
 #[tonic::async_trait]
 impl AccountService for Api {
@@ -34,6 +35,16 @@ impl AccountService for Api {
         let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let balances = self.read(&info, "BalanceEx", Params::new()).await.map_err(status)?;
         Ok(Response::new(account::extended_balance(balances)))
+    }
+
+    async fn get_level3(
+        &self,
+        request: Request<GetLevel3Request>,
+    ) -> Result<Response<GetLevel3Response>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = books::level3_of(&message).map_err(status)?;
+        let found = self.read(&info, "Level3", params).await.map_err(status)?;
+        Ok(Response::new(books::level3(found)))
     }
 
     async fn get_open_orders(

@@ -6,9 +6,11 @@ use tidegate_kraken::{BodyFault, CallFault, Params, ReadFault, classify};
 use tidegate_lanes::Traffic;
 use tidegate_proto::v1::market_data_service_server::MarketDataService;
 use tidegate_proto::v1::{
-    GetAssetPairsRequest, GetAssetPairsResponse, GetAssetsRequest, GetAssetsResponse, GetServerTimeRequest,
-    GetServerTimeResponse, GetSystemStatusRequest, GetSystemStatusResponse, GetTickerRequest,
-    GetTickerResponse,
+    GetAssetPairsRequest, GetAssetPairsResponse, GetAssetsRequest, GetAssetsResponse, GetDepthRequest,
+    GetDepthResponse, GetGroupedBookRequest, GetGroupedBookResponse, GetOhlcRequest, GetOhlcResponse,
+    GetPostTradeRequest, GetPostTradeResponse, GetPreTradeRequest, GetPreTradeResponse, GetServerTimeRequest,
+    GetServerTimeResponse, GetSpreadRequest, GetSpreadResponse, GetSystemStatusRequest,
+    GetSystemStatusResponse, GetTickerRequest, GetTickerResponse, GetTradesRequest, GetTradesResponse,
 };
 use tidegate_runtime::telemetry::Sent;
 use tokio::time::Instant;
@@ -16,8 +18,8 @@ use tonic::{Request, Response, Status};
 
 use super::{Api, known, opened, shaped, status};
 use crate::caller::CallInfo;
-use crate::convert::market;
 use crate::convert::request::Builder;
+use crate::convert::{books, market, transparency};
 
 impl Api {
     async fn public<T: Wire>(&self, info: &CallInfo, name: &'static str, params: Params) -> Result<T, Error> {
@@ -108,5 +110,72 @@ impl MarketDataService for Api {
         let params = to.finish().map_err(status)?;
         let tickers = self.public(&info, "Ticker", params).await.map_err(status)?;
         Ok(Response::new(market::tickers(tickers)))
+    }
+
+    async fn get_depth(
+        &self,
+        request: Request<GetDepthRequest>,
+    ) -> Result<Response<GetDepthResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = books::depth_of(&message).map_err(status)?;
+        let found = self.public(&info, "Depth", params).await.map_err(status)?;
+        Ok(Response::new(books::depth(found)))
+    }
+
+    async fn get_trades(
+        &self,
+        request: Request<GetTradesRequest>,
+    ) -> Result<Response<GetTradesResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = books::trades_of(&message).map_err(status)?;
+        let found = self.public(&info, "Trades", params).await.map_err(status)?;
+        Ok(Response::new(books::trades(found)))
+    }
+
+    async fn get_spread(
+        &self,
+        request: Request<GetSpreadRequest>,
+    ) -> Result<Response<GetSpreadResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = books::spread_of(&message).map_err(status)?;
+        let found = self.public(&info, "Spread", params).await.map_err(status)?;
+        Ok(Response::new(books::spreads(found)))
+    }
+
+    async fn get_ohlc(&self, request: Request<GetOhlcRequest>) -> Result<Response<GetOhlcResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = books::ohlc_of(&message).map_err(status)?;
+        let found = self.public(&info, "OHLC", params).await.map_err(status)?;
+        Ok(Response::new(books::candles(found)))
+    }
+
+    async fn get_grouped_book(
+        &self,
+        request: Request<GetGroupedBookRequest>,
+    ) -> Result<Response<GetGroupedBookResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = books::grouped_book_of(&message).map_err(status)?;
+        let found = self.public(&info, "GroupedBook", params).await.map_err(status)?;
+        Ok(Response::new(books::grouped_book(found)))
+    }
+
+    async fn get_pre_trade(
+        &self,
+        request: Request<GetPreTradeRequest>,
+    ) -> Result<Response<GetPreTradeResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = transparency::pre_trade_of(&message).map_err(status)?;
+        let found = self.public(&info, "PreTrade", params).await.map_err(status)?;
+        Ok(Response::new(transparency::pre_trade(found)))
+    }
+
+    async fn get_post_trade(
+        &self,
+        request: Request<GetPostTradeRequest>,
+    ) -> Result<Response<GetPostTradeResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = transparency::post_trade_of(&message).map_err(status)?;
+        let found = self.public(&info, "PostTrade", params).await.map_err(status)?;
+        Ok(Response::new(transparency::post_trade(found)))
     }
 }

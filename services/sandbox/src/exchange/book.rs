@@ -93,15 +93,22 @@ impl Book {
         self.side(side).get(&price)?.entries.front().map(|entry| (price, *entry))
     }
 
-    /// Levels of a side, best first: price, lots, time of the last change.
-    pub(crate) fn levels(&self, side: Side) -> Box<dyn Iterator<Item = (u64, u64, u64)> + '_> {
-        let sum = |(price, level): (&u64, &Level)| {
-            (*price, level.entries.iter().map(|entry| entry.lots).sum(), level.changed_us)
-        };
-        match side {
-            Side::Buy => Box::new(self.bids.iter().rev().map(sum)),
-            Side::Sell => Box::new(self.asks.iter().map(sum)),
+    /// Levels of a side, best first: price, what waits there with the oldest first, time of the last change.
+    pub(crate) fn queues(&self, side: Side) -> Box<dyn Iterator<Item = (u64, &VecDeque<Entry>, u64)> + '_> {
+        fn parts<'a>((price, level): (&u64, &'a Level)) -> (u64, &'a VecDeque<Entry>, u64) {
+            (*price, &level.entries, level.changed_us)
         }
+        match side {
+            Side::Buy => Box::new(self.bids.iter().rev().map(parts)),
+            Side::Sell => Box::new(self.asks.iter().map(parts)),
+        }
+    }
+
+    /// Levels of a side, best first: price, lots, time of the last change.
+    pub(crate) fn levels(&self, side: Side) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
+        self.queues(side).map(|(price, entries, changed_us)| {
+            (price, entries.iter().map(|entry| entry.lots).sum(), changed_us)
+        })
     }
 
     /// Adds an entry behind all others at its price.

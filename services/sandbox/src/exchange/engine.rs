@@ -16,6 +16,7 @@ use super::ids::{Id, Source};
 use super::markets::{LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
 use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
 use super::refusal::Refusal;
+use super::spread::Spreads;
 use super::tape::Tape;
 use super::trading::TradingCounters;
 use crate::wire::decimal;
@@ -43,6 +44,7 @@ pub(crate) struct Engine {
     pub(crate) accounts: Accounts,
     pub(crate) books: [Book; PAIR_COUNT],
     pub(crate) tapes: [Tape; PAIR_COUNT],
+    pub(crate) spreads: [Spreads; PAIR_COUNT],
     open: HashMap<u64, Order>,
     open_by_id: HashMap<Id, u64>,
     pub(crate) closed: Archive<Order>,
@@ -65,6 +67,7 @@ impl Engine {
             accounts: Accounts::new(),
             books: std::array::from_fn(|_| Book::default()),
             tapes: std::array::from_fn(|pair| Tape::new(PAIRS[pair].house.middle)),
+            spreads: std::array::from_fn(|_| Spreads::default()),
             open: HashMap::new(),
             open_by_id: HashMap::new(),
             closed: Archive::new(HISTORY_MAX),

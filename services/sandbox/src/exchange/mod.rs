@@ -12,16 +12,19 @@ mod archive;
 mod auth;
 mod batch;
 mod book;
+mod candles;
 mod changes;
 mod counter;
 mod endpoints;
 mod engine;
 mod faults;
 mod fees;
+mod grouped;
 mod history;
 mod ids;
 mod intake;
 mod keys;
+mod level3;
 mod lockout;
 mod log;
 mod markets;
@@ -34,8 +37,10 @@ mod refusal;
 mod reply;
 mod request;
 mod sign;
+mod spread;
 mod tape;
 mod trading;
+mod transparency;
 
 pub use counter::Tier;
 pub use endpoints::{EndpointRow, table};
@@ -230,7 +235,9 @@ impl Exchange {
             Some(Fault::HideMs(ms)) => now_us + ms * 1_000,
             _ => 0,
         };
+        self.engine.watch(now_us);
         let done = self.act(now_us, received_us, endpoint.act, key, &params);
+        self.engine.watch(now_us);
         let charges = self.engine.counters.take_charges();
         self.note(ticket, |entry| (entry.executed_us, entry.trading) = (Some(now_us), charges));
         match done {
@@ -258,17 +265,7 @@ impl Exchange {
         let engine = &mut self.engine;
         let answer = Done::answer;
         let Some(key) = key else {
-            return match act {
-                Act::Time => public::time(now_us),
-                Act::SystemStatus => public::system_status(now_us),
-                Act::Assets => public::assets(params),
-                Act::AssetPairs => public::asset_pairs(params),
-                Act::Ticker => public::ticker(engine, now_us, params),
-                Act::Depth => public::depth(engine, now_us, params),
-                Act::Trades => public::trades(engine, params),
-                _ => Err(Refusal::FeatureDisabled),
-            }
-            .map(answer);
+            return public::answer(engine, now_us, act, params).map(answer);
         };
         let key = self.keys.get(key);
         let account = key.account;
@@ -285,6 +282,7 @@ impl Exchange {
             Act::EditOrder => changes::edit_order(engine, now_us, received_us, account, params),
             Act::CancelOrderBatch => batch::cancel_order_batch(engine, now_us, account, params),
             Act::CancelAllOrdersAfter => changes::cancel_all_after(engine, now_us, account, params),
+            Act::Level3 => level3::level3(engine, now_us, params).map(answer),
             Act::OpenOrders => history::open_orders(engine, look, account, params).map(answer),
             Act::ClosedOrders => history::closed_orders(engine, look, key, params).map(answer),
             Act::QueryOrders => history::query_orders(engine, look, key, params).map(answer),

@@ -1,20 +1,44 @@
 //! The public endpoints (Kraken docs: Market Data).
 
 use super::book::Side;
+use super::candles;
+use super::endpoints::Act;
 use super::engine::Engine;
+use super::grouped;
 use super::markets::{ASSETS, Asset, COST_DECIMALS, LOT_DECIMALS, PAIRS, Pair, find_asset, find_pair};
 use super::order::{OrderType, to_i128};
 use super::refusal::{Refusal, wrong};
+use super::spread;
+use super::transparency;
 use crate::wire::decimal;
 use crate::wire::json::{Json, success};
 use crate::wire::params::Params;
 
 /// Pages of the book and of trades are at most this long.
 const DEPTH_MAX: usize = 500;
-const TRADES_MAX: usize = 1_000;
+pub(crate) const TRADES_MAX: usize = 1_000;
+
+/// What a public endpoint answers.
+pub(crate) fn answer(engine: &Engine, now_us: u64, act: Act, params: &Params) -> Result<String, Refusal> {
+    match act {
+        Act::Time => time(now_us),
+        Act::SystemStatus => system_status(now_us),
+        Act::Assets => assets(params),
+        Act::AssetPairs => asset_pairs(params),
+        Act::Ticker => ticker(engine, now_us, params),
+        Act::Ohlc => candles::ohlc(engine, now_us, params),
+        Act::Depth => depth(engine, now_us, params),
+        Act::Trades => trades(engine, params),
+        Act::Spread => spread::spread(engine, params),
+        Act::GroupedBook => grouped::grouped_book(engine, params),
+        Act::PreTrade => transparency::pre_trade(engine, now_us, params),
+        Act::PostTrade => transparency::post_trade(engine, params),
+        _ => Err(Refusal::FeatureDisabled),
+    }
+}
 
 /// `Time`.
-pub(crate) fn time(now_us: u64) -> Result<String, Refusal> {
+fn time(now_us: u64) -> Result<String, Refusal> {
     let now = timestamp(now_us);
     Ok(success(|json| {
         json.object(|json| {
@@ -25,7 +49,7 @@ pub(crate) fn time(now_us: u64) -> Result<String, Refusal> {
 }
 
 /// `SystemStatus`.
-pub(crate) fn system_status(now_us: u64) -> Result<String, Refusal> {
+fn system_status(now_us: u64) -> Result<String, Refusal> {
     let now = timestamp(now_us);
     Ok(success(|json| {
         json.object(|json| {
@@ -70,12 +94,28 @@ fn listed(
     }
 }
 
-fn one_pair(params: &Params) -> Result<usize, Refusal> {
+pub(crate) fn one_pair(params: &Params) -> Result<usize, Refusal> {
     find_pair(params.get("pair").ok_or_else(|| wrong("pair"))?).ok_or(Refusal::UnknownPair)
 }
 
+/// `since` in whole seconds.
+pub(crate) fn since_s(params: &Params) -> Result<u64, Refusal> {
+    params.get("since").map_or(Ok(0), |text| decimal::parse(text, 0)).map_err(|_| wrong("since"))
+}
+
+/// One of the numbers that a parameter may be.
+pub(crate) fn one_of(
+    params: &Params,
+    name: &'static str,
+    allowed: &[u64],
+    default: u64,
+) -> Result<u64, Refusal> {
+    let Some(text) = params.get(name) else { return Ok(default) };
+    allowed.iter().copied().find(|number| number.to_string() == text).ok_or_else(|| wrong(name))
+}
+
 /// `Assets`.
-pub(crate) fn assets(params: &Params) -> Result<String, Refusal> {
+fn assets(params: &Params) -> Result<String, Refusal> {
     let modern = modern(params)?;
     let wanted = listed(params.get("asset"), ASSETS.len(), find_asset, &Refusal::UnknownAsset)?;
     Ok(success(|json| {
@@ -95,7 +135,7 @@ pub(crate) fn assets(params: &Params) -> Result<String, Refusal> {
 }
 
 /// `AssetPairs`.
-pub(crate) fn asset_pairs(params: &Params) -> Result<String, Refusal> {
+fn asset_pairs(params: &Params) -> Result<String, Refusal> {
     let modern = modern(params)?;
     let wanted = listed(params.get("pair"), PAIRS.len(), find_pair, &Refusal::UnknownPair)?;
     Ok(success(|json| {
@@ -136,13 +176,13 @@ fn write_pair(json: &mut Json, pair: &Pair, modern: bool) {
 }
 
 /// A decimal without its last zeros: minimums are written so.
-fn plain(value: i128, scale: u32) -> String {
+pub(crate) fn plain(value: i128, scale: u32) -> String {
     let text = decimal::text(value, scale);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// `Ticker`. Prices have five places here whatever the pair has.
-pub(crate) fn ticker(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusal> {
+fn ticker(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusal> {
     let wanted = listed(params.get("pair"), PAIRS.len(), find_pair, &Refusal::UnknownPair)?;
     Ok(success(|json| {
         json.object(|json| {
@@ -195,7 +235,7 @@ fn write_ticker(json: &mut Json, engine: &Engine, now_us: u64, index: usize) {
 }
 
 /// `Depth`.
-pub(crate) fn depth(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusal> {
+fn depth(engine: &Engine, now_us: u64, params: &Params) -> Result<String, Refusal> {
     let (index, modern) = (one_pair(params)?, modern(params)?);
     let count = count(params, 100, DEPTH_MAX)?;
     let pair = &PAIRS[index];
@@ -223,36 +263,37 @@ pub(crate) fn depth(engine: &Engine, now_us: u64, params: &Params) -> Result<Str
     }))
 }
 
-fn count(params: &Params, default: usize, max: usize) -> Result<usize, Refusal> {
+pub(crate) fn count(params: &Params, default: usize, max: usize) -> Result<usize, Refusal> {
     let Some(text) = params.get("count") else { return Ok(default) };
     text.parse().ok().filter(|count| (1..=max).contains(count)).ok_or_else(|| wrong("count"))
 }
 
-/// `Trades`: after `since` (seconds, or the nanoseconds of `last`), oldest first.
-pub(crate) fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal> {
+/// `Trades`: after `since` (seconds, or the nanoseconds of `last`), oldest first. Without it the latest ones.
+fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal> {
     let index = one_pair(params)?;
     let count = count(params, TRADES_MAX, TRADES_MAX)?;
-    let since_us = match params.get("since") {
+    let since_ns = match params.get("since") {
         None => 0,
         // A cursor has nanoseconds; no time in seconds has so many digits.
         Some(text) if text.len() >= 15 && !text.contains('.') => {
-            text.parse::<u64>().map_err(|_| wrong("since"))? / 1_000
+            text.parse::<u64>().map_err(|_| wrong("since"))?
         }
-        Some(text) => decimal::parse_seconds(text).ok_or_else(|| wrong("since"))?,
+        Some(text) => decimal::parse_seconds(text).ok_or_else(|| wrong("since"))?.saturating_mul(1_000),
     };
     let pair = &PAIRS[index];
-    let found: Vec<_> =
-        engine.tapes[index].recent().filter(|trade| trade.at_us > since_us).take(count).collect();
+    let after: Vec<_> = engine.tapes[index].recent().filter(|trade| trade.at_ns > since_ns).collect();
+    let first = if params.get("since").is_some() { 0 } else { after.len().saturating_sub(count) };
+    let found = &after[first..after.len().min(first + count)];
     Ok(success(|json| {
         json.object(|json| {
             json.field(pair.id).array(|json| {
-                for trade in &found {
+                for trade in found {
                     json.array(|json| {
                         let price =
                             decimal::rescale(i128::from(trade.price), pair.price_decimals, COST_DECIMALS);
                         json.decimal(price, COST_DECIMALS);
                         json.decimal(i128::from(trade.lots), LOT_DECIMALS);
-                        json.seconds(trade.at_us);
+                        json.raw(&decimal::text(i128::from(trade.at_ns), 9));
                         json.text(if trade.taker == Side::Buy { "b" } else { "s" });
                         json.text(if trade.order_type == OrderType::Limit { "l" } else { "m" });
                         json.text("");
@@ -260,8 +301,8 @@ pub(crate) fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal
                     });
                 }
             });
-            let last_us = found.last().map_or(since_us, |trade| trade.at_us);
-            json.field("last").text(&format!("{last_us}000"));
+            let last_ns = found.last().map_or(since_ns, |trade| trade.at_ns);
+            json.field("last").text(&last_ns.to_string());
         });
     }))
 }

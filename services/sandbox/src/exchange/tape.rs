@@ -12,7 +12,8 @@ const DAY_US: u64 = 86_400_000_000;
 /// A public trade.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PublicTrade {
-    pub(crate) at_us: u64,
+    /// No two trades of a pair have the same, so that a page can end between any two.
+    pub(crate) at_ns: u64,
     pub(crate) taker: Side,
     pub(crate) order_type: OrderType,
     pub(crate) price: u64,
@@ -32,7 +33,7 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, price: u64, lots: u64) {
+    pub(crate) fn add(&mut self, price: u64, lots: u64) {
         if self.count == 0 {
             (self.open, self.high, self.low) = (price, price, price);
         }
@@ -106,7 +107,9 @@ impl Tape {
         if self.recent.len() == TRADES_MAX {
             self.recent.pop_front();
         }
-        self.recent.push_back(PublicTrade { at_us: now_us, taker, order_type, price, lots, number });
+        let after = self.recent.back().map_or(0, |trade| trade.at_ns + 1);
+        let at_ns = now_us.saturating_mul(1_000).max(after);
+        self.recent.push_back(PublicTrade { at_ns, taker, order_type, price, lots, number });
     }
 
     fn days(&self, now_us: u64) -> (Sums, Sums) {

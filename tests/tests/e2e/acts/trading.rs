@@ -16,8 +16,7 @@ async fn counted(believed: &str) -> (House, Process, Process) {
     let plan = Plan { redis: true, sandbox: "trading_tier = \"starter\"".into(), ..Plan::default() };
     let house = House::build(plan).await.expect("a house");
     let config = house.config(&KEYS, "").expect("a config");
-    let tier = format!("[accounts.main]\ntrading_tier = \"{believed}\"\n");
-    let config = config.replacen("[accounts.main]\n", &tier, 1);
+    let config = config.replacen("trading_tier = \"wide\"", &format!("trading_tier = \"{believed}\""), 1);
     let one = house.all("one", &config).await.expect("a process");
     let two = house.all("two", &config).await.expect("another");
     (house, one, two)

@@ -11,6 +11,7 @@
 //! A result that does not fit is a [`ShapeError`], which names the member and never quotes its value.
 
 mod account;
+mod books;
 mod credit;
 mod history;
 mod key;
@@ -18,10 +19,15 @@ mod market;
 mod read;
 mod scalar;
 mod trading;
+mod transparency;
 
 pub use account::{
     AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders, Order,
     OrderDescr, OrdersById,
+};
+pub use books::{
+    BookLevel, BookOrder, Candle, Candles, Depth, GroupedBook, GroupedLevel, Level3, PublicTrade,
+    PublicTrades, Series, Spread, Spreads,
 };
 pub use credit::{CreditLimits, CreditLine, CreditLines};
 pub use history::{
@@ -36,3 +42,4 @@ pub use trading::{
     Amend, BatchAdded, OrderAdded, OrderAmended, OrderAmends, OrderEdited, OrdersCancelled, RowAdded,
     TimerSet,
 };
+pub use transparency::{PostTrade, PreTrade, PreTradeLevel, PublishedTrade};

@@ -24,7 +24,7 @@ impl ShapeError {
         Self { path: String::new(), expected }
     }
 
-    fn inside(mut self, name: &str) -> Self {
+    pub(super) fn inside(mut self, name: &str) -> Self {
         // Names come from the reply as well; they are kept short and printable.
         let name: String = name.chars().filter(char::is_ascii_graphic).take(40).collect();
         self.path = if self.path.is_empty() { name } else { format!("{name}.{}", self.path) };
@@ -104,6 +104,44 @@ impl Object {
     /// What nobody has taken.
     pub(super) fn rest(self) -> Extra {
         self.0.into_iter().map(|(name, raw)| (name, raw.get().to_owned())).collect()
+    }
+}
+
+/// The one member whose name the caller cannot know, because Kraken names it after a pair: the first that is a list
+/// (`[`) or an object (`{`). And the others.
+pub(super) fn named(raw: &RawValue, opens: u8) -> Result<(String, Box<RawValue>, Object), ShapeError> {
+    let Members(mut members) = parse(raw, "an object")?;
+    let at = members.iter().position(|(_, raw)| raw.get().as_bytes().first() == Some(&opens));
+    let (name, value) = members.remove(at.ok_or(ShapeError::here("an object with the data of a pair"))?);
+    Ok((name, value, Object(members.into_iter().collect())))
+}
+
+/// The values of one row, told apart by where they stand.
+pub(super) struct Row(Vec<Option<Box<RawValue>>>);
+
+impl Row {
+    pub(super) fn of(raw: &RawValue) -> Result<Self, ShapeError> {
+        // An optional raw value reads null as nothing, which is what is wanted here.
+        parse(raw, "a row").map(Self)
+    }
+
+    /// A value that may be missing or null, which mean the same.
+    pub(super) fn opt<T: Wire>(&mut self, at: usize) -> Result<Option<T>, ShapeError> {
+        match self.0.get_mut(at).and_then(Option::take) {
+            Some(raw) => T::read(&raw).map(Some).map_err(|error| error.inside(&at.to_string())),
+            None => Ok(None),
+        }
+    }
+
+    /// A value that must be there.
+    pub(super) fn need<T: Wire>(&mut self, at: usize) -> Result<T, ShapeError> {
+        self.opt(at)?.ok_or_else(|| ShapeError::here("present").inside(&at.to_string()))
+    }
+
+    /// What nobody has taken, by its position.
+    pub(super) fn rest(self) -> Extra {
+        let left = self.0.into_iter().enumerate();
+        left.filter_map(|(at, raw)| Some((at.to_string(), raw?.get().to_owned()))).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 mod faults;
 mod fees;
 mod judging;
+mod market;
 mod metering;
 mod orders;
 mod trading;

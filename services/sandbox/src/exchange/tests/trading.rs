@@ -31,7 +31,6 @@ fn public_pages_have_krakens_shapes() {
     );
     assert_eq!(error(&get("/0/public/Ticker?pair=NOPE")), "EQuery:Unknown asset pair");
     assert_eq!(error(&get("/0/public/Nonsense")), "EGeneral:Unknown method");
-    assert_eq!(error(&get("/0/public/OHLC?pair=XBTUSD")), "EAPI:Feature disabled");
     assert_eq!(error(&get("/0/private/Balance")), "EGeneral:Unknown method");
 }
 
