@@ -135,7 +135,8 @@ impl World {
             let lead_us =
                 self.plan.keys[key].unit.to_us_ceil(flight.nonce).0.saturating_sub(EPOCH_US + at_us);
             let window_us = self.plan.keys[key].unit.ticks_to_us_ceil(self.plan.keys[key].window);
-            if lead_us > LEAD_CAP_US + GRANT_TTL_US + GRANT_RESERVE_US + window_us + 3 * S {
+            let ahead_us = flight.tenure.map_or(0, |at| self.truth.tenures[key][at].ahead_us);
+            if lead_us > LEAD_CAP_US + GRANT_TTL_US + GRANT_RESERVE_US + window_us + 3 * S + ahead_us {
                 found.push(format!("{name}: its nonce is {} s ahead of the clock", lead_us / S));
             }
             accepted.push(look);

@@ -1,11 +1,14 @@
 //! `tidegate-sim`: runs seeds of the simulation and says what was met.
 
-#![allow(clippy::print_stdout, reason = "a program for people at a terminal")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use tidegate_sim::{campaign_on, explain};
+use tidegate_sim::{Report, campaign_on, explain};
+
+/// Seeds between two lines that say how a campaign stands.
+const PIECE: usize = 5_000;
 
 /// Lines of a trace that are shown before and after a violation.
 const LINES_MAX: usize = 400;
@@ -43,7 +46,12 @@ fn main() -> ExitCode {
         return if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let began = std::time::Instant::now();
-    let report = campaign_on(options.threads, options.from, options.seeds);
+    // Piece by piece, so that a long campaign shows how it stands, and one that is cut short was not in vain.
+    let (mut report, end) = (Report::default(), options.from + options.seeds);
+    for from in (options.from..end).step_by(PIECE) {
+        report.join(campaign_on(options.threads, from, (end - from).min(PIECE as u64)));
+        eprintln!("{} seeds of {}: {} with violations", report.seeds, options.seeds, report.broken.len());
+    }
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
     println!("seen:\n{}", report.seen);
     for outcome in report.broken.iter().take(options.tell) {

@@ -5,7 +5,7 @@ use tidegate_core::MonoUs;
 use tidegate_lanes::{End, GrantReply, Intent, Step, Ticket, TicketId};
 
 use crate::calls::{Landed, Proof};
-use crate::plan::{Act, MS, OWNERS, S};
+use crate::plan::{Act, EPOCH_US, MS, OWNERS, S};
 use crate::process::Process;
 use crate::seen::Mark;
 use crate::world::{Ask, Errand, Event, World};
@@ -195,7 +195,9 @@ impl World {
                 };
                 let intent = request.terms.intent;
                 let given = match answer.reply {
-                    GrantReply::Granted { epoch, first_of_epoch, .. } => Some((epoch, first_of_epoch)),
+                    GrantReply::Granted { epoch, first_of_epoch, store_now_us, .. } => {
+                        Some((epoch, first_of_epoch, store_now_us.saturating_sub(EPOCH_US + self.t_us)))
+                    }
                     _ => None,
                 };
                 let generation = answer.sight.as_ref().map(|sight| sight.generation.clone());
@@ -216,8 +218,8 @@ impl World {
                 for mark in marks {
                     self.note(mark);
                 }
-                if let Some((epoch, first)) = given {
-                    let new = self.truth.given(key, slot, life, epoch, first);
+                if let Some((epoch, first, ahead_us)) = given {
+                    let new = self.truth.given(key, (slot, life), (epoch, first), ahead_us);
                     if !new && intent == Intent::Take {
                         self.note(Mark::GrantRepeated);
                     }

@@ -22,6 +22,8 @@ pub(crate) struct Tenure {
     pub silenced_us: Option<u64>,
     /// How it ended, if it ended as planned.
     pub released: bool,
+    /// By how much the store's clock was ahead when it gave the key: no more than a second further was its owner's.
+    pub ahead_us: u64,
 }
 
 /// What a process has heard of a key's range.
@@ -43,7 +45,7 @@ pub(crate) struct Truth {
     /// By process, its life and key.
     pub heard: BTreeMap<(usize, u64, usize), Heard>,
     /// The store's generations by domain, in their order.
-    generations: BTreeMap<usize, Vec<String>>,
+    pub generations: BTreeMap<usize, Vec<String>>,
 }
 
 impl Truth {
@@ -69,15 +71,28 @@ impl Truth {
 
     /// The store gave a key out. `true` if that begins an ownership. After a loss of memory the store may give out a number
     /// for the second time.
-    pub(crate) fn given(&mut self, key: usize, slot: usize, life: u64, epoch: u64, first: bool) -> bool {
+    pub(crate) fn given(
+        &mut self,
+        key: usize,
+        (slot, life): (usize, u64),
+        (epoch, first): (u64, bool),
+        ahead_us: u64,
+    ) -> bool {
         let newest = self.tenures[key].last();
         let known = newest.is_some_and(|t| (t.slot, t.life, t.epoch) == (slot, life, epoch));
         if known || (!first && self.find(key, slot, life, epoch).is_some()) {
             return false;
         }
-        let tenure =
-            Tenure { slot, life, epoch, lease_end_us: 0, opened_us: 0, silenced_us: None, released: false };
-        self.tenures[key].push(tenure);
+        self.tenures[key].push(Tenure {
+            slot,
+            life,
+            epoch,
+            lease_end_us: 0,
+            opened_us: 0,
+            silenced_us: None,
+            released: false,
+            ahead_us,
+        });
         true
     }
 }

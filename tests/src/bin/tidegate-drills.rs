@@ -200,6 +200,21 @@ async fn chaos(kind: StoreKind, faults: Faults) -> Outcome {
     Ok((figures.line() + &reasons(&figures.told), figures.failures()))
 }
 
+impl Proof {
+    fn text(&self) -> String {
+        let Self { drill, figures, failures } = self;
+        let verdict = if failures.is_empty() { "holds" } else { "FAILS" };
+        let mut text = format!(
+            "\n## {}: {verdict}\n\nPromise: {}.\n\nMeasured: {figures}.\n",
+            drill.title, drill.promise
+        );
+        for failure in failures.iter().take(SHOWN_MAX) {
+            let _ = write!(text, "\nFAILED: {failure}\n");
+        }
+        text
+    }
+}
+
 /// One after the other, but those that disturb nobody, which begin first and end last.
 async fn prove_all(drills: Vec<&'static Drill>) -> Vec<Proof> {
     let (beside, others): (Vec<_>, Vec<_>) = drills.into_iter().partition(|drill| drill.beside);
@@ -218,14 +233,19 @@ async fn prove_all(drills: Vec<&'static Drill>) -> Vec<Proof> {
 async fn prove(drill: &'static Drill) -> Proof {
     // In a task of its own, so that one that falls over does not take the others with it.
     let ended = tokio::task::spawn_local((drill.run)()).await.unwrap_or_else(|error| Err(error.into()));
-    match ended {
+    let proof = match ended {
         Ok((figures, failures)) => Proof { drill, figures, failures },
         Err(error) => Proof {
             drill,
             figures: "nothing".to_owned(),
             failures: vec![format!("could not be carried out: {error:#}")],
         },
+    };
+    #[expect(clippy::print_stderr, reason = "a run that is cut short was not in vain")]
+    {
+        eprintln!("{}", proof.text());
     }
+    proof
 }
 
 fn first_line_of(program: &str, args: &[&str]) -> String {
@@ -257,15 +277,7 @@ fn report(proofs: &[Proof]) -> String {
         first_line_of("uname", &["-r"]).split('-').next().unwrap_or_default(),
     );
     for proof in proofs {
-        let verdict = if proof.failures.is_empty() { "holds" } else { "FAILS" };
-        let _ = write!(
-            text,
-            "\n## {}: {verdict}\n\nPromise: {}.\n\nMeasured: {}.\n",
-            proof.drill.title, proof.drill.promise, proof.figures
-        );
-        for failure in proof.failures.iter().take(SHOWN_MAX) {
-            let _ = write!(text, "\nFAILED: {failure}\n");
-        }
+        text.push_str(&proof.text());
     }
     text
 }
