@@ -121,12 +121,12 @@ impl Acts {
             self.store.claim(&claim).await
         };
         match reply {
-            // Whoever looks for the order compares the claim's time with the store's clock.
+            // The clock may have jumped since the store compared it with its own.
             Ok(ClaimReply::Claimed { store_now_us, .. }) if !cancels && self.is_skewed(store_now_us) => {
                 self.take_back(&claim).await;
-                let text = "the clocks of this executor and of the store differ, so nothing is placed; nothing was sent";
-                told(tell, Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000)));
+                told(tell, Err(skewed()));
             }
+            Ok(ClaimReply::Skewed { .. }) => told(tell, Err(skewed())),
             Ok(ClaimReply::Claimed { .. }) => self.send(act, claim, Standing::Claimed, tell).await,
             // Whoever cancels must get through. A second copy could only cancel what was placed in between: it takes risk away
             // and adds none; and while the store is away nothing of ours is placed.
@@ -211,6 +211,7 @@ impl Acts {
             content: Content::of(fields.chain(wish)).to_string(),
             token: format!("{}-{}", self.owner, OwnerId::fresh()),
             born_us: act.request_id.birth().0,
+            caller_now_us: self.lanes.shared.clock.wall().0,
             not_after_us: not_after,
             findable: act.handle.is_findable(),
             cancels: act.handle.is_cancel(),
@@ -436,6 +437,12 @@ fn told(tell: oneshot::Sender<Told>, answer: Told) {
     if tell.send(answer).is_err() {
         info!("the caller of an order had gone before it was told; what became of it is kept");
     }
+}
+
+/// Whoever looks for the order compares the claim's time with the store's clock.
+fn skewed() -> Error {
+    let text = "the clocks of this executor and of the store differ, so nothing is placed; nothing was sent";
+    Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000)
 }
 
 /// No order without a claim: it could not be told from the next one under the same id.

@@ -206,6 +206,7 @@ impl Resolver {
             content: known.content.clone(),
             token: known.token.clone(),
             born_us: 0,
+            caller_now_us: 0,
             not_after_us: known.not_after_us,
             findable: handle.is_findable(),
             cancels: false,

@@ -74,6 +74,7 @@ impl World {
             content: "content".to_owned(),
             token: format!("{slot}-{}-{number}-{}", process.life, self.t_us),
             born_us: act.born_us,
+            caller_now_us: process.clocks.wall(self.t_us).0,
             not_after_us,
             findable: true,
             cancels: false,
@@ -97,7 +98,12 @@ impl World {
             }
             // Nobody halts anything here.
             Some(ClaimReply::Halted { .. }) => self.violate("a claim was halted".to_owned()),
-            Some(ClaimReply::Unborn { .. } | ClaimReply::TooOld { .. } | ClaimReply::TooFar { .. }) => {
+            Some(
+                ClaimReply::Unborn { .. }
+                | ClaimReply::TooOld { .. }
+                | ClaimReply::TooFar { .. }
+                | ClaimReply::Skewed { .. },
+            ) => {
                 self.note(Mark::ClaimUntimely);
                 self.tell(number, Told::NotExecuted(Proof::Refused));
             }

@@ -173,6 +173,7 @@ impl World {
                 content: known.content,
                 token: known.token,
                 born_us: 0,
+                caller_now_us: 0,
                 not_after_us: known.not_after_us,
                 findable: true,
                 cancels: false,

@@ -211,6 +211,7 @@ fn claim_of(key: &IntentKey, account: &AccountName, known: &IntentRecord, wish: 
         content: known.content.clone(),
         token: known.token.clone(),
         born_us: 0,
+        caller_now_us: 0,
         not_after_us: known.not_after_us,
         findable: known.absent_after_us > 0,
         cancels: false,

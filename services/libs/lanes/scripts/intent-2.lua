@@ -20,8 +20,9 @@
 -- ARGV[27] time in microseconds, for tests and simulations only; 0 takes the server's own
 -- ARGV[28] replication id, for tests and simulations only; empty takes the server's own
 -- ARGV[29] not_after_max_us   ARGV[30] whether it cancels: 0 | 1
+-- ARGV[31] caller_now_us      ARGV[32] claim_skew_max_us
 -- REPLY    { kind, now_us or marker ..., the fields of the record as names and values }
---          claim:    { claimed, { marker, now_us }, {} } | { known, {}, record } | { halted, { reason }, {} } | { no_generation, {}, {} } | { too_far, { now_us }, {} } | { unborn, { now_us }, {} } |
+--          claim:    { claimed, { marker, now_us }, {} } | { known, {}, record } | { halted, { reason }, {} } | { no_generation, {}, {} } | { skewed, { now_us }, {} } | { too_far, { now_us }, {} } | { unborn, { now_us }, {} } |
 --                    { too_old, { now_us }, {} }
 --          settle:   { written, {}, {} } | { replaced, {}, record as it was } | { kept, {}, record } | { stale, {}, {} }
 --          withdraw: { gone, {}, {} } | { kept, {}, {} }
@@ -41,7 +42,7 @@ local function text(n)
 end
 
 local numbers = {}
-for _, at in ipairs({ 8, 9, 14, 15, 16, 17, 18, 19, 20, 21, 22, 27, 29 }) do
+for _, at in ipairs({ 8, 9, 14, 15, 16, 17, 18, 19, 20, 21, 22, 27, 29, 31, 32 }) do
   local n = tonumber(ARGV[at])
   if not fits(n) then
     return redis.error_reply('TOOLARGE a number of the intent does not fit below 2^53')
@@ -159,6 +160,9 @@ if act == 'claim' then
   -- Generations begin where clocks are compared, with the next grant.
   if not is_current then
     return { 'no_generation', {}, {} }
+  end
+  if ARGV[30] == '0' and math.abs(now - numbers[31]) > numbers[32] then
+    return { 'skewed', { text(now) }, {} }
   end
   if not_after > now + not_after_max then
     return { 'too_far', { text(now) }, {} }

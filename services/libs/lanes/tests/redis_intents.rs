@@ -31,9 +31,9 @@ enum Op {
     Claim {
         which: Which,
         born_off: i64,
+        skew: i64,
         not_after_s: u64,
         findable: bool,
-
         wish: usize,
     },
     Settle {
@@ -82,11 +82,13 @@ fn op() -> impl Strategy<Value = Op> {
     let which = (0_u8..2, prop_oneof![9 => Just(0_u8), 1 => Just(1_u8)], 0_u8..3);
     let born = prop_oneof![6 => -2_000_000_i64..2_000_000, 1 => 4_000_000_i64..9_000_000, 1 => -90_000_000_000_i64..0, 1 => -100_000_000_000_i64..-86_000_000_000];
     let us = prop_oneof![8 => 0_u64..9_000_000, 1 => 0_u64..100_000_000_000, 1 => 200_000_000_000_u64..300_000_000_000];
-    let claim = (which.clone(), born, prop_oneof![9 => 0_u64..30, 1 => 120_u64..130], any::<bool>(), wish());
+    let skew = prop_oneof![6 => -2_000_000_i64..2_000_001, 1 => 2_000_001_i64..9_000_000_000];
+    let claim =
+        (which.clone(), (born, skew), prop_oneof![9 => 0_u64..30, 1 => 120_u64..130], any::<bool>(), wish());
     let settle = (which.clone(), 0..STATES.len(), 0_usize..40, 0_u8..4, wish());
     let want = (which.clone(), wish());
     prop_oneof![
-        6 => claim.prop_map(|(which, born_off, not_after_s, findable, wish)| Op::Claim { which, born_off, not_after_s, findable, wish }),
+        6 => claim.prop_map(|(which, (born_off, skew), not_after_s, findable, wish)| Op::Claim { which, born_off, skew, not_after_s, findable, wish }),
         8 => settle.prop_map(|(which, state, len, verdict, wish)| Op::Settle { which, state, len, verdict, wish }),
         2 => want.prop_map(|(which, wish)| Op::Want { which, wish }),
         2 => which.prop_map(|which| Op::Withdraw { which }),
@@ -112,7 +114,7 @@ struct Pair {
 fn claim(
     domain: &str,
     (id, content, who): Which,
-    born_us: u64,
+    (born_us, caller_now_us): (u64, u64),
     not_after_us: u64,
     findable: bool,
     wish: usize,
@@ -125,6 +127,7 @@ fn claim(
         content: format!("pair={content}"),
         token: format!("t{who}"),
         born_us,
+        caller_now_us,
         not_after_us,
         findable,
         cancels: !findable,
@@ -195,10 +198,17 @@ async fn history(domain: &str, ops: &[Op], pair: &mut Pair, kinds: &mut BTreeMap
                 let (here, there) = (memory.grant(&request).await, redis.grant(&request).await);
                 assert_eq!(here, there);
             }
-            Op::Claim { which, born_off, not_after_s, findable, wish } => {
+            Op::Claim { which, born_off, skew, not_after_s, findable, wish } => {
                 let born_us = now.saturating_add_signed(born_off);
                 let not_after_us = if not_after_s == 0 { 0 } else { now + not_after_s * 1_000_000 };
-                let claim = claim(domain, which, born_us, not_after_us, findable, wish);
+                let claim = claim(
+                    domain,
+                    which,
+                    (born_us, now.saturating_add_signed(skew)),
+                    not_after_us,
+                    findable,
+                    wish,
+                );
                 let (here, there) = (memory.claim(&claim).await, redis.claim(&claim).await);
                 assert_eq!(here, there, "{claim:?}");
                 *kinds.entry(claimed(&here.expect("small numbers"))).or_default() += 1;
@@ -255,6 +265,7 @@ fn claimed(reply: &ClaimReply) -> &'static str {
         ClaimReply::Known(_) => "known",
         ClaimReply::Halted { .. } => "halted",
         ClaimReply::NoGeneration => "no generation",
+        ClaimReply::Skewed { .. } => "skewed",
         ClaimReply::TooFar { .. } => "too far",
         ClaimReply::Unborn { .. } => "unborn",
         ClaimReply::TooOld { .. } => "too old",
@@ -309,6 +320,7 @@ fn five_thousand_random_histories_agree_with_the_memory_store() {
         "lost",
         "halted",
         "no generation",
+        "skewed",
         "too far",
         "unborn",
         "too old",

@@ -87,6 +87,9 @@ pub fn apply_claim(
         return applied(ClaimReply::Halted { reason: reason.to_owned() }, None);
     }
     let Some(generation) = current else { return applied(ClaimReply::NoGeneration, None) };
+    if !claim.cancels && now.us.abs_diff(claim.caller_now_us) > CLAIM_SKEW_MAX_US {
+        return applied(ClaimReply::Skewed { store_now_us: now.us }, None);
+    }
     if claim.not_after_us > now.us + NOT_AFTER_MAX_US {
         return applied(ClaimReply::TooFar { store_now_us: now.us }, None);
     }

@@ -18,9 +18,14 @@ impl Store {
         Self { generation: Some(generation), record: None, server: "r", halt: None }
     }
 
+    /// By a claimant whose clock is right, where the claim does not say what it says.
     fn claim(&mut self, claim: &Claim, now_us: u64) -> ClaimReply {
+        let mut claim = claim.clone();
+        if claim.caller_now_us == 0 {
+            claim.caller_now_us = now_us;
+        }
         let now = StoreNow { us: now_us, replication_id: self.server };
-        let applied = apply_claim(self.generation.as_ref(), self.record.as_ref(), self.halt, claim, now)
+        let applied = apply_claim(self.generation.as_ref(), self.record.as_ref(), self.halt, &claim, now)
             .expect("small numbers");
         self.record = applied.record.or(self.record.take());
         applied.reply
@@ -68,6 +73,7 @@ fn claim(token: &str, born_us: u64) -> Claim {
         content: "pair=1".into(),
         token: token.into(),
         born_us,
+        caller_now_us: 0,
         not_after_us: born_us + 10_000_000,
         findable: true,
         cancels: false,
@@ -298,4 +304,19 @@ fn a_claim_that_was_wiped_is_never_made_again() {
             assert_eq!(told.state, IntentState::Executed, "{case}");
         }
     }
+}
+
+#[test]
+fn nothing_is_claimed_while_claimant_and_store_differ_about_the_time() {
+    let mut store = Store::prepared();
+    let at = |caller_now_us: u64, cancels: bool| Claim { caller_now_us, cancels, ..claim("one", T) };
+    for caller_now_us in [T - CLAIM_SKEW_MAX_US - 1, T + CLAIM_SKEW_MAX_US + 1] {
+        let reply = store.claim(&at(caller_now_us, false), T);
+        assert_eq!((reply, &store.record), (ClaimReply::Skewed { store_now_us: T }, &None));
+    }
+    let cancel = store.claim(&at(T + 3_600_000_000, true), T);
+    assert!(matches!(cancel, ClaimReply::Claimed { .. }), "a cancel takes risk away: {cancel:?}");
+    // What is known is told, whatever the time is.
+    let again = store.claim(&at(T + 3_600_000_000, false), T + 1);
+    assert!(matches!(again, ClaimReply::Claimed { .. }), "the same claim again: {again:?}");
 }

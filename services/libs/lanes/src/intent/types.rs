@@ -80,6 +80,8 @@ pub struct Claim {
     pub token: String,
     /// When the request id was born, microseconds since 1970.
     pub born_us: u64,
+    /// The claimant's clock, microseconds since 1970.
+    pub caller_now_us: u64,
     /// Kraken's engine executes it no later, microseconds since 1970; zero if there is no such time.
     pub not_after_us: u64,
     /// Whether "it is not there" can be concluded from what Kraken shows.
@@ -239,6 +241,12 @@ pub enum ClaimReply {
     /// The store has lost its memory, and nobody has begun a new generation yet. Nothing was claimed; grants are asked for
     /// every second or two.
     NoGeneration,
+    /// Claimant and store differ about the time, and whoever looks for the order compares the claim's times with the store's
+    /// clock. Nothing was claimed.
+    Skewed {
+        /// The store's clock.
+        store_now_us: u64,
+    },
     /// The act could still be executed minutes from now: its time, or a clock, is wrong. Nothing was claimed.
     TooFar {
         /// The store's clock.

@@ -7,10 +7,10 @@ use tidegate_core::AccountName;
 use super::call::Call;
 use super::{RedisStore, reply};
 use crate::intent::{
-    AGE_MAX_US, AHEAD_MAX_US, Claim, ClaimReply, HALT_REASON_BYTES_MAX, HANDLE_BYTES_MAX, HaltScope,
-    IntentKey, IntentRecord, IntentState, KEPT_US, LOST_DEADLINE_US, MAY_BE_LOST_US, NOT_AFTER_MAX_US,
-    NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents, SETTLE_MARGIN_US, Settle, Settled, Wanted, Wish,
-    Withdraw,
+    AGE_MAX_US, AHEAD_MAX_US, CLAIM_SKEW_MAX_US, Claim, ClaimReply, HALT_REASON_BYTES_MAX, HANDLE_BYTES_MAX,
+    HaltScope, IntentKey, IntentRecord, IntentState, KEPT_US, LOST_DEADLINE_US, MAY_BE_LOST_US,
+    NOT_AFTER_MAX_US, NOTE_BYTES_MAX, OUTCOME_BYTES_MAX, OpenIntents, SETTLE_MARGIN_US, Settle, Settled,
+    Wanted, Wish, Withdraw,
 };
 use crate::keys;
 use crate::store::{IntentStore, StoreError, StoreFuture};
@@ -78,6 +78,8 @@ impl RedisStore {
         args.extend([self.now_arg().into_bytes(), self.replication_id_arg().into_bytes()]);
         args.push(NOT_AFTER_MAX_US.to_string().into_bytes());
         args.push(number(|claim| u64::from(claim.cancels)));
+        args.push(number(|claim| claim.caller_now_us));
+        args.push(CLAIM_SKEW_MAX_US.to_string().into_bytes());
         self.ask_replicated(&domain, self.intent.call(names, args)).await
     }
 
@@ -93,6 +95,7 @@ impl RedisStore {
             ("known", []) => Ok(ClaimReply::Known(Box::new(self.intent_record(&fields)?))),
             ("halted", [reason]) => Ok(ClaimReply::Halted { reason: reason.clone() }),
             ("no_generation", _) => Ok(ClaimReply::NoGeneration),
+            ("skewed", [now]) => Ok(ClaimReply::Skewed { store_now_us: number(now)? }),
             ("too_far", [now]) => Ok(ClaimReply::TooFar { store_now_us: number(now)? }),
             ("unborn", [now]) => Ok(ClaimReply::Unborn { store_now_us: number(now)? }),
             ("too_old", [now]) => Ok(ClaimReply::TooOld { store_now_us: number(now)? }),
