@@ -445,8 +445,8 @@ fn skewed() -> Error {
     Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000)
 }
 
-/// No order without a claim: it could not be told from the next one under the same id.
-fn unclaimed(fault: &StoreError) -> Error {
+/// No order without the store: without a claim it could not be told from the next one under the same id.
+pub(crate) fn unclaimed(fault: &StoreError) -> Error {
     let text = "the store cannot be reached, so nothing is placed; nothing was sent";
     Error::new(ErrorKind::Unavailable, text).with_log(fault.to_string()).retry_after_ms(1_000)
 }

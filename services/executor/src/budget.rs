@@ -12,15 +12,15 @@ use prost::Message;
 use tidegate_core::{AccountName, Error, ErrorKind};
 use tidegate_kraken::{Params, Value};
 use tidegate_lanes::{
-    Aged, CancelSeen, Claim, OrderNames, Spend, Store, StoreError, TradeAct, TradeReply, TradeRequest,
-    TradeTier, canonical_pair,
+    Aged, CancelSeen, Claim, OrderNames, Spend, Store, TradeAct, TradeReply, TradeRequest, TradeTier,
+    canonical_pair,
 };
 use tidegate_proto::v1::{self, add_order_batch_response as batch, add_order_response, edit_order_response};
 use tidegate_runtime::telemetry::TradingHeld;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use crate::acts::Act;
+use crate::acts::{Act, unclaimed};
 use crate::handle::Handle;
 use crate::lane_cell::Shared;
 
@@ -81,7 +81,7 @@ impl Budget {
         let account = act.info.account.clone();
         let Some(request) = self.request(&account, TradeAct::Spend(spend)) else { return Ok(None) };
         loop {
-            match self.store.trade(&request).await.map_err(|fault| gone(&fault))? {
+            match self.store.trade(&request).await.map_err(|fault| unclaimed(&fault))? {
                 TradeReply::Spent { pair, .. } => return Ok(Some(Spent { account, pair, token })),
                 TradeReply::Over { pair, wait_us, .. } => {
                     let until = Instant::now() + Duration::from_micros(wait_us);
@@ -280,11 +280,6 @@ fn over(act: &Act, pair: &str, wait_us: u64) -> Error {
         .retry_after_ms(wait_us.div_ceil(1_000))
         .with_fact("endpoint", name)
         .with_fact("pair", pair)
-}
-
-fn gone(fault: &StoreError) -> Error {
-    let text = "the store cannot be reached, so nothing is placed; nothing was sent";
-    Error::new(ErrorKind::Unavailable, text).with_log(fault.to_string()).retry_after_ms(1_000)
 }
 
 #[cfg(test)]

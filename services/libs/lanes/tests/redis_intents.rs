@@ -1,22 +1,21 @@
 //! Intents on a real Redis: the same random histories as in memory give the same answers and records.
 
+mod pair;
 mod redis_server;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use pair::{Pair, T, look};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use redis_server::RedisServer;
-use tidegate_core::{AccountName, ManualClock, NonceUnit, OwnerId, UnixUs};
+use tidegate_core::UnixUs;
 use tidegate_lanes::{
-    Claim, ClaimReply, Fingerprint, GivenFacts, GrantIds, GrantKey, GrantRequest, GrantStore, GrantTerms,
-    HaltScope, Intent, IntentKey, IntentState, IntentStore, MemoryStore, Prepared, RedisConfig, RedisPlace,
-    RedisStore, RedisTls, Settle, Settled, StoreFacts, StoreProfile, Wanted, Wish, Withdraw,
+    Claim, ClaimReply, GrantStore, HaltScope, IntentKey, IntentState, IntentStore, Prepared, Settle, Settled,
+    Wanted, Wish, Withdraw,
 };
 
-const T: u64 = 1_795_000_000_000_000;
 const WISHES: [Wish; 4] = [Wish::Keep, Wish::CancelIfUnresolved, Wish::Cancel, Wish::Done];
 const STATES: [IntentState; 5] = [
     IntentState::Doubtful,
@@ -101,16 +100,6 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The two stores, and what they stand on.
-struct Pair {
-    clock: Arc<ManualClock>,
-    facts: Arc<GivenFacts>,
-    memory: MemoryStore,
-    redis: RedisStore,
-    /// To take things away behind the store's back.
-    raw: redis::aio::MultiplexedConnection,
-}
-
 fn claim(
     domain: &str,
     (id, content, who): Which,
@@ -134,34 +123,6 @@ fn claim(
         caller: format!("caller{who}"),
         handle: "h".repeat(usize::from(who)),
         wish: WISHES[wish],
-    }
-}
-
-fn look(domain: &AccountName, now_us: u64) -> GrantRequest {
-    let fingerprint = Fingerprint::of_api_key("key");
-    GrantRequest {
-        ids: GrantIds {
-            key: GrantKey { domain: domain.clone(), fingerprint: fingerprint.clone() },
-            owner: OwnerId::named("owner"),
-            advertise: String::new(),
-            pool: "default".parse().expect("a label"),
-            mounts: [fingerprint].into(),
-        },
-        terms: GrantTerms {
-            intent: Intent::Look,
-            unit: NonceUnit::Us,
-            window_us: 0,
-            floor_us: 0,
-            ttl_us: 5_000_000,
-            reserve_us: 2_000_000,
-            counter_ceiling_milli: 0,
-            counter_decay_milli_per_s: 1_000,
-            caller_now_us: now_us,
-            epoch_seen: 0,
-            held: None,
-            recovery_floor_us: None,
-            known_generation: None,
-        },
     }
 }
 
@@ -285,24 +246,8 @@ fn settled(settled: &Settled) -> &'static str {
 fn five_thousand_random_histories_agree_with_the_memory_store() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let server = RedisServer::start(&[]);
-    let clock = Arc::new(ManualClock::at(UnixUs(T)));
-    let facts = Arc::new(GivenFacts::new(clock.clone(), "server0"));
-    let (redis, raw) = runtime.block_on(async {
-        let config = RedisConfig {
-            place: RedisPlace::Server { url: server.url(), tls: RedisTls::default() },
-            prefix: "test".to_owned(),
-            timeout_ms: 2_000,
-            facts: StoreFacts::Given(facts.clone()),
-            deployment: "desk".to_owned(),
-            profile: StoreProfile::Trial,
-            wait_replicas: 0,
-        };
-        let client = redis::Client::open(server.url()).expect("an address");
-        let raw = client.get_multiplexed_async_connection().await.expect("a server");
-        (RedisStore::connect(config).await.expect("a server"), raw)
-    });
-    let memory = MemoryStore::with(facts.clone());
-    let state = RefCell::new((Pair { clock, facts, memory, redis, raw }, 0_u32, BTreeMap::new()));
+    let pair = runtime.block_on(Pair::at(server.url()));
+    let state = RefCell::new((pair, 0_u32, BTreeMap::new()));
     let mut runner = TestRunner::new(Config { cases: 5_000, failure_persistence: None, ..Config::default() });
     let run = runner.run(&prop::collection::vec(op(), 1..20), |ops| {
         let (pair, cases, kinds) = &mut *state.borrow_mut();
