@@ -106,18 +106,20 @@ pub(super) struct Cluster {
     started: usize,
     /// Where the keys are.
     keys: TempDir,
+    /// How many of them place orders.
+    trade_keys: usize,
     /// The exchange, the store, and the directory. Last, so that it outlives the processes.
     pub(super) house: House,
 }
 
 impl Cluster {
-    /// Starts it and waits until every lane is open.
+    /// Starts it with so many keys that place orders, and waits until every lane is open.
     ///
     /// # Errors
     /// When a process does not come up, or a lane does not open.
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    pub(super) async fn start(trade_keys: usize) -> anyhow::Result<Self> {
         let keys = tempfile::tempdir()?;
-        let file = keys::write(keys.path())?;
+        let file = keys::write(keys.path(), trade_keys)?;
         let sandbox = format!("random_delay_ms = 20\nkeys_file = \"{}\"", file.display());
         let plan = Plan { redis: true, sandbox, ..Plan::default() };
         let house = House::build(plan).await?;
@@ -129,6 +131,7 @@ impl Cluster {
             service,
             started: 0,
             keys,
+            trade_keys,
             house,
         };
         for _ in 0..TRADERS {
@@ -170,17 +173,16 @@ impl Cluster {
     }
 
     /// What it is made of, a part of a report.
-    pub(super) fn line() -> String {
+    pub(super) fn line(trade_keys: usize) -> String {
         format!(
-            "{TRADERS} trade and {READERS} read executors, {GATEWAYS} gateways, one Redis, {} trade and {} read keys",
-            keys::COUNT,
+            "{TRADERS} trade and {READERS} read executors, {GATEWAYS} gateways, one Redis, {trade_keys} trade and {} read keys",
             READ_KEYS.len()
         )
     }
 
     /// The configuration of a pool's executors. Each is told of all keys and mounts those of its pool.
     fn config(&self, pool: &str) -> anyhow::Result<String> {
-        let mut tables = keys::tables(self.keys.path());
+        let mut tables = keys::tables(self.keys.path(), self.trade_keys);
         for key in READ_KEYS {
             tables.push_str(&House::key_table(key, &[("pool", "\"read\"")])?);
         }
@@ -210,7 +212,7 @@ impl Cluster {
         loop {
             let seen = lanes(channel.clone()).await;
             let open = seen.iter().filter(|lane| lane.state() == v1::LaneState::Open).count();
-            if open == keys::COUNT + READ_KEYS.len() {
+            if open == self.trade_keys + READ_KEYS.len() {
                 return Ok(());
             }
             if Instant::now() >= deadline {

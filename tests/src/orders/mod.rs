@@ -42,11 +42,13 @@ pub struct Size {
     pub callers: usize,
     /// Trade executors that are killed.
     pub kills: usize,
+    /// Keys that place orders.
+    pub keys: usize,
 }
 
 impl Size {
     /// What the drill demands.
-    pub const FULL: Self = Self { orders: 20_000, callers: 40, kills: 30 };
+    pub const FULL: Self = Self { orders: 20_000, callers: 40, kills: 30, keys: 120 };
 }
 
 /// What became of a client's orders, and what it thinks of it. All but the first must be zero.
@@ -105,7 +107,7 @@ impl Figures {
             "{}, {} callers, {} orders in {} s; killed: {}; faults that struck: {}; {} told accepted, {} told never executed, \
              {} executed at the exchange; from the first call to the last word p50 {} ms, p99 {} ms, max {} ms; all had it {} ms \
              after the last fault; calls that left the fate open: {:?}; calls that settled nothing: {:?}; refused for good: {:?}",
-            Cluster::line(),
+            Cluster::line(self.size.keys),
             self.size.callers,
             self.told.asked.len(),
             self.lasted.as_secs(),
@@ -172,7 +174,7 @@ fn judge(told: &Told, log: &[Value]) -> (Fate, usize, Vec<String>) {
 /// # Errors
 /// When a process does not come up, or the exchange's log cannot be read.
 pub async fn run(size: Size) -> anyhow::Result<Figures> {
-    let mut cluster = Cluster::start().await?;
+    let mut cluster = Cluster::start(size.keys).await?;
     let feeder = tokio::spawn(faults::feed(cluster.house.pages.clone()));
     let stop = Arc::new(AtomicBool::new(false));
     let naive = tokio::spawn(naive::Client::work(cluster.exchange(), Arc::clone(&stop)));
