@@ -103,6 +103,7 @@ name = {{ toJson .pool }}
 {{- end }}
 queue_len_max = {{ int64 .spec.queueLenMax }}
 allow_edit_order = {{ .spec.allowEditOrder }}
+allow_transfers = {{ .spec.allowTransfers }}
 
 [store]
 {{- if or $values.redis.sentinels $values.redis.cluster }}

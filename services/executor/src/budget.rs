@@ -197,7 +197,7 @@ fn spend_of(act: &Act, claim: &Claim) -> Option<Spend> {
             (POINT_MILLI, Some((id, Aged::Amend)))
         }
         Handle::Edit(edit) => (POINT_MILLI, Some((edit.order_id.clone(), Aged::Edit))),
-        Handle::Cancel(_) | Handle::Timer { .. } => return None,
+        Handle::Cancel(_) | Handle::Timer { .. } | Handle::Unseen { .. } => return None,
     };
     Some(Spend {
         pair: pair_of(&act.params).unwrap_or_default(),
@@ -260,7 +260,7 @@ fn names(handle: &Handle, id: &str, reply: &[u8]) -> Vec<OrderNames> {
                 _ => Vec::new(),
             }
         }
-        Handle::Cancel(_) | Handle::Timer { .. } => Vec::new(),
+        Handle::Cancel(_) | Handle::Timer { .. } | Handle::Unseen { .. } => Vec::new(),
     };
     for name in found.iter_mut().flat_map(|names| [&mut names.order_id, &mut names.cl_ord_id]) {
         if name.as_str() == "-" || name.contains(char::is_whitespace) {

@@ -2,7 +2,8 @@
 //!
 //! A handle is written into the claim before the call is sent. What can be concluded from it differs: of what carries a
 //! client order id, and of amends, Kraken shows whether it happened, so "it is not there" can count. Of an edit only its success
-//! can be recognised. Of a cancel of many only its effect: that nothing is open that it could have meant. Of a timer nothing.
+//! can be recognised. Of a cancel of many only its effect: that nothing is open that it could have meant. Of a timer nothing; and
+//! nothing of what moves money or makes something outside of the order book, which a person has to look for.
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::Volume;
@@ -28,6 +29,8 @@ pub(crate) enum Handle {
     Cancel(Scope),
     /// A timer, which Kraken shows nowhere.
     Timer { timeout_s: u32 },
+    /// Nothing: what Kraken does under this call carries no mark of ours, and two alike cannot be told apart.
+    Unseen { endpoint: String },
 }
 
 /// What an amend was to make of which order.
@@ -147,6 +150,7 @@ mod tests {
             Handle::Cancel(Scope::All),
             Handle::Cancel(Scope::Userref(-7)),
             Handle::Timer { timeout_s: 60 },
+            Handle::Unseen { endpoint: "Withdraw".into() },
         ] {
             assert_eq!(Handle::kept(&handle.text()), Some(handle.clone()), "{}", handle.text());
         }

@@ -93,6 +93,8 @@ pub struct Settings {
     pub store_timeout: Duration,
     /// Whether EditOrder is taken.
     pub allow_edit_order: bool,
+    /// Whether money may be moved out of an account.
+    pub allow_transfers: bool,
 }
 
 /// What the process hands in.
@@ -239,6 +241,7 @@ pub fn start(parts: Parts) -> Executor {
         deployment: settings.deployment.into(),
         directory,
         allow_edit_order: settings.allow_edit_order,
+        allow_transfers: settings.allow_transfers,
     };
     let routes = Routes::new(MarketDataServiceServer::new(api.clone()))
         .add_service(AccountServiceServer::new(api.clone()))

@@ -268,7 +268,7 @@ const fn needs(handle: &Handle) -> Needs {
         Handle::Order | Handle::Batch { .. } | Handle::Edit(_) => Needs::Closed,
         Handle::Amend(amend) if amend.order_id.is_none() => Needs::Closed,
         Handle::Cancel(_) => Needs::Open,
-        Handle::Amend(_) | Handle::Timer { .. } => Needs::Nothing,
+        Handle::Amend(_) | Handle::Timer { .. } | Handle::Unseen { .. } => Needs::Nothing,
     }
 }
 

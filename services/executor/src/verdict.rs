@@ -131,7 +131,11 @@ impl Asked<'_> {
                 let reply = v1::CancelAllOrdersAfterResponse { outcome, warnings: Vec::new() };
                 Verdict::Executed(reply.encode_to_vec())
             }
-            Handle::Timer { .. } => Verdict::Wait,
+            Handle::Unseen { endpoint } if self.is_over() => Verdict::NeedsOperator(format!(
+                "{endpoint} leaves no mark by which it could be told from another like it; look at Kraken whether it was done, \
+                 and say so with DecideIntent"
+            )),
+            Handle::Timer { .. } | Handle::Unseen { .. } => Verdict::Wait,
         }
     }
 

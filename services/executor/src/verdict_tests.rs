@@ -215,3 +215,10 @@ fn a_timer_is_over_when_it_must_have_fired() {
     let reply = v1::CancelAllOrdersAfterResponse::decode(reply.as_slice()).expect("a reply");
     assert!(matches!(reply.outcome, Some(timer::Outcome::Over(_))));
 }
+
+#[test]
+fn what_leaves_no_mark_is_left_to_a_person_when_nothing_can_come_any_more() {
+    let transfer = Handle::Unseen { endpoint: "WalletTransfer".to_owned() };
+    assert_eq!(verdict(&transfer, &Seen::default(), COUNTS_US - 1), Verdict::Wait);
+    needs_operator(&verdict(&transfer, &Seen::default(), COUNTS_US), "WalletTransfer leaves no mark");
+}

@@ -192,6 +192,7 @@ impl House {
                 total_timeout: Duration::from_millis(config.kraken.total_timeout_ms),
                 store_timeout: Duration::from_millis(config.store.timeout_ms),
                 allow_edit_order: config.executor.allow_edit_order,
+                allow_transfers: config.executor.allow_transfers,
             },
             keys,
             store,

@@ -8,6 +8,7 @@ mod operations;
 mod orders;
 mod stream;
 mod trading;
+mod unseen;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ pub(crate) struct Api {
     pub deployment: Arc<str>,
     pub directory: tokio::sync::watch::Receiver<v1::WatchLanesResponse>,
     pub allow_edit_order: bool,
+    pub allow_transfers: bool,
 }
 
 /// The row of an endpoint that this crate names itself.

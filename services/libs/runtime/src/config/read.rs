@@ -101,6 +101,7 @@ fn executor(mut s: Section<'_>) -> ExecutorConfig {
         pool: s.parsed("pool"),
         queue_len_max: s.number("queue_len_max", 1..=100_000).unwrap_or(256),
         allow_edit_order: s.flag("allow_edit_order").unwrap_or(false),
+        allow_transfers: s.flag("allow_transfers").unwrap_or(false),
     };
     s.finish();
     config

@@ -90,6 +90,9 @@ pub struct ExecutorConfig {
     pub queue_len_max: usize,
     /// `allow_edit_order`, default false: what became of an edit whose answer is lost may never be known.
     pub allow_edit_order: bool,
+    /// `allow_transfers`, default false: whether money may leave an account, and addresses for it be changed. Every caller may
+    /// then do it, because callers are not told apart.
+    pub allow_transfers: bool,
 }
 
 /// `[admin]`: metrics and health.
