@@ -170,7 +170,9 @@ pub(crate) fn orders_of(id: &str, known: &IntentRecord) -> Vec<Named> {
                 _ => Vec::new(),
             }
         }
-        Some(Handle::Amend(_) | Handle::Cancel(_) | Handle::Timer { .. } | Handle::Unseen { .. }) => Vec::new(),
+        Some(Handle::Amend(_) | Handle::Cancel(_) | Handle::Timer { .. } | Handle::Unseen { .. }) => {
+            Vec::new()
+        }
     }
 }
 

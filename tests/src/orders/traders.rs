@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+use tonic_types::StatusExt as _;
 
 use crate::callers::without_figures;
 use crate::judge::{fact, promises_not_executed};
@@ -24,8 +25,9 @@ use crate::load::{handle_of, resting_order};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it waits for it before it goes on with the next order.
 const FIRST_WORD: Duration = Duration::from_secs(1);
-/// What it rests before it asks for the same order again.
+/// What it rests before it asks for the same order again, and at the most if it was told when to come back.
 const AGAIN: Duration = Duration::from_millis(500);
+const AGAIN_MAX: Duration = Duration::from_secs(5);
 /// Orders of one caller whose fate is open.
 const OPEN_MAX: usize = 12;
 
@@ -155,17 +157,17 @@ impl One {
         heard: oneshot::Sender<()>,
         _place: OwnedSemaphorePermit,
     ) {
-        let mut last = self.ask(client.clone()).await;
+        let mut again = self.ask(client.clone()).await;
         // Nobody may be waiting for it any more.
         let _ = heard.send(());
-        while !last {
-            tokio::time::sleep(AGAIN).await;
-            last = self.ask(client.clone()).await;
+        while let Some(rest) = again {
+            tokio::time::sleep(rest).await;
+            again = self.ask(client.clone()).await;
         }
     }
 
-    /// Asks once; whether that was the last word.
-    async fn ask(&self, mut client: TradingServiceClient<Channel>) -> bool {
+    /// Asks once; how long to rest before it asks again, if that was not the last word.
+    async fn ask(&self, mut client: TradingServiceClient<Channel>) -> Option<Duration> {
         let mut request = Request::new(self.order.clone());
         request.set_timeout(PATIENCE);
         let answer = client.add_order(request).await.map(|reply| reply.into_inner().outcome);
@@ -176,11 +178,11 @@ impl One {
             }
             Ok(Some(Outcome::Unresolved(open))) => {
                 *told.open.entry(open.reason).or_default() += 1;
-                return false;
+                return Some(AGAIN);
             }
             Ok(None) => {
                 told.unmarked.push(format!("{handle}: a reply without an outcome"));
-                return false;
+                return Some(AGAIN);
             }
             Err(status) if fact(&status, "settles").as_deref() == Some("request_id") => {
                 if !promises_not_executed(&status) {
@@ -198,11 +200,12 @@ impl One {
                     .unsettled
                     .entry(without_figures(&format!("{:?}: {}", status.code(), status.message())))
                     .or_default() += 1;
-                return false;
+                let told = status.get_details_retry_info().and_then(|info| info.retry_delay);
+                return Some(told.unwrap_or(AGAIN).clamp(AGAIN, AGAIN_MAX));
             }
         }
         told.took_ms.push(u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX));
-        true
+        None
     }
 }
 
