@@ -60,6 +60,12 @@ mod tests {
             CancelOrderBatchResponse in cancel_order_batch_response
             CancelAllResponse in cancel_all_response
             CancelAllOrdersAfterResponse in cancel_all_orders_after_response
+            AddExportResponse in add_export_response
+            RemoveExportResponse in remove_export_response
+            CreateSubaccountResponse in create_subaccount_response
+            AccountTransferResponse in account_transfer_response
+            AllocateEarnResponse in allocate_earn_response
+            DeallocateEarnResponse in deallocate_earn_response
         }
     }
 }

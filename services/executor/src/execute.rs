@@ -6,7 +6,7 @@ use std::time::Duration;
 use prost_types::Timestamp;
 use serde_json::value::RawValue;
 use tidegate_core::{Effect, Endpoint, Error, ErrorKind, KeyLabel, UnixUs};
-use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
+use tidegate_kraken::{Download, Executed, KeyEffect, Params, Refusal};
 use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Traffic, Trouble, choose, may_sign_again};
 use tidegate_proto::v1;
 use tokio::time::Instant;
@@ -29,6 +29,8 @@ pub(crate) struct Call<'a> {
     pub resolves: bool,
     /// Whether a result that is missing or null is an answer, and not a reply that cannot be read.
     pub null_answers: bool,
+    /// Whether the answer is an archive if all goes well.
+    pub archive: bool,
     /// The one key that it is about.
     pub label: Option<KeyLabel>,
     /// Where the order can be found, empty where Kraken takes no such id.
@@ -46,6 +48,7 @@ impl<'a> Call<'a> {
             harmless: true,
             resolves: false,
             null_answers: false,
+            archive: false,
             label: None,
             cl_ord_id: String::new(),
         }
@@ -108,6 +111,22 @@ impl Lanes {
         match self.run(call).await? {
             Outcome::Done { result, .. } => Ok(result),
             Outcome::Unresolved(_) => Err(Error::internal("a read was left unresolved")),
+        }
+    }
+
+    /// Asks for an archive. Returns when it begins, and the lane is free by then.
+    pub(crate) async fn download(&self, call: Call<'_>) -> Result<Download, Error> {
+        debug_assert!(call.harmless && call.archive, "archives are read");
+        let mut landed = self.once(&call).await?;
+        if matches!(&landed, Landed::Answered(answered) if answered.is_bad_nonce()) {
+            landed = self.once(&call).await?;
+        }
+        match landed {
+            Landed::Archive(download) => Ok(download),
+            // A reply without an error is none of those that the endpoint gives.
+            landed => judge(&call, landed).and_then(|_| {
+                Err(unusable(call.endpoint, "Kraken's answer is an envelope without an error"))
+            }),
         }
     }
 
@@ -215,6 +234,7 @@ impl Lanes {
             not_after: call.not_after,
             traffic: (!placed).then(|| traffic(call.priority())),
             total: self.shared.total_timeout,
+            archive: call.archive,
             request_id: info.request_id.map(|id| id.to_string()).unwrap_or_default(),
             span: Span::current(),
         };
@@ -276,7 +296,7 @@ fn word(call: &Call<'_>, landed: Landed) -> Word {
 fn telling(harmless: bool, first: Landed, second: Result<Landed, Error>) -> Result<Landed, Error> {
     let proves = match &second {
         Ok(Landed::Answered(answered)) => answered.refusal.is_none() && answered.result.is_some(),
-        Ok(Landed::Unsent(_) | Landed::Unclear { .. }) | Err(_) => false,
+        Ok(Landed::Unsent(_) | Landed::Unclear { .. } | Landed::Archive(_)) | Err(_) => false,
     };
     if harmless || proves { second } else { Ok(first) }
 }
@@ -286,6 +306,7 @@ fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
     let (reason, text, not_after) = match landed {
         Landed::Unsent(error) => return Err(error),
         Landed::Unclear { reason, text, not_after } => (reason, text, not_after),
+        Landed::Archive(_) => ("UNREADABLE_ANSWER", "Kraken answered with an archive".to_owned(), None),
         Landed::Answered(answered) => {
             let Answered { result, warnings, refusal, not_after } = answered;
             match refusal {
@@ -313,10 +334,7 @@ fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
         }
     };
     if call.harmless {
-        let name = call.endpoint.name;
-        let text =
-            format!("{name} got no usable answer from Kraken ({text}); it changes nothing, so repeat it");
-        return Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(500).with_fact("endpoint", name));
+        return Err(unusable(call.endpoint, &text));
     }
     let mut unresolved = unresolved(call.info, &call.cl_ord_id, reason, text);
     unresolved.not_after = not_after.map(timestamp);
@@ -326,6 +344,13 @@ fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
         cl_ord_id = %call.cl_ord_id, reason, text = %unresolved.text, "the fate of a mutating call is not known"
     );
     Ok(Outcome::Unresolved(unresolved))
+}
+
+/// A call that changes nothing has told nothing either.
+pub(crate) fn unusable(endpoint: &Endpoint, text: &str) -> Error {
+    let name = endpoint.name;
+    let text = format!("{name} got no usable answer from Kraken ({text}); it changes nothing, so repeat it");
+    Error::new(ErrorKind::Unavailable, text).retry_after_ms(500).with_fact("endpoint", name)
 }
 
 /// What is known of a call whose fate is not.

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tidegate_core::{Endpoint, Error, ErrorKind, Nonce, UnixUs};
-use tidegate_kraken::{KeyEffect, Params, ReadFault, Refusal, Reply, SendError, Stage as Reached, classify};
+use tidegate_kraken::{
+    Download, Head, KeyEffect, Opened, Params, ReadFault, Refusal, Reply, SendError, Stage as Reached,
+    classify,
+};
 use tidegate_lanes::{End, NonceVerdict, TicketId, Traffic};
 use tidegate_runtime::telemetry::{NonceCause, Sent, Stage};
 use tracing::{Instrument, debug, field, info, info_span, warn};
@@ -21,6 +24,8 @@ use crate::lane_cell::{Job, LaneCell, Next, NotAfter, Shared, Waiting, moved};
 const DEADLINE_LEFT_MIN_MS: u64 = 2_500;
 /// The longest deadline that Kraken takes is 60 s ahead.
 const DEADLINE_MAX_MS: u64 = 60_000;
+/// No archive is on its way for longer: Kraken is asked for it again then.
+const DOWNLOAD_MAX: Duration = Duration::from_secs(600);
 /// No time that Kraken names for a throttled key is waited for longer.
 const THROTTLED_MAX_MS: u64 = 30_000;
 
@@ -33,6 +38,8 @@ pub(crate) enum Landed {
     Unclear { reason: &'static str, text: String, not_after: Option<UnixUs> },
     /// Kraken answered.
     Answered(Answered),
+    /// It answered with an archive, which is on its way.
+    Archive(Download),
 }
 
 /// Kraken's answer, read.
@@ -66,6 +73,7 @@ pub(crate) async fn call(cell: Arc<LaneCell>, ticket: TicketId, nonce: Nonce, wa
             Some(refusal) => format!("refused: {}", refusal.text),
             None => "accepted".to_owned(),
         },
+        Landed::Archive(_) => "accepted: an archive is on its way".to_owned(),
     };
     span.record("outcome", &said);
     let listening = done.send(landed).is_ok();
@@ -96,8 +104,15 @@ async fn fly(
         let _ = fixed.set(time);
         params.text("deadline", rfc3339(time));
     }
-    match send(cell, ticket, nonce, job.endpoint, &params, job.total, job.traffic).await {
-        Ok(reply) => {
+    let Job { endpoint, traffic, total, .. } = *job;
+    let opened = if job.archive {
+        open(cell, ticket, nonce, endpoint, &params, total, traffic).await
+    } else {
+        send(cell, ticket, nonce, endpoint, &params, total, traffic).await.map(Opened::Reply)
+    };
+    match opened {
+        Ok(Opened::Archive(download)) => Landed::Archive(download),
+        Ok(Opened::Reply(reply)) => {
             let mut classified = classify(&reply.errors);
             if let Some(refusal) = &mut classified.refusal {
                 learn(cell, job.endpoint, ticket, refusal);
@@ -159,6 +174,59 @@ pub(crate) async fn send(
     total: Duration,
     traffic: Option<Traffic>,
 ) -> Result<Reply, Fault> {
+    let head = head(cell, ticket, nonce, endpoint, params, total, traffic).await?;
+    let read = head.read().await;
+    if let Ok(reply) = &read {
+        cell.shared.egress.answered(classify(&reply.errors).refusal.as_ref());
+    }
+    told(cell, read)
+}
+
+/// The same for an endpoint that answers with an archive: only its beginning is waited for, which must come within `total`.
+async fn open(
+    cell: &Arc<LaneCell>,
+    ticket: TicketId,
+    nonce: Nonce,
+    endpoint: &'static Endpoint,
+    params: &Params,
+    total: Duration,
+    traffic: Option<Traffic>,
+) -> Result<Opened, Fault> {
+    let until = tokio::time::Instant::now() + total;
+    let head = head(cell, ticket, nonce, endpoint, params, DOWNLOAD_MAX, traffic);
+    let Ok(head) = tokio::time::timeout_at(until, head).await else {
+        cell.ended(ticket, End::Unknown);
+        cell.shared.metrics.kraken_request(Sent::Lost);
+        return Err(Fault::Lost("no response came in time".to_owned()));
+    };
+    let opened = tokio::time::timeout_at(until, head?.open()).await.unwrap_or(Err(ReadFault::TimedOut));
+    match &opened {
+        Ok(Opened::Archive(_)) => cell.shared.egress.answered(None),
+        Ok(Opened::Reply(reply)) => cell.shared.egress.answered(classify(&reply.errors).refusal.as_ref()),
+        Err(_) => {}
+    }
+    told(cell, opened)
+}
+
+/// Counts what became of an answer, and says it in the words of a lane.
+fn told<T>(cell: &LaneCell, read: Result<T, ReadFault>) -> Result<T, Fault> {
+    cell.shared.metrics.kraken_request(if read.is_ok() { Sent::Answered } else { Sent::Lost });
+    read.map_err(|fault| match fault {
+        ReadFault::TimedOut | ReadFault::Broken(_) => Fault::Lost(fault.to_string()),
+        ReadFault::Body(_) => Fault::Unreadable(fault.to_string()),
+    })
+}
+
+/// Up to the head of the answer, at which the lane is free.
+async fn head(
+    cell: &Arc<LaneCell>,
+    ticket: TicketId,
+    nonce: Nonce,
+    endpoint: &'static Endpoint,
+    params: &Params,
+    total: Duration,
+    traffic: Option<Traffic>,
+) -> Result<Head, Fault> {
     let shared = &cell.shared;
     let began = shared.clock.mono();
     let otp = cell.key.otp.as_ref().map(crate::key::Otp::expose);
@@ -184,15 +252,7 @@ pub(crate) async fn send(
         Ok(head) => {
             cell.ended(ticket, End::Answered);
             shared.egress.http_status(head.status(), head.retry_after_s());
-            let read = head.read().await;
-            if let Ok(reply) = &read {
-                shared.egress.answered(classify(&reply.errors).refusal.as_ref());
-            }
-            shared.metrics.kraken_request(if read.is_ok() { Sent::Answered } else { Sent::Lost });
-            read.map_err(|fault| match fault {
-                ReadFault::TimedOut | ReadFault::Broken(_) => Fault::Lost(fault.to_string()),
-                ReadFault::Body(_) => Fault::Unreadable(fault.to_string()),
-            })
+            Ok(head)
         }
         Err(SendError { stage: Reached::NotSent, text, gate_shut, .. }) => {
             cell.ended(ticket, End::NotSent);

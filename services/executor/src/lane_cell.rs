@@ -47,8 +47,10 @@ pub(crate) struct Job {
     pub not_after: NotAfter,
     /// What it is to the egress; `None` once it has been let out.
     pub traffic: Option<Traffic>,
-    /// No longer than this for the whole exchange with Kraken.
+    /// No longer than this for the whole exchange with Kraken, or until an archive begins.
     pub total: Duration,
+    /// Whether the answer is an archive if all goes well.
+    pub archive: bool,
     /// For the log.
     pub request_id: String,
     /// The span of the call: whoever sends it does so in a task of another's.

@@ -41,8 +41,10 @@ use tidegate_core::{AccountName, CallerName, Clock, OwnerId, Permission, Permiss
 use tidegate_kraken::RestClient;
 use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig, MemoryStore, Store};
 use tidegate_proto::v1::account_service_server::AccountServiceServer;
+use tidegate_proto::v1::earn_service_server::EarnServiceServer;
 use tidegate_proto::v1::market_data_service_server::MarketDataServiceServer;
 use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
+use tidegate_proto::v1::report_service_server::ReportServiceServer;
 use tidegate_proto::v1::stream_service_server::StreamServiceServer;
 use tidegate_proto::v1::trading_service_server::TradingServiceServer;
 use tidegate_runtime::telemetry::Metrics;
@@ -253,6 +255,8 @@ pub fn start(parts: Parts) -> Executor {
     let routes = Routes::new(MarketDataServiceServer::new(api.clone()))
         .add_service(AccountServiceServer::new(api.clone()))
         .add_service(TradingServiceServer::new(api.clone()))
+        .add_service(EarnServiceServer::new(api.clone()))
+        .add_service(ReportServiceServer::new(api.clone()))
         .add_service(StreamServiceServer::new(api.clone()))
         .add_service(OperationsServiceServer::new(api));
     let strict = Strict { routes, request_bytes_max: settings.request_bytes_max };

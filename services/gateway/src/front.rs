@@ -33,6 +33,7 @@ use tracing::{Instrument, Span, debug, field, info_span, warn};
 use crate::directory::Directory;
 use crate::identity::{Authenticator, Identity};
 use crate::intents;
+use crate::pipe;
 use crate::quota::Quotas;
 use crate::select::{self, Choice, Wanted};
 use crate::wire;
@@ -47,6 +48,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) enum Ended {
     /// The executor's reply, still in its frame.
     Reply(Bytes),
+    /// The beginning of its stream.
+    Stream(Response<Body>),
     /// A promise that nothing was executed, in the executor's own words.
     Refused(Status),
     /// Nobody knows.
@@ -168,18 +171,22 @@ impl Edge {
         let span = Span::current();
         span.record("account", admitted.account.as_str());
         span.record("request_id", &admitted.context.request_id);
-        let ended = match Arc::clone(&self.in_flight).try_acquire_owned() {
-            Ok(_permit) => self.route(&admitted).await,
-            Err(_) => {
-                let text = "too many calls are under way at this gateway";
-                Err(Error::new(ErrorKind::QueueFull, text).retry_after_ms(100))
-            }
+        let Ok(place) = Arc::clone(&self.in_flight).try_acquire_owned() else {
+            let text = "too many calls are under way at this gateway";
+            let error = Error::new(ErrorKind::QueueFull, text).retry_after_ms(100);
+            return self.refuse(method, began, &error);
         };
-        match ended {
+        match self.route(&admitted).await {
             Err(error) => self.refuse(method, began, &error),
             Ok(Ended::Refused(status)) => {
                 self.count(method, CallResult::Error(kind_of(&status).unwrap_or(ErrorKind::Internal)), began);
                 status.into_http()
+            }
+            Ok(Ended::Stream(response)) => {
+                self.count(method, CallResult::Ok, began);
+                // It has an end of its own, so a process that drains waits for it.
+                let lost = "the executor that sent the stream is gone; it is not whole, ask again";
+                pipe::through(response, pipe::Kept { ends: None, lost, _place: place })
             }
             Ok(Ended::Reply(framed)) => {
                 let unresolved = endpoint.effect.is_mutating() && is_unresolved(&framed);
@@ -360,6 +367,9 @@ impl Edge {
             Err(text) => return Hop::NotSent(text),
         };
         let request = wire::request(call.method.path, wire::frame(&call.message), metadata);
+        if call.method.streaming {
+            return self.open_stream(call, choice, request).await;
+        }
         // The executor answers by then of itself.
         let patience = call.answer_by + call.grace;
         let mutating = call.endpoint.effect.is_mutating();
@@ -378,6 +388,24 @@ impl Edge {
             Err(_) => format!("executor {} did not answer in time", choice.executor),
         };
         if mutating { Hop::Lost(lost) } else { Hop::NotSent(lost) }
+    }
+
+    /// One hop of a call whose answer is a stream. It ends with the beginning of it; only what changes nothing streams.
+    async fn open_stream(&self, call: &Admitted, choice: &Choice, request: Request<Body>) -> Hop {
+        let patience = call.answer_by + call.grace;
+        let response = match tokio::time::timeout_at(patience, choice.target.clone().oneshot(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(lost)) => return Hop::NotSent(lost.text),
+            Err(_) => return Hop::NotSent(format!("executor {} did not answer in time", choice.executor)),
+        };
+        match Status::from_header_map(response.headers()).filter(|s| s.code() != tonic::Code::Ok) {
+            None => Hop::Ended(Ended::Stream(response)),
+            Some(status) if is_signed(&status) => match kind_of(&status) {
+                Some(ErrorKind::Moved) => Hop::Elsewhere(status),
+                _ => Hop::Ended(Ended::Refused(status)),
+            },
+            Some(status) => Hop::NotSent(format!("executor {} answered {status}", choice.executor)),
+        }
     }
 
     pub(crate) async fn read_answer(

@@ -5,21 +5,16 @@
 //! asked matters only for a cancel; the others know what the store knows.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use http::{HeaderMap, HeaderValue, Request, Response, header};
-use http_body_util::{BodyStream, StreamBody};
-use hyper::body::Frame;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use prost::Message;
 use tidegate_core::{AccountName, Error, ErrorKind, endpoint};
 use tidegate_proto::{Method, hop, v1};
-use tidegate_runtime::status::{is_signed, kind_of, to_status};
+use tidegate_runtime::status::{is_signed, kind_of};
 use tidegate_runtime::telemetry::CallResult;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
@@ -29,6 +24,7 @@ use tracing::{Span, warn};
 use crate::directory::{Executor, Picture};
 use crate::front::{Answer, Edge, margin};
 use crate::identity::Identity;
+use crate::pipe;
 use crate::select::{self, Choice};
 use crate::wire;
 
@@ -280,7 +276,11 @@ impl Edge {
             let opened = tokio::time::timeout_at(question.answer_by, choice.target.clone().oneshot(request));
             match opened.await {
                 Ok(Ok(response)) if is_elsewhere(response.headers()) => {}
-                Ok(Ok(response)) => return Ok(self.piped(response, place)),
+                Ok(Ok(response)) => {
+                    let lost = "the executor that told of the intents is gone; ask again";
+                    let ends = Box::pin(self.drain.begun());
+                    return Ok(pipe::through(response, pipe::Kept { ends: Some(ends), lost, _place: place }));
+                }
                 Ok(Err(error)) => {
                     warn!(executor = %choice.executor, %error, "no stream of intents from an executor");
                 }
@@ -290,67 +290,6 @@ impl Edge {
         let text = format!("no executor of account {} could be asked", question.account);
         Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(500))
     }
-
-    fn piped(&self, response: Response<Body>, place: OwnedSemaphorePermit) -> Response<Body> {
-        let (head, body) = response.into_parts();
-        if head.headers.contains_key("grpc-status") {
-            // It ended before it began, and its head says why.
-            return Response::from_parts(head, body);
-        }
-        let ends = Box::pin(self.drain.begun());
-        let pipe = Pipe { body: BodyStream::new(body), ends, is_done: false, _place: place };
-        let frames = futures_util::stream::unfold(pipe, |mut pipe| async move {
-            let frame = pipe.next().await?;
-            Some((Ok::<_, std::convert::Infallible>(frame), pipe))
-        });
-        let mut piped = Response::new(Body::new(StreamBody::new(frames)));
-        piped.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        piped
-    }
-}
-
-/// The frames of a stream on their way through.
-struct Pipe {
-    body: BodyStream<Body>,
-    ends: Pin<Box<dyn Future<Output = ()> + Send>>,
-    is_done: bool,
-    /// Kept for as long as the stream lasts.
-    _place: OwnedSemaphorePermit,
-}
-
-impl Pipe {
-    async fn next(&mut self) -> Option<Frame<Bytes>> {
-        if self.is_done {
-            return None;
-        }
-        let frame = tokio::select! {
-            frame = self.body.next() => frame,
-            () = &mut self.ends => {
-                self.is_done = true;
-                return Some(trailers(&Status::ok("")));
-            }
-        };
-        match frame {
-            Some(Ok(frame)) => {
-                self.is_done = frame.is_trailers();
-                Some(frame)
-            }
-            Some(Err(_)) | None => {
-                self.is_done = true;
-                let text = "the executor that told of the intents is gone; ask again";
-                let error = Error::new(ErrorKind::Unavailable, text).retry_after_ms(500);
-                Some(trailers(&to_status(&error)))
-            }
-        }
-    }
-}
-
-fn trailers(status: &Status) -> Frame<Bytes> {
-    let mut map = HeaderMap::new();
-    if status.add_header(&mut map).is_err() {
-        map.insert("grpc-status", HeaderValue::from_static("14"));
-    }
-    Frame::trailers(map)
 }
 
 fn is_elsewhere(headers: &HeaderMap) -> bool {

@@ -11,6 +11,7 @@ mod front;
 mod identity;
 mod intents;
 mod operations;
+mod pipe;
 mod quota;
 mod second;
 mod select;

@@ -97,6 +97,12 @@ fn read(endpoint: &'static Endpoint, framed: &Bytes) -> Learned {
         Some(Outcome::AmendOrder(reply)) => told(&reply),
         Some(Outcome::EditOrder(reply)) => told(&reply),
         Some(Outcome::CancelAllOrdersAfter(reply)) => told(&reply),
+        Some(Outcome::AddExport(reply)) => told(&reply),
+        Some(Outcome::RemoveExport(reply)) => told(&reply),
+        Some(Outcome::CreateSubaccount(reply)) => told(&reply),
+        Some(Outcome::AccountTransfer(reply)) => told(&reply),
+        Some(Outcome::AllocateEarn(reply)) => told(&reply),
+        Some(Outcome::DeallocateEarn(reply)) => told(&reply),
         None => match intent.state() {
             v1::IntentState::NotKnown => Learned::Nothing,
             v1::IntentState::NeedsOperator => {

@@ -23,6 +23,9 @@ use crate::exchange::{Arrived, Delivery, Exchange, Reply, Request};
 /// The largest request body. Kraken's longest call, a batch of orders, has a few thousand bytes.
 const BODY_MAX: usize = 1 << 20;
 
+/// Pieces of a body that is slow on its way.
+const SLOW_PIECES: usize = 40;
+
 /// A clock: unix microseconds.
 pub(crate) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
@@ -162,6 +165,10 @@ async fn deliver(reply: Reply, connection: &Connection) -> Response<Body> {
             response = response.header(header::CONTENT_LENGTH, reply.body.len());
             cut_body(reply.body.slice(..bytes.min(reply.body.len())), connection.cut.clone())
         }
+        Delivery::Slow(ms) => {
+            response = response.header(header::CONTENT_LENGTH, reply.body.len());
+            slow_body(reply.body, ms)
+        }
     };
     // Status and headers are constants or were checked when the fault was taken.
     response.body(body).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
@@ -176,6 +183,21 @@ fn cut_body(bytes: Bytes, cut: Arc<Notify>) -> Body {
         std::future::pending().await
     });
     Body::from_stream(first.chain(end))
+}
+
+/// A body in pieces, one after the other over so long.
+fn slow_body(bytes: Bytes, ms: u64) -> Body {
+    use futures_util::stream;
+    let piece = bytes.len().div_ceil(SLOW_PIECES).max(1);
+    let pieces = stream::unfold((bytes, 0), move |(mut rest, wait_ms)| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        pause(wait_ms).await;
+        let next = rest.split_to(piece.min(rest.len()));
+        Some((Ok::<_, std::convert::Infallible>(next), (rest, ms / SLOW_PIECES as u64)))
+    });
+    Body::from_stream(pieces)
 }
 
 /// By this name a client can tell play money from real before it shows a key.

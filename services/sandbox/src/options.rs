@@ -9,6 +9,11 @@ use crate::exchange::{FaultSpec, KeyChange, Lockout, Tier};
 /// The longest delay that is taken: ten minutes.
 const DELAY_MAX_MS: u64 = 600_000;
 
+/// How long a report takes unless told otherwise: long enough to be seen on its way.
+const EXPORT_MS: u64 = 1_000;
+/// How long a move into an earn strategy or out of it takes unless told otherwise.
+const EARN_MS: u64 = 1_000;
+
 /// Which figures the REST counter charges where Kraken's own sources differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -75,6 +80,10 @@ pub struct Options {
     pub key_info_casing: Casing,
     /// For how long a new order is missing from `OpenOrders`, in milliseconds.
     pub visibility_lag_ms: u64,
+    /// How long a report takes, in milliseconds: half of it waits, half of it is worked on; none is 1,000.
+    pub export_ms: Option<u64>,
+    /// How long a move into an earn strategy or out of it takes, in milliseconds; none is 1,000.
+    pub earn_ms: Option<u64>,
 }
 
 /// A change while the sandbox runs: what is not named stays as it is.
@@ -92,6 +101,8 @@ pub(crate) struct Change {
     lockout: Option<Lockout>,
     key_info_casing: Option<Casing>,
     visibility_lag_ms: Option<u64>,
+    export_ms: Option<u64>,
+    earn_ms: Option<u64>,
     /// Settings of keys, as their owner would change them at Kraken.
     pub(crate) keys: Vec<KeyChange>,
     /// Forgets the faults that still wait, before new ones are added.
@@ -114,6 +125,8 @@ pub(crate) struct Switches {
     pub(crate) lockout: Lockout,
     pub(crate) key_info_casing: Casing,
     pub(crate) visibility_lag_ms: u64,
+    pub(crate) export_ms: u64,
+    pub(crate) earn_ms: u64,
 }
 
 impl Switches {
@@ -131,6 +144,8 @@ impl Switches {
             lockout: options.lockout,
             key_info_casing: options.key_info_casing,
             visibility_lag_ms: options.visibility_lag_ms,
+            export_ms: cap(options.export_ms.unwrap_or(EXPORT_MS)),
+            earn_ms: cap(options.earn_ms.unwrap_or(EARN_MS)),
         }
     }
 
@@ -159,6 +174,8 @@ impl Switches {
             lockout: change.lockout.unwrap_or(self.lockout),
             key_info_casing: change.key_info_casing.unwrap_or(self.key_info_casing),
             visibility_lag_ms: delay("visibility_lag_ms", change.visibility_lag_ms, self.visibility_lag_ms)?,
+            export_ms: delay("export_ms", change.export_ms, self.export_ms)?,
+            earn_ms: delay("earn_ms", change.earn_ms, self.earn_ms)?,
         })
     }
 }

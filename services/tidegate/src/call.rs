@@ -20,13 +20,16 @@ pub(crate) async fn call(address: &str, method: &str, json: &str) -> anyhow::Res
         .with_context(|| format!("the JSON is not a {}", method.input().full_name()))?;
     parser.end().context("there is text behind the JSON")?;
 
+    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let channel = Endpoint::from_shared(format!("http://{address}"))?
         .connect()
         .await
         .with_context(|| format!("cannot connect to {address}"))?;
+    // What ends at Kraken ends; what tells of tidegate goes on for as long as it runs.
+    let is_endless = method.is_server_streaming()
+        && tidegate_proto::method(&path).is_none_or(|method| method.endpoint.is_none());
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await?;
-    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     let path = path.parse().map_err(|error| anyhow!("{path}: {error}"))?;
     let codec = DynamicCodec { reply: method.output() };
     let mut replies = client
@@ -37,7 +40,7 @@ pub(crate) async fn call(address: &str, method: &str, json: &str) -> anyhow::Res
     let mut printed = Vec::new();
     while let Some(reply) = replies.message().await.map_err(|status| anyhow!(describe(&status)))? {
         printed.push(pretty(&reply)?);
-        if method.is_server_streaming() {
+        if is_endless {
             break;
         }
     }

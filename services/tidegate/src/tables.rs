@@ -43,10 +43,14 @@ mod tests {
 
     #[test]
     fn rpcs_and_endpoints_match_one_to_one() {
-        let mut named: Vec<_> = METHODS.iter().filter_map(|m| m.endpoint).collect();
-        for name in &named {
-            assert!(ENDPOINTS.iter().any(|e| e.name == *name), "no endpoint {name} in core's table");
+        for name in METHODS.iter().filter_map(|m| m.endpoint) {
+            assert!(ENDPOINTS.iter().any(|e| e.name == name), "no endpoint {name} in core's table");
         }
+        // A stream is another way to the endpoint of a unary RPC.
+        let (streams, unary): (Vec<_>, Vec<_>) =
+            METHODS.iter().filter(|m| m.endpoint.is_some()).partition(|m| m.streaming);
+        let mut named: Vec<_> = unary.iter().filter_map(|m| m.endpoint).collect();
+        assert!(streams.iter().filter_map(|m| m.endpoint).all(|name| named.contains(&name)));
         let count = named.len();
         named.sort_unstable();
         named.dedup();
@@ -60,14 +64,19 @@ mod tests {
     #[test]
     fn rpcs_have_the_name_of_their_endpoint() {
         // Kraken's name where it begins with a verb, else `Get` and the name; exceptions by name.
-        let verbs = ["Add", "Cancel", "Query", "Get", "Amend", "Edit"];
+        let verbs = ["Add", "Cancel", "Query", "Get", "Amend", "Edit", "Retrieve", "Remove", "Create"];
         for method in METHODS {
             let Some(endpoint) = method.endpoint else { continue };
             let expected = match endpoint {
+                // An act whose name begins with no verb keeps it: nothing is got by it.
+                "AccountTransfer" => endpoint.to_owned(),
+                "Earn/Allocate" => "AllocateEarn".to_owned(),
+                "Earn/Deallocate" => "DeallocateEarn".to_owned(),
+                "RetrieveExport" if method.streaming => "StreamExport".to_owned(),
                 "Time" => "GetServerTime".to_owned(),
                 "BalanceEx" => "GetExtendedBalance".to_owned(),
                 name if verbs.iter().any(|verb| name.starts_with(verb)) => name.to_owned(),
-                name => format!("Get{name}"),
+                name => format!("Get{}", name.replace('/', "")),
             };
             assert_eq!(method.name, expected);
         }

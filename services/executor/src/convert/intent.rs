@@ -58,6 +58,18 @@ pub(crate) fn outcome(known: &IntentRecord) -> Option<Outcome> {
                 }
                 "CancelAll" => v1::CancelAllResponse::decode(bytes).ok().map(Outcome::CancelAll),
                 "CancelOrder" => v1::CancelOrderResponse::decode(bytes).ok().map(Outcome::CancelOrder),
+                "AddExport" => v1::AddExportResponse::decode(bytes).ok().map(Outcome::AddExport),
+                "CreateSubaccount" => {
+                    v1::CreateSubaccountResponse::decode(bytes).ok().map(Outcome::CreateSubaccount)
+                }
+                "AccountTransfer" => {
+                    v1::AccountTransferResponse::decode(bytes).ok().map(Outcome::AccountTransfer)
+                }
+                "Earn/Allocate" => v1::AllocateEarnResponse::decode(bytes).ok().map(Outcome::AllocateEarn),
+                "Earn/Deallocate" => {
+                    v1::DeallocateEarnResponse::decode(bytes).ok().map(Outcome::DeallocateEarn)
+                }
+                "RemoveExport" => v1::RemoveExportResponse::decode(bytes).ok().map(Outcome::RemoveExport),
                 _ => None,
             }
         }

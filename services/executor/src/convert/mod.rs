@@ -2,16 +2,19 @@
 
 pub(crate) mod account;
 pub(crate) mod books;
+pub(crate) mod earn;
 pub(crate) mod history;
 pub(crate) mod intent;
 pub(crate) mod market;
 pub(crate) mod names;
 pub(crate) mod orders;
+pub(crate) mod report;
 pub(crate) mod request;
+pub(crate) mod subaccounts;
 pub(crate) mod transparency;
 
 use prost_types::Timestamp;
-use tidegate_kraken::wire::{Decimal, Time};
+use tidegate_kraken::wire::{Decimal, Extra, Time};
 use tidegate_proto::v1;
 
 /// Kraken's word for an order type.
@@ -60,6 +63,12 @@ fn digits(amount: Option<Decimal>) -> String {
 fn words(list: Option<String>) -> Vec<String> {
     let list = list.unwrap_or_default();
     list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// Keeps a word that this build does not know among the other members, as JSON like them. Returns what stands for it.
+fn keep_word<T>(extra: &mut Extra, name: &str, word: &str, meaning: T) -> T {
+    extra.insert(name.to_owned(), serde_json::Value::String(word.to_owned()).to_string());
+    meaning
 }
 
 #[cfg(test)]

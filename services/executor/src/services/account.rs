@@ -1,7 +1,10 @@
-//! Reads of an account.
+//! Reads of an account, and what a master does with its subaccounts.
 
 use tidegate_kraken::Params;
 use tidegate_proto::v1::account_service_server::AccountService;
+use tidegate_proto::v1::{
+    AccountTransferRequest, AccountTransferResponse, CreateSubaccountRequest, CreateSubaccountResponse,
+};
 use tidegate_proto::v1::{
     GetBalanceRequest, GetBalanceResponse, GetClosedOrdersRequest, GetClosedOrdersResponse,
     GetCreditLinesRequest, GetCreditLinesResponse, GetExtendedBalanceRequest, GetExtendedBalanceResponse,
@@ -15,7 +18,7 @@ use tidegate_proto::v1::{GetLevel3Request, GetLevel3Response};
 use tonic::{Request, Response, Status};
 
 use super::{Api, opened, status};
-use crate::convert::{account, books, history, request as params};
+use crate::convert::{account, books, history, request as params, subaccounts};
 
 #[tonic::async_trait]
 impl AccountService for Api {
@@ -177,5 +180,23 @@ impl AccountService for Api {
         let params = history::credit_lines_params(&message).map_err(status)?;
         let found = self.read_or_null(&info, "CreditLines", params).await.map_err(status)?;
         Ok(Response::new(history::credit_lines(found)))
+    }
+
+    async fn create_subaccount(
+        &self,
+        request: Request<CreateSubaccountRequest>,
+    ) -> Result<Response<CreateSubaccountResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = subaccounts::create_subaccount_of(&message).map_err(status)?;
+        self.act_unseen(&info, "CreateSubaccount", params).await.map(Response::new).map_err(status)
+    }
+
+    async fn account_transfer(
+        &self,
+        request: Request<AccountTransferRequest>,
+    ) -> Result<Response<AccountTransferResponse>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = subaccounts::account_transfer_of(&message).map_err(status)?;
+        self.act_unseen(&info, "AccountTransfer", params).await.map(Response::new).map_err(status)
     }
 }

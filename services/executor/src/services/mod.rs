@@ -2,11 +2,13 @@
 
 mod account;
 mod cancels;
+mod earn;
 mod intents;
 mod market;
 mod markets;
 mod operations;
 mod orders;
+mod report;
 mod stream;
 mod trading;
 mod unseen;

@@ -21,6 +21,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SERVER};
 use reqwest::{Certificate, Client, Response, Url, redirect, retry};
 use rustls::crypto::CryptoProvider;
@@ -307,31 +308,52 @@ impl Head {
         self.response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
     }
 
+    /// How long the body is, if the head says so.
+    pub(crate) fn announced_bytes(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
     /// Reads the body up to the client's limit and opens the envelope.
-    pub async fn read(mut self) -> Result<Reply, ReadFault> {
+    pub async fn read(self) -> Result<Reply, ReadFault> {
+        self.read_behind(Vec::new()).await
+    }
+
+    /// The same where the beginning of the body was read before.
+    pub(crate) async fn read_behind(mut self, mut body: Vec<u8>) -> Result<Reply, ReadFault> {
         let limit_bytes = self.limit_bytes;
-        let status = self.status();
-        let content_type = self.response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
-        let content_type = content_type.map(str::to_owned);
-        let mut body = Vec::new();
-        loop {
-            match self.response.chunk().await {
-                Ok(None) => break,
-                Ok(Some(part)) if part.len() > limit_bytes - body.len() => {
-                    return Err(BodyFault::Oversized { limit_bytes }.into());
-                }
-                Ok(Some(part)) => body.extend_from_slice(&part),
-                Err(error) if error.is_timeout() => return Err(ReadFault::TimedOut),
-                // The status says more than how the edge's page ended.
-                Err(_) if !matches!(status, 200 | 202) => return Err(BodyFault::HttpStatus(status).into()),
-                Err(error) if cut_short(&error) => {
-                    let content_type = printable(content_type.as_deref());
-                    return Err(BodyFault::Truncated { len_bytes: body.len(), content_type }.into());
-                }
-                Err(error) => return Err(ReadFault::Broken(chain(error))),
+        while body.len() <= limit_bytes {
+            let Some(part) = self.chunk(body.len()).await? else {
+                return Ok(read_reply(self.status(), self.content_type(), &body)?);
+            };
+            if part.len() > limit_bytes - body.len() {
+                break;
             }
+            body.extend_from_slice(&part);
         }
-        Ok(read_reply(status, content_type.as_deref(), &body)?)
+        Err(BodyFault::Oversized { limit_bytes }.into())
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        self.response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok())
+    }
+
+    /// The next part of a body of which `len_bytes` have come.
+    pub(crate) async fn chunk(&mut self, len_bytes: usize) -> Result<Option<Bytes>, ReadFault> {
+        let error = match self.response.chunk().await {
+            Ok(part) => return Ok(part),
+            Err(error) => error,
+        };
+        let status = self.status();
+        Err(if error.is_timeout() {
+            ReadFault::TimedOut
+        } else if !matches!(status, 200 | 202) {
+            // The status says more than how the edge's page ended.
+            BodyFault::HttpStatus(status).into()
+        } else if cut_short(&error) {
+            BodyFault::Truncated { len_bytes, content_type: printable(self.content_type()) }.into()
+        } else {
+            ReadFault::Broken(chain(error))
+        })
     }
 }
 

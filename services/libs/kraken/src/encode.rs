@@ -17,6 +17,8 @@ pub enum Value {
     Int(i64),
     /// A list: joined by commas in forms, an array in JSON.
     List(Vec<String>),
+    /// A list that Kraken takes as JSON alone: an array in bodies, `lock_type[0]` in queries.
+    Array(Vec<String>),
     /// Arguments of an argument: `close[ordertype]` in forms, an object in JSON.
     Nested(Params),
     /// A list of such: an array of objects in bodies, `orders[0][price]` in queries.
@@ -61,10 +63,10 @@ impl Params {
     /// JSON nonce is a string, because nanoseconds do not fit the numbers of many parsers.
     ///
     /// A signed call has its arguments in its body whatever the table says, so [`Encoding::Query`] is a form here. And a list
-    /// of objects goes as JSON whatever the table says: Kraken documents no form for one.
+    /// of objects, or an [`Value::Array`], goes as JSON whatever the table says: Kraken documents no form for one.
     pub fn body(&self, encoding: Encoding, nonce: Nonce, otp: Option<&str>) -> PreparedBody {
-        let rows = self.0.iter().any(|(_, value)| matches!(value, Value::Rows(_)));
-        let (bytes, content_type) = match if rows { Encoding::Json } else { encoding } {
+        let needs_json = self.0.iter().any(|(_, value)| matches!(value, Value::Rows(_) | Value::Array(_)));
+        let (bytes, content_type) = match if needs_json { Encoding::Json } else { encoding } {
             Encoding::Json => {
                 #[expect(clippy::expect_used, reason = "maps with text keys into memory cannot fail")]
                 let json = serde_json::to_vec(&JsonBody { nonce, otp, params: self }).expect("serialises");
@@ -90,6 +92,11 @@ impl Params {
                 Value::Bool(yes) => write_pair(outer, name, if *yes { "true" } else { "false" }, out),
                 Value::Int(number) => write_pair(outer, name, &number.to_string(), out),
                 Value::List(items) => write_pair(outer, name, &items.join(","), out),
+                Value::Array(items) => {
+                    for (index, item) in items.iter().enumerate() {
+                        write_pair(outer, &format!("{name}[{index}]"), item, out);
+                    }
+                }
                 Value::Nested(params) => {
                     let name = outer.map_or_else(|| (*name).to_owned(), |outer| format!("{outer}[{name}]"));
                     params.write_form(Some(&name), out);
@@ -137,7 +144,7 @@ impl Serialize for Value {
             Self::Text(text) => to.serialize_str(text),
             Self::Bool(yes) => to.serialize_bool(*yes),
             Self::Int(number) => to.serialize_i64(*number),
-            Self::List(items) => items.serialize(to),
+            Self::List(items) | Self::Array(items) => items.serialize(to),
             Self::Nested(params) => params.serialize(to),
             Self::Rows(rows) => rows.serialize(to),
         }

@@ -150,6 +150,7 @@ pub static ERROR_TABLE: &[ErrorRow] = &[
     refused("EFunding:Unknown reference id"),
     refused("EFunding:Invalid reference id"),
     refused("EFunding:Too many addresses"),
+    refused("EFunding:Insufficient funds"),
     // Both spellings of the category were seen.
     refused("EEarn:Below min"),
     refused("EEarn:Above max"),

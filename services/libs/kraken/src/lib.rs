@@ -9,6 +9,7 @@
 
 mod classify;
 mod client;
+mod download;
 mod encode;
 mod error_table;
 mod gate;
@@ -18,6 +19,7 @@ pub mod wire;
 
 pub use classify::{Classified, Executed, KeyEffect, Refusal, classify};
 pub use client::{BuildError, CallFault, ClientOptions, Head, ReadFault, RestClient, SendError, Stage};
+pub use download::{Download, Opened};
 pub use encode::{Params, PreparedBody, Value};
 pub use error_table::{ERROR_TABLE, ErrorRow};
 pub use reply::{BodyFault, Reply, read_reply};

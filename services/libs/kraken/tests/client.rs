@@ -1,6 +1,7 @@
 //! The client against real sockets: what is on the wire, and what is said about what is not known.
 
 mod common;
+mod download;
 
 use std::time::Duration;
 

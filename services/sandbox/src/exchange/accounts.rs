@@ -15,8 +15,12 @@ const LEDGER_MAX: usize = 200_000;
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) name: Box<str>,
+    /// Whose subaccount it is, if it is one.
+    pub(crate) master: Option<usize>,
     /// In units of each asset's last place.
     pub(crate) balances: [i128; ASSET_COUNT],
+    /// What is in its earn strategies, which is no part of the balances.
+    pub(crate) earning: [i128; ASSET_COUNT],
     /// The part of the balances that open orders hold.
     pub(crate) held: [i128; ASSET_COUNT],
     /// Open orders in the order of their birth.
@@ -35,7 +39,9 @@ impl Account {
     fn new(name: &str) -> Self {
         Self {
             name: name.into(),
+            master: None,
             balances: ASSETS.each_ref().map(|asset| asset.starting_balance),
+            earning: [0; ASSET_COUNT],
             held: [0; ASSET_COUNT],
             open: BTreeSet::new(),
             cl_ord_ids: HashMap::new(),
@@ -58,6 +64,10 @@ pub(crate) struct LedgerEntry {
     pub(crate) account: usize,
     /// The trade that caused it.
     pub(crate) refid: Id,
+    /// Kraken's word for what caused it, for instance `trade`,
+    pub(crate) kind: &'static str,
+    /// and what it says besides, as a rule nothing.
+    pub(crate) subtype: &'static str,
     pub(crate) at_us: u64,
     pub(crate) asset: usize,
     /// Signed; the fee comes on top.
@@ -74,8 +84,8 @@ impl LedgerEntry {
         json.object(|json| {
             json.field("refid").text(self.refid.as_str());
             json.field("time").seconds(self.at_us);
-            json.field("type").text("trade");
-            json.field("subtype").text("");
+            json.field("type").text(self.kind);
+            json.field("subtype").text(self.subtype);
             json.field("aclass").text("currency");
             json.field("asset").text(asset.id);
             json.field("amount").decimal(self.amount, asset.decimals);
@@ -115,6 +125,24 @@ impl Accounts {
         self.all.len() - 1
     }
 
+    /// Opens a subaccount with nothing in it. `false`: the name is taken.
+    pub(crate) fn open_under(&mut self, master: usize, name: &str) -> bool {
+        if self.all.iter().any(|account| &*account.name == name) {
+            return false;
+        }
+        let master = Some(master);
+        self.all.push(Account { master, balances: [0; ASSET_COUNT], ..Account::new(name) });
+        true
+    }
+
+    /// Makes an account a subaccount of another, if there are both.
+    pub(crate) fn join(&mut self, name: &str, master: &str) {
+        let find = |name: &str| self.all.iter().position(|account| &*account.name == name);
+        if let (Some(account), Some(master)) = (find(name), find(master)) {
+            self.all[account].master = Some(master);
+        }
+    }
+
     pub(crate) fn get(&self, account: usize) -> &Account {
         &self.all[account]
     }
@@ -149,7 +177,8 @@ impl Accounts {
     #[cfg(test)]
     pub(crate) fn total(&self) -> [i128; ASSET_COUNT] {
         let mut total = [0; ASSET_COUNT];
-        let piles = self.all.iter().map(|account| &account.balances).chain([&self.house, &self.fees]);
+        let owned = self.all.iter().flat_map(|account| [&account.balances, &account.earning]);
+        let piles = owned.chain([&self.house, &self.fees]);
         for pile in piles {
             (0..ASSET_COUNT).for_each(|asset| total[asset] += pile[asset]);
         }

@@ -6,12 +6,14 @@
 
 mod amend;
 mod endings;
+mod moves;
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::accounts::{Accounts, LedgerEntry};
 use super::archive::Archive;
 use super::book::{Book, Entry, Owner, Reach, Side, reaches};
+use super::earn::Earn;
 use super::ids::{Id, Source};
 use super::markets::{LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
 use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
@@ -53,6 +55,7 @@ pub(crate) struct Engine {
     expiries: BTreeSet<(u64, u64)>,
     /// House quotes that were traded and not yet restored.
     owed: Vec<(usize, Side, u64)>,
+    pub(crate) earn: Earn,
     ids: Source,
     orders_born: u64,
     trades_made: u64,
@@ -74,6 +77,7 @@ impl Engine {
             trades: Archive::new(HISTORY_MAX),
             expiries: BTreeSet::new(),
             owed: Vec::new(),
+            earn: Earn::default(),
             ids: Source::new(seed, 1),
             orders_born: 0,
             trades_made: 0,
@@ -269,8 +273,10 @@ impl Engine {
         let sides = [(pair.base, sign * base, base_fee), (pair.quote, -sign * fill.cost, quote_fee)];
         for (id, (asset, amount, fee)) in ledgers.into_iter().zip(sides) {
             let account = order.account;
-            self.accounts
-                .book(id, LedgerEntry { account, refid, at_us: now_us, asset, amount, fee, balance: 0 });
+            let (kind, subtype) = ("trade", "");
+            let entry =
+                LedgerEntry { account, refid, kind, subtype, at_us: now_us, asset, amount, fee, balance: 0 };
+            self.accounts.book(id, entry);
         }
         order.filled_lots += fill.lots;
         order.notional += u128::from(fill.price) * u128::from(fill.lots);

@@ -42,6 +42,8 @@ pub enum Fault {
     ExecuteThenHttpStatus(u16),
     /// Executed; the connection ends after so many bytes of the body.
     TruncateAfterBytes(usize),
+    /// Executed; the head of the answer comes at once, and its body in pieces over so long.
+    TrickleMs(u64),
     /// Executed; HTTP 200 with a page of HTML.
     NotJson(True),
     /// Executed; the body is padded to so many bytes.
@@ -86,6 +88,7 @@ impl Fault {
             Self::HttpStatus(_) => "http_status",
             Self::ExecuteThenHttpStatus(_) => "execute_then_http_status",
             Self::TruncateAfterBytes(_) => "truncate_after_bytes",
+            Self::TrickleMs(_) => "trickle_ms",
             Self::NotJson(_) => "not_json",
             Self::OversizeBytes(_) => "oversize_bytes",
             Self::Reset(_) => "reset",
@@ -100,6 +103,7 @@ impl Fault {
             | Self::HangWithoutExecuteMs(ms)
             | Self::ExecuteLateMs(ms)
             | Self::HideMs(ms)
+            | Self::TrickleMs(ms)
             | Self::ThrottleMs(ms) => *ms <= HANG_MAX_MS,
             Self::HttpStatus(status) | Self::ExecuteThenHttpStatus(status) => (400..600).contains(status),
             Self::OversizeBytes(bytes) => *bytes <= BODY_MAX,
@@ -147,6 +151,7 @@ struct RawSpec {
     http_status: Option<u16>,
     execute_then_http_status: Option<u16>,
     truncate_after_bytes: Option<usize>,
+    trickle_ms: Option<u64>,
     not_json: Option<True>,
     oversize_bytes: Option<usize>,
     reset: Option<True>,
@@ -171,6 +176,7 @@ impl TryFrom<RawSpec> for FaultSpec {
             raw.http_status.map(Fault::HttpStatus),
             raw.execute_then_http_status.map(Fault::ExecuteThenHttpStatus),
             raw.truncate_after_bytes.map(Fault::TruncateAfterBytes),
+            raw.trickle_ms.map(Fault::TrickleMs),
             raw.not_json.map(Fault::NotJson),
             raw.oversize_bytes.map(Fault::OversizeBytes),
             raw.reset.map(Fault::Reset),
@@ -180,8 +186,8 @@ impl TryFrom<RawSpec> for FaultSpec {
         let (Some(fault), None) = (faults.next(), faults.next()) else {
             return Err("a fault needs exactly one of hang_ms, hang_after_auth_ms, hang_after_execute_ms, \
                  hang_without_execute_ms, execute_late_ms, hide_ms, throttle_ms, duplicate, error, \
-                 execute_then_error, http_status, execute_then_http_status, truncate_after_bytes, not_json, \
-                 oversize_bytes, reset"
+                 execute_then_error, http_status, execute_then_http_status, truncate_after_bytes, \
+                 trickle_ms, not_json, oversize_bytes, reset"
                 .to_owned());
         };
         fault.check()?;

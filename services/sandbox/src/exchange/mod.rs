@@ -15,8 +15,10 @@ mod book;
 mod candles;
 mod changes;
 mod counter;
+mod earn;
 mod endpoints;
 mod engine;
+mod exports;
 mod faults;
 mod fees;
 mod grouped;
@@ -38,6 +40,7 @@ mod reply;
 mod request;
 mod sign;
 mod spread;
+mod subaccounts;
 mod tape;
 mod trading;
 mod transparency;
@@ -55,8 +58,10 @@ use sha2::{Digest, Sha256};
 use crate::options::{Change, Options, Switches};
 use crate::wire::json::Json;
 use crate::wire::params::{Malformed, Params};
+use earn::Way;
 use endpoints::Act;
 use engine::Engine;
+use exports::Exports;
 use faults::FaultQueue;
 use history::Look;
 use ids::{Source, joined};
@@ -73,6 +78,7 @@ pub struct Exchange {
     keys: KeyRing,
     offenders: Offenders,
     engine: Engine,
+    exports: Exports,
     faults: FaultQueue,
     log: Log,
     stats: Stats,
@@ -89,6 +95,7 @@ impl Exchange {
             keys: KeyRing::default(),
             offenders: Offenders::default(),
             engine: Engine::new(options.seed),
+            exports: Exports::new(options.seed),
             faults: FaultQueue::default(),
             log: Log::default(),
             stats: Stats::default(),
@@ -99,6 +106,7 @@ impl Exchange {
             let added = exchange.add_key(key.clone());
             debug_assert_eq!(added, Ok(()), "a test adds the built-in keys one by one");
         }
+        exchange.engine.accounts.join("second", "main");
         exchange
     }
 
@@ -235,7 +243,12 @@ impl Exchange {
             Some(Fault::HideMs(ms)) => now_us + ms * 1_000,
             _ => 0,
         };
+        self.exports.tick(now_us);
+        self.engine.earn.takes_us = self.switches.earn_ms * 1_000;
         self.engine.watch(now_us);
+        if endpoint.act == Act::RetrieveExport {
+            return self.retrieve(now_us, ticket, key, &params, fault.as_ref());
+        }
         let done = self.act(now_us, received_us, endpoint.act, key, &params);
         self.engine.watch(now_us);
         let charges = self.engine.counters.take_charges();
@@ -249,6 +262,27 @@ impl Exchange {
                     entry.rows = done.rows;
                 });
                 Reply::json(done.body).spoilt_by(fault.as_ref())
+            }
+            Err(refusal) => self.refuse(ticket, &refusal),
+        }
+    }
+
+    /// The one answer that is no envelope.
+    fn retrieve(
+        &mut self,
+        now_us: u64,
+        ticket: Ticket,
+        key: Option<usize>,
+        params: &Params,
+        fault: Option<&Fault>,
+    ) -> Reply {
+        let account = key.map_or(0, |key| self.keys.get(key).account);
+        let archive = self.exports.retrieve(&self.engine, now_us, account, params);
+        self.note(ticket, |entry| entry.executed_us = Some(now_us));
+        match archive {
+            Ok(archive) => {
+                self.note(ticket, |entry| (entry.verdict, entry.executed) = (Some("ok".into()), true));
+                Reply::archive(archive).spoilt_by(fault)
             }
             Err(refusal) => self.refuse(ticket, &refusal),
         }
@@ -270,7 +304,19 @@ impl Exchange {
         let key = self.keys.get(key);
         let account = key.account;
         let look = Look { now_us, lag_us: self.switches.visibility_lag_ms * 1_000 };
+        let (exports, export_us) = (&mut self.exports, self.switches.export_ms * 1_000);
         match act {
+            Act::AddExport => exports.add(now_us, export_us, account, params),
+            Act::ExportStatus => exports.status(now_us, account, params).map(answer),
+            Act::RemoveExport => exports.remove(now_us, account, params),
+            Act::CreateSubaccount => subaccounts::create(engine, account, params),
+            Act::AccountTransfer => subaccounts::transfer(engine, now_us, account, params),
+            Act::EarnAllocate => earn::begin(engine, now_us, account, Way::In, params),
+            Act::EarnDeallocate => earn::begin(engine, now_us, account, Way::Out, params),
+            Act::EarnAllocateStatus => earn::status(engine, account, Way::In, params).map(answer),
+            Act::EarnDeallocateStatus => earn::status(engine, account, Way::Out, params).map(answer),
+            Act::EarnStrategies => earn::strategies(params).map(answer),
+            Act::EarnAllocations => earn::allocations(engine, account, params).map(answer),
             Act::AddOrder => private::add_order(engine, now_us, received_us, account, params),
             Act::CancelOrder => private::cancel_order(engine, now_us, account, params),
             Act::CancelAll => Ok(private::cancel_all(engine, now_us, account)),

@@ -15,7 +15,7 @@ pub(crate) enum OrderType {
 }
 
 impl OrderType {
-    fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Market => "market",
             Self::Limit => "limit",

@@ -20,6 +20,17 @@ pub(crate) enum Refusal {
     UnknownAsset,
     UnknownPair,
     InsufficientFunds,
+    /// The same of money that is to be moved.
+    InsufficientFundsToMove,
+    /// No strategy has this id.
+    EarnStrategy,
+    EarnBelowMin,
+    EarnAboveMax,
+    EarnInsufficientFunds,
+    /// Another move in the strategy is under way.
+    EarnBusy,
+    /// The account's tier is too low, or nothing can be put in at all.
+    EarnPermissionDenied,
     OrderMinimum,
     CostMinimum,
     TickSize,
@@ -72,6 +83,15 @@ impl Refusal {
             Self::UnknownAsset => "EQuery:Unknown asset",
             Self::UnknownPair => "EQuery:Unknown asset pair",
             Self::InsufficientFunds => "EOrder:Insufficient funds",
+            Self::InsufficientFundsToMove => "EFunding:Insufficient funds",
+            Self::EarnStrategy => "EGeneral:Invalid arguments:Invalid strategy ID",
+            Self::EarnBelowMin => "EEarnings:Below min:(De)allocation operation amount less than minimum",
+            Self::EarnAboveMax => "EEarnings:Above max:The allocation exceeds user limit for the strategy",
+            Self::EarnInsufficientFunds => {
+                "EEarnings:Insufficient funds:Insufficient funds to complete the (de)allocation request"
+            }
+            Self::EarnBusy => "EEarnings:Busy:Another (de)allocation for the same strategy is in progress",
+            Self::EarnPermissionDenied => "EEarnings:Permission denied:The user's tier is not high enough",
             Self::OrderMinimum => "EOrder:Order minimum not met",
             Self::CostMinimum => "EOrder:Cost minimum not met",
             Self::TickSize => "EOrder:Tick size check failed",

@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use crate::wire::json;
 
 const JSON: &str = "application/json; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
 const HTML: &str = "text/html; charset=UTF-8";
 
 /// How much of an answer reaches the caller.
@@ -17,6 +18,8 @@ pub enum Delivery {
     Whole,
     /// The head, which promises the whole body, and this many bytes of it; then the connection ends.
     Cut(usize),
+    /// All of it, in pieces over so many milliseconds.
+    Slow(u64),
     /// Nothing: the connection is reset.
     Reset,
 }
@@ -38,6 +41,11 @@ impl Reply {
     /// An envelope.
     pub(crate) fn json(body: String) -> Self {
         Self { http_status: 200, content_type: JSON, body: body.into(), delivery: Delivery::Whole }
+    }
+
+    /// An archive.
+    pub(crate) fn archive(body: Vec<u8>) -> Self {
+        Self { http_status: 200, content_type: BYTES, body: body.into(), delivery: Delivery::Whole }
     }
 
     /// The envelope of a refusal.
@@ -62,6 +70,7 @@ impl Reply {
             Some(Fault::ExecuteLateMs(_)) => Self::edge(502),
             Some(Fault::NotJson(_)) => Self { http_status: 200, ..Self::edge(520) },
             Some(Fault::TruncateAfterBytes(bytes)) => Self { delivery: Delivery::Cut(*bytes), ..self },
+            Some(Fault::TrickleMs(ms)) => Self { delivery: Delivery::Slow(*ms), ..self },
             Some(Fault::Reset(_)) => Self { delivery: Delivery::Reset, ..self },
             Some(Fault::OversizeBytes(bytes)) => {
                 let mut body = self.body.to_vec();

@@ -11,13 +11,17 @@
 //! A result that does not fit is a [`ShapeError`], which names the member and never quotes its value.
 
 mod account;
+mod allocations;
 mod books;
 mod credit;
+mod earn;
 mod history;
 mod key;
 mod market;
 mod read;
+mod report;
 mod scalar;
+mod subaccounts;
 mod trading;
 mod transparency;
 
@@ -25,11 +29,17 @@ pub use account::{
     AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers, OpenOrders, Order,
     OrderDescr, OrdersById,
 };
+pub use allocations::{
+    EarnAllocated, EarnAllocation, EarnAllocations, EarnAmount, EarnPart, EarnPayout, EarnPortion,
+};
 pub use books::{
     BookLevel, BookOrder, Candle, Candles, Depth, GroupedBook, GroupedLevel, Level3, PublicTrade,
     PublicTrades, Series, Spread, Spreads,
 };
 pub use credit::{CreditLimits, CreditLine, CreditLines};
+pub use earn::{
+    EarnCompound, EarnLock, EarnRate, EarnSource, EarnStatus, EarnStrategies, EarnStrategy, EarnTaken,
+};
 pub use history::{
     FeeSchedule, FeeStanding, LedgersById, OpenPosition, OpenPositions, OwnTrade, TradeBalance, TradeVolume,
     TradesById, TradesHistory,
@@ -37,7 +47,9 @@ pub use history::{
 pub use key::{ApiKeyInfo, WebSocketsToken};
 pub use market::{Asset, AssetPair, AssetPairs, Assets, FeeTier, ServerTime, SystemStatus, Ticker, Tickers};
 pub use read::{Entries, Extra, ShapeError, Wire, read};
+pub use report::{Export, ExportAdded, ExportRemoved};
 pub use scalar::{Decimal, Time};
+pub use subaccounts::{AccountTransferred, SubaccountCreated};
 pub use trading::{
     Amend, BatchAdded, OrderAdded, OrderAmended, OrderAmends, OrderEdited, OrdersCancelled, RowAdded,
     TimerSet,

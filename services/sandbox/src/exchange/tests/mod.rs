@@ -1,11 +1,14 @@
 //! The exchange from outside: requests in, replies, log and statistics out.
 
+mod earn;
+mod exports;
 mod faults;
 mod fees;
 mod judging;
 mod market;
 mod metering;
 mod orders;
+mod subaccounts;
 mod trading;
 
 use std::net::{IpAddr, Ipv4Addr};
