@@ -130,6 +130,29 @@ def test_a_fill_is_in_the_history_the_ledger_and_the_fees(sandbox: Sandbox) -> N
     assert kraken.private_post_creditlines()["result"] is None
 
 
+def test_reports_are_asked_for_and_listed(sandbox: Sandbox) -> None:
+    kraken = client(sandbox, key("sandbox-ledger"))
+    report = kraken.private_post_addexport({"report": "ledgers", "description": "ledger of the month"})["result"]["id"]
+    (shown,) = kraken.private_post_exportstatus({"report": "ledgers"})["result"]
+    assert (shown["id"], shown["descr"], shown["report"]) == (report, "ledger of the month", "ledgers")
+    assert kraken.private_post_removeexport({"id": report, "type": "cancel"})["result"] == {"cancel": True}
+    assert kraken.private_post_exportstatus({"report": "ledgers"})["result"] == []
+
+
+def test_strategies_are_listed_and_allocated(sandbox: Sandbox) -> None:
+    kraken = client(sandbox, key("sandbox-fund"))
+    strategies = kraken.private_post_earn_strategies({"asset": "XBT"})["result"]["items"]
+    (chosen,) = [one["id"] for one in strategies if one["can_allocate"]]
+    sandbox.switch(earn_ms=0)
+    asked = {"strategy_id": chosen, "amount": "0.5"}
+    assert kraken.private_post_earn_allocate(asked)["result"] is True
+    assert kraken.private_post_earn_allocatestatus({"strategy_id": chosen})["result"] == {"pending": False}
+    (item,) = kraken.private_post_earn_allocations()["result"]["items"]
+    assert float(item["amount_allocated"]["total"]["native"]) == 0.5
+    assert kraken.private_post_earn_deallocate(asked)["result"] is True
+    assert kraken.private_post_earn_deallocatestatus({"strategy_id": chosen})["result"] == {"pending": False}
+
+
 def test_a_nonce_that_is_too_low_raises_invalid_nonce(sandbox: Sandbox) -> None:
     used = key("sandbox-read")
     # Another program used the same key with nanoseconds; ccxt counts in milliseconds.

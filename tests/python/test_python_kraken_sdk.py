@@ -1,15 +1,21 @@
 """python-kraken-sdk, unchanged, takes the sandbox for Kraken. Only its base URL is another one."""
 
+import csv
+import io
 import time
+import zipfile
 from decimal import Decimal
 
 import pytest
 from kraken.exceptions import (
     KrakenApiLimitExceededError,
+    KrakenEarnAllocationExceededError,
+    KrakenEarnAllocationInProgressError,
+    KrakenEarnMinimumAllocationError,
     KrakenInvalidNonceError,
     KrakenPermissionDeniedError,
 )
-from kraken.spot import Market, Trade, User
+from kraken.spot import Earn, Market, Trade, User
 
 from sandbox import Key, Sandbox, key
 
@@ -107,6 +113,68 @@ def test_a_fill_is_in_the_history_and_the_volume(sandbox: Sandbox) -> None:
     assert volume["fees"]["XXBTZUSD"]["fee"] == "0.4000"
     assert Decimal(user(sandbox, by).get_trade_balance()["eb"]) > 0
     assert user(sandbox, by).get_open_positions() == []
+
+
+def test_a_report_is_built_fetched_and_deleted(sandbox: Sandbox) -> None:
+    by = key("sandbox-all-3")
+    bought = trade(sandbox, by).create_order(ordertype="market", side="buy", pair=PAIR, volume="0.01")["txid"][0]
+    asking = user(sandbox, by)
+    sandbox.switch(export_ms=600_000)
+    waiting = asking.request_export_report(report="trades", description="later")["id"]
+    assert asking.get_export_report_status("trades")[0]["status"] == "Queued"
+    assert asking.delete_export_report(waiting, type_="cancel") == {"cancel": True}
+
+    sandbox.switch(export_ms=0)
+    report = asking.request_export_report(report="trades", description="trades of the month")["id"]
+    (shown,) = asking.get_export_report_status("trades")
+    assert (shown["id"], shown["status"], shown["format"]) == (report, "Processed", "CSV")
+    with zipfile.ZipFile(io.BytesIO(asking.retrieve_export(report).content)) as archive:
+        assert archive.namelist() == ["trades.csv"] and archive.testzip() is None
+        rows = list(csv.DictReader(io.TextIOWrapper(archive.open("trades.csv"))))
+    (row,) = [row for row in rows if row["ordertxid"] == bought]
+    assert (row["pair"], row["type"], Decimal(row["vol"])) == ("XXBTZUSD", "buy", Decimal("0.01"))
+    assert asking.delete_export_report(report) == {"delete": True}
+    assert asking.get_export_report_status("trades") == []
+
+
+def test_a_master_makes_a_subaccount_and_pays_it(sandbox: Sandbox) -> None:
+    by, other = key("sandbox-fund"), key("sandbox-second-read")
+    here, there = (sandbox.signed(one, "GetApiKeyInfo")["result"]["iban"] for one in (by, other))
+    asking = user(sandbox, by)
+    assert asking.create_subaccount("desk", "desk@example.com") is True
+    moved = asking.account_transfer("XBT", "0.5", here, there)
+    assert moved["status"] == "complete" and moved["transfer_id"].startswith("T")
+    assert Decimal(user(sandbox, other).get_account_balance()["XXBT"]) == Decimal("100.5")
+
+
+def test_an_amount_goes_into_a_strategy_and_comes_out_again(sandbox: Sandbox) -> None:
+    by = key("sandbox-all-4")
+    earn = Earn(key=by.api_key, secret=by.secret, url=sandbox.url)
+    (bonded,) = earn.list_earn_strategies(asset="ETH")["items"]
+    (strategy,) = earn.list_earn_strategies(asset="XBT")["items"]
+    assert (bonded["lock_type"]["type"], strategy["lock_type"]["type"]) == ("bonded", "instant")
+    chosen = strategy["id"]
+
+    sandbox.switch(earn_ms=600_000)
+    assert earn.allocate_earn_funds("1", bonded["id"]) is True
+    assert earn.get_allocation_status(bonded["id"]) == {"pending": True}
+    with pytest.raises(KrakenEarnAllocationInProgressError):
+        earn.allocate_earn_funds("1", bonded["id"])
+
+    sandbox.switch(earn_ms=0)
+    assert earn.allocate_earn_funds("0.25", chosen) is True
+    assert earn.get_allocation_status(chosen) == {"pending": False}
+    items = {item["strategy_id"]: item["amount_allocated"] for item in earn.list_earn_allocations()["items"]}
+    assert Decimal(items[chosen]["total"]["native"]) == Decimal("0.25")
+    assert Decimal(items[bonded["id"]]["pending"]["native"]) == 1
+    assert earn.deallocate_earn_funds("0.25", chosen) is True
+    assert earn.get_deallocation_status(chosen) == {"pending": False}
+
+    with pytest.raises(KrakenEarnMinimumAllocationError):
+        earn.allocate_earn_funds("0.00000001", chosen)
+    earn.allocate_earn_funds("6", chosen)
+    with pytest.raises(KrakenEarnAllocationExceededError):
+        earn.get_allocation_status(chosen)
 
 
 def test_a_nonce_that_is_too_low_raises_invalid_nonce(sandbox: Sandbox) -> None:
