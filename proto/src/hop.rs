@@ -60,6 +60,10 @@ mod tests {
             CancelOrderBatchResponse in cancel_order_batch_response
             CancelAllResponse in cancel_all_response
             CancelAllOrdersAfterResponse in cancel_all_orders_after_response
+            GetDepositAddressesResponse in get_deposit_addresses_response
+            WithdrawResponse in withdraw_response
+            WithdrawCancelResponse in withdraw_cancel_response
+            WalletTransferResponse in wallet_transfer_response
         }
     }
 }

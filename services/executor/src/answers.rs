@@ -13,7 +13,7 @@ use tidegate_proto::v1::{
     edit_order_response as edit,
 };
 
-use crate::convert;
+use crate::convert::{self, funding};
 use crate::handle::{Handle, Scope};
 
 /// What an answer comes to.
@@ -26,6 +26,13 @@ pub(crate) enum Answer {
     Refused(String),
     /// It cannot be understood.
     Unreadable(String),
+}
+
+impl Answer {
+    /// Kraken did it, and this is the reply.
+    fn done(reply: &impl Message) -> Self {
+        Self::Done(reply.encode_to_vec())
+    }
 }
 
 /// Reads the result of an act. `id` is the intent's.
@@ -64,8 +71,22 @@ pub(crate) fn read(handle: &Handle, id: &str, result: &RawValue, warnings: Vec<S
 pub(crate) type ReadUnseen = fn(&RawValue, Vec<String>) -> Answer;
 
 /// The acts without a handle that this build knows.
-pub(crate) const fn unseen(_endpoint: &str) -> Option<ReadUnseen> {
-    None
+pub(crate) fn unseen(endpoint: &str) -> Option<ReadUnseen> {
+    Some(match endpoint {
+        "DepositAddresses" => |result, warnings| {
+            read_as(result, |found| Answer::done(&funding::deposit_addresses(found, warnings)))
+        },
+        "Withdraw" => {
+            |result, warnings| read_as(result, |sent| Answer::done(&funding::withdrawn(sent, warnings)))
+        }
+        "WithdrawCancel" => |result, warnings| {
+            read_as(result, |cancels| Answer::done(&funding::withdraw_cancelled(cancels, warnings)))
+        },
+        "WalletTransfer" => {
+            |result, warnings| read_as(result, |sent| Answer::done(&funding::transferred(sent, warnings)))
+        }
+        _ => return None,
+    })
 }
 
 pub(crate) fn read_as<T: wire::Wire>(result: &RawValue, then: impl FnOnce(T) -> Answer) -> Answer {

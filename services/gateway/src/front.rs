@@ -57,6 +57,8 @@ pub(crate) enum Ended {
 pub(crate) struct Admitted {
     pub(crate) endpoint: &'static Endpoint,
     method: &'static Method,
+    /// Whether it changes something, or may.
+    pub(crate) changes: bool,
     pub(crate) identity: Identity,
     pub(crate) account: AccountName,
     pub(crate) context: v1::CallContext,
@@ -182,7 +184,7 @@ impl Edge {
                 status.into_http()
             }
             Ok(Ended::Reply(framed)) => {
-                let unresolved = endpoint.effect.is_mutating() && is_unresolved(&framed);
+                let unresolved = admitted.changes && is_unresolved(&framed);
                 self.count(method, if unresolved { CallResult::Unresolved } else { CallResult::Ok }, began);
                 wire::reply(framed)
             }
@@ -250,10 +252,12 @@ impl Edge {
             ),
             _ => None,
         };
+        let changes = endpoint.effect.is_mutating() || makes_address(method, &message)?;
         self.metrics.stage(Stage::Policy, Duration::from_micros(self.clock.mono().us_since(began)));
         Ok(Admitted {
             endpoint,
             method,
+            changes,
             identity,
             account,
             context,
@@ -362,7 +366,6 @@ impl Edge {
         let request = wire::request(call.method.path, wire::frame(&call.message), metadata);
         // The executor answers by then of itself.
         let patience = call.answer_by + call.grace;
-        let mutating = call.endpoint.effect.is_mutating();
         let answered = tokio::time::timeout_at(patience, self.read_answer(choice, request)).await;
         let lost = match answered {
             Ok(Ok(Answer::Reply(framed))) => return Hop::Ended(Ended::Reply(framed)),
@@ -377,7 +380,7 @@ impl Edge {
             Ok(Err(lost)) => lost.text,
             Err(_) => format!("executor {} did not answer in time", choice.executor),
         };
-        if mutating { Hop::Lost(lost) } else { Hop::NotSent(lost) }
+        if call.changes { Hop::Lost(lost) } else { Hop::NotSent(lost) }
     }
 
     pub(crate) async fn read_answer(
@@ -441,6 +444,16 @@ pub(crate) enum Answer {
 /// Time kept back so that an undecided call is answered before the caller stops listening.
 pub(crate) fn margin(time: Duration) -> Duration {
     (time / 10).max(Duration::from_millis(50)).min(time / 2)
+}
+
+/// Of the one call that only reads unless it is asked for more: whether it is.
+fn makes_address(method: &Method, message: &Bytes) -> Result<bool, Error> {
+    if method.input != "tidegate.v1.GetDepositAddressesRequest" {
+        return Ok(false);
+    }
+    let request = v1::GetDepositAddressesRequest::decode(message.clone())
+        .map_err(|error| Error::invalid_field("message", error.to_string()))?;
+    Ok(request.new_address)
 }
 
 fn is_unresolved(framed: &Bytes) -> bool {

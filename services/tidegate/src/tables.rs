@@ -66,6 +66,7 @@ mod tests {
             let expected = match endpoint {
                 "Time" => "GetServerTime".to_owned(),
                 "BalanceEx" => "GetExtendedBalance".to_owned(),
+                "Withdraw" | "WithdrawCancel" | "WalletTransfer" => endpoint.to_owned(),
                 name if verbs.iter().any(|verb| name.starts_with(verb)) => name.to_owned(),
                 name => format!("Get{name}"),
             };

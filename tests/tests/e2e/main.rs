@@ -7,6 +7,7 @@ mod acts;
 mod amounts;
 mod cancels;
 mod chaos;
+mod funding;
 mod history;
 mod intents;
 mod keys;

@@ -58,6 +58,16 @@ pub(crate) fn outcome(known: &IntentRecord) -> Option<Outcome> {
                 }
                 "CancelAll" => v1::CancelAllResponse::decode(bytes).ok().map(Outcome::CancelAll),
                 "CancelOrder" => v1::CancelOrderResponse::decode(bytes).ok().map(Outcome::CancelOrder),
+                "Withdraw" => v1::WithdrawResponse::decode(bytes).ok().map(Outcome::Withdraw),
+                "WithdrawCancel" => {
+                    v1::WithdrawCancelResponse::decode(bytes).ok().map(Outcome::WithdrawCancel)
+                }
+                "WalletTransfer" => {
+                    v1::WalletTransferResponse::decode(bytes).ok().map(Outcome::WalletTransfer)
+                }
+                "DepositAddresses" => {
+                    v1::GetDepositAddressesResponse::decode(bytes).ok().map(Outcome::GetDepositAddresses)
+                }
                 _ => None,
             }
         }

@@ -2,6 +2,7 @@
 
 mod account;
 mod cancels;
+mod funding;
 mod intents;
 mod market;
 mod markets;

@@ -144,6 +144,7 @@ pub static ERROR_TABLE: &[ErrorRow] = &[
     refused("EBM:limit exceeded:CAL"),
     refused("EFunding:Unknown withdraw key"),
     refused("EFunding:Unknown asset"),
+    refused("EFunding:Invalid withdrawal address"),
     refused("EFunding:Invalid amount"),
     refused("EFunding:No funding method"),
     refused("EFunding:Max fee exceeded"),

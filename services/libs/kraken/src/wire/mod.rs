@@ -13,6 +13,7 @@
 mod account;
 mod books;
 mod credit;
+mod funding;
 mod history;
 mod key;
 mod market;
@@ -30,6 +31,11 @@ pub use books::{
     PublicTrades, Series, Spread, Spreads,
 };
 pub use credit::{CreditLimits, CreditLine, CreditLines};
+pub use funding::{
+    Deposit, DepositAddress, DepositAddresses, DepositMethod, DepositMethods, Deposits, FundsSent, Limit,
+    WithdrawAddress, WithdrawAddresses, WithdrawFee, WithdrawInfo, WithdrawMethod, WithdrawMethods,
+    Withdrawal, Withdrawals,
+};
 pub use history::{
     FeeSchedule, FeeStanding, LedgersById, OpenPosition, OpenPositions, OwnTrade, TradeBalance, TradeVolume,
     TradesById, TradesHistory,

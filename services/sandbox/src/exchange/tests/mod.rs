@@ -1,7 +1,9 @@
 //! The exchange from outside: requests in, replies, log and statistics out.
 
+mod conservation;
 mod faults;
 mod fees;
+mod funding;
 mod judging;
 mod market;
 mod metering;
