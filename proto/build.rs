@@ -5,8 +5,18 @@ use std::path::{Path, PathBuf};
 
 use prost_reflect::{DescriptorPool, Value};
 
-const FILES: [&str; 9] =
-    ["options", "common", "intents", "books", "market", "account", "trading", "stream", "operations"];
+const FILES: [&str; 10] = [
+    "options",
+    "common",
+    "intents",
+    "books",
+    "market",
+    "account",
+    "trading",
+    "funding_beta",
+    "stream",
+    "operations",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);

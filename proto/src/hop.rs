@@ -60,6 +60,11 @@ mod tests {
             CancelOrderBatchResponse in cancel_order_batch_response
             CancelAllResponse in cancel_all_response
             CancelAllOrdersAfterResponse in cancel_all_orders_after_response
+            CreateAddressResponse in create_address_response
+            UpdateAddressResponse in update_address_response
+            DeleteAddressResponse in delete_address_response
+            ClaimDepositAddressResponse in claim_deposit_address_response
+            CreateWithdrawalResponse in create_withdrawal_response
         }
     }
 }

@@ -64,8 +64,8 @@ pub(crate) fn read(handle: &Handle, id: &str, result: &RawValue, warnings: Vec<S
 pub(crate) type ReadUnseen = fn(&RawValue, Vec<String>) -> Answer;
 
 /// The acts without a handle that this build knows.
-pub(crate) const fn unseen(_endpoint: &str) -> Option<ReadUnseen> {
-    None
+pub(crate) fn unseen(endpoint: &str) -> Option<ReadUnseen> {
+    convert::funding_beta::unseen(endpoint)
 }
 
 pub(crate) fn read_as<T: wire::Wire>(result: &RawValue, then: impl FnOnce(T) -> Answer) -> Answer {

@@ -40,6 +40,7 @@ use tidegate_core::{AccountName, CallerName, Clock, OwnerId, Permission, Permiss
 use tidegate_kraken::RestClient;
 use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig, MemoryStore, Store};
 use tidegate_proto::v1::account_service_server::AccountServiceServer;
+use tidegate_proto::v1::funding_beta_service_server::FundingBetaServiceServer;
 use tidegate_proto::v1::market_data_service_server::MarketDataServiceServer;
 use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
 use tidegate_proto::v1::stream_service_server::StreamServiceServer;
@@ -246,6 +247,7 @@ pub fn start(parts: Parts) -> Executor {
     let routes = Routes::new(MarketDataServiceServer::new(api.clone()))
         .add_service(AccountServiceServer::new(api.clone()))
         .add_service(TradingServiceServer::new(api.clone()))
+        .add_service(FundingBetaServiceServer::new(api.clone()))
         .add_service(StreamServiceServer::new(api.clone()))
         .add_service(OperationsServiceServer::new(api));
     let strict = Strict { routes, request_bytes_max: settings.request_bytes_max };

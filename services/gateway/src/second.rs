@@ -97,6 +97,11 @@ fn read(endpoint: &'static Endpoint, framed: &Bytes) -> Learned {
         Some(Outcome::AmendOrder(reply)) => told(&reply),
         Some(Outcome::EditOrder(reply)) => told(&reply),
         Some(Outcome::CancelAllOrdersAfter(reply)) => told(&reply),
+        Some(Outcome::CreateAddress(reply)) => told(&reply),
+        Some(Outcome::UpdateAddress(reply)) => told(&reply),
+        Some(Outcome::DeleteAddress(reply)) => told(&reply),
+        Some(Outcome::ClaimDepositAddress(reply)) => told(&reply),
+        Some(Outcome::CreateWithdrawal(reply)) => told(&reply),
         None => match intent.state() {
             v1::IntentState::NotKnown => Learned::Nothing,
             v1::IntentState::NeedsOperator => {

@@ -6,6 +6,7 @@ mod abandonment;
 mod acts;
 mod cancels;
 mod chaos;
+mod funding_beta;
 mod history;
 mod intents;
 mod keys;

@@ -2,6 +2,7 @@
 
 mod account;
 mod cancels;
+mod funding_beta;
 mod intents;
 mod market;
 mod operations;

@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     UnknownAsset,
     UnknownPair,
     InsufficientFunds,
+    /// A name that another saved address has.
+    DuplicateWithdrawKey,
     OrderMinimum,
     CostMinimum,
     TickSize,
@@ -72,6 +74,7 @@ impl Refusal {
             Self::UnknownAsset => "EQuery:Unknown asset",
             Self::UnknownPair => "EQuery:Unknown asset pair",
             Self::InsufficientFunds => "EOrder:Insufficient funds",
+            Self::DuplicateWithdrawKey => "EFunding:Duplicate withdraw key",
             Self::OrderMinimum => "EOrder:Order minimum not met",
             Self::CostMinimum => "EOrder:Cost minimum not met",
             Self::TickSize => "EOrder:Tick size check failed",

@@ -13,6 +13,7 @@
 mod account;
 mod books;
 mod credit;
+mod funding_beta;
 mod history;
 mod key;
 mod market;
@@ -30,6 +31,12 @@ pub use books::{
     PublicTrades, Series, Spread, Spreads,
 };
 pub use credit::{CreditLimits, CreditLine, CreditLines};
+pub use funding_beta::{
+    AddressCreated, AddressDeleted, AddressDetails, AddressGeneration, AddressUpdated, CryptoAddress,
+    DepositAddressClaimed, FeeDetails, FundingAddress, FundingAddresses, FundingAmount, FundingAsset,
+    FundingFees, FundingMethod, FundingMethods, FundingNetwork, FundingNetworks, FundingScope, MethodDeposit,
+    MethodFees, MethodNetwork, NetworkGroup, Texts, WithdrawalCreated,
+};
 pub use history::{
     FeeSchedule, FeeStanding, LedgersById, OpenPosition, OpenPositions, OwnTrade, TradeBalance, TradeVolume,
     TradesById, TradesHistory,
