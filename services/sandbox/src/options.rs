@@ -8,6 +8,8 @@ use crate::exchange::{FaultSpec, KeyChange, Lockout, Tier};
 
 /// The longest delay that is taken: ten minutes.
 const DELAY_MAX_MS: u64 = 600_000;
+/// How long money on its way stays in each state, unless told otherwise: long enough to be seen there.
+const FUNDING_STEP_MS: u64 = 2_000;
 
 /// Which figures the REST counter charges where Kraken's own sources differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -75,6 +77,10 @@ pub struct Options {
     pub key_info_casing: Casing,
     /// For how long a new order is missing from `OpenOrders`, in milliseconds.
     pub visibility_lag_ms: u64,
+    /// For how long a deposit, a withdrawal or a transfer stays in each of its states, in milliseconds; none is 2,000.
+    pub funding_step_ms: Option<u64>,
+    /// Whether deposits, withdrawals and transfers fail in the end.
+    pub funding_fails: bool,
 }
 
 /// A change while the sandbox runs: what is not named stays as it is.
@@ -92,6 +98,8 @@ pub(crate) struct Change {
     lockout: Option<Lockout>,
     key_info_casing: Option<Casing>,
     visibility_lag_ms: Option<u64>,
+    funding_step_ms: Option<u64>,
+    funding_fails: Option<bool>,
     /// Settings of keys, as their owner would change them at Kraken.
     pub(crate) keys: Vec<KeyChange>,
     /// Forgets the faults that still wait, before new ones are added.
@@ -114,6 +122,8 @@ pub(crate) struct Switches {
     pub(crate) lockout: Lockout,
     pub(crate) key_info_casing: Casing,
     pub(crate) visibility_lag_ms: u64,
+    pub(crate) funding_step_ms: u64,
+    pub(crate) funding_fails: bool,
 }
 
 impl Switches {
@@ -131,6 +141,8 @@ impl Switches {
             lockout: options.lockout,
             key_info_casing: options.key_info_casing,
             visibility_lag_ms: options.visibility_lag_ms,
+            funding_step_ms: cap(options.funding_step_ms.unwrap_or(FUNDING_STEP_MS)),
+            funding_fails: options.funding_fails,
         }
     }
 
@@ -159,6 +171,8 @@ impl Switches {
             lockout: change.lockout.unwrap_or(self.lockout),
             key_info_casing: change.key_info_casing.unwrap_or(self.key_info_casing),
             visibility_lag_ms: delay("visibility_lag_ms", change.visibility_lag_ms, self.visibility_lag_ms)?,
+            funding_step_ms: delay("funding_step_ms", change.funding_step_ms, self.funding_step_ms)?,
+            funding_fails: change.funding_fails.unwrap_or(self.funding_fails),
         })
     }
 }

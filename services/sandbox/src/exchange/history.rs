@@ -260,7 +260,7 @@ pub(crate) fn query_trades(engine: &Engine, key: &KeyState, params: &Params) -> 
     }))
 }
 
-/// `Ledgers`. Every entry here is of type `trade`.
+/// `Ledgers`.
 pub(crate) fn ledgers(engine: &Engine, key: &KeyState, params: &Params) -> Result<String, Refusal> {
     let ledger = &engine.accounts.ledger;
     let assets = match params.get("asset") {
@@ -271,12 +271,13 @@ pub(crate) fn ledgers(engine: &Engine, key: &KeyState, params: &Params) -> Resul
                 .collect::<Result<Vec<_>, _>>()?,
         ),
     };
-    let any = matches!(params.get("type"), None | Some("all" | "trade"))
-        && matches!(params.get("aclass"), None | Some("currency"));
+    let kind = params.get("type").filter(|kind| *kind != "all");
+    let any = matches!(params.get("aclass"), None | Some("currency"));
     let stretch = Stretch::read(params, key, |id| ledger.find(id).map(|(_, entry)| entry.at_us))?;
     let numbers = engine.accounts.get(key.account).ledger.iter().rev();
     let found = numbers.filter_map(|number| ledger.get(*number)).filter(|(_, entry)| {
-        any && stretch.holds(entry.at_us)
+        any && kind.is_none_or(|kind| entry.kind == kind)
+            && stretch.holds(entry.at_us)
             && assets.as_ref().is_none_or(|assets| assets.contains(&entry.asset))
     });
     page(params, "ledger", found, |json, (id, entry)| entry.write(json.field(id.as_str())))

@@ -20,6 +20,7 @@ mod endpoints;
 mod engine;
 mod faults;
 mod fees;
+mod funding;
 mod grouped;
 mod history;
 mod ids;
@@ -233,7 +234,7 @@ impl Exchange {
             self.note(ticket, |entry| entry.verdict = Some("never executed".into()));
             return Reply { delivery: Delivery::Reset, ..Reply::edge(522) };
         }
-        self.engine.tick(now_us);
+        self.tick(now_us);
         self.engine.counters.begin(now_us, self.switches.trading_tier());
         self.engine.hides_until_us = match fault {
             Some(Fault::HideMs(ms)) => now_us + ms * 1_000,
@@ -256,6 +257,12 @@ impl Exchange {
             }
             Err(refusal) => self.refuse(ticket, &refusal),
         }
+    }
+
+    /// What has become due by the clock.
+    fn tick(&mut self, now_us: u64) {
+        self.engine.funding.pace(self.switches.funding_step_ms, self.switches.funding_fails);
+        self.engine.tick(now_us);
     }
 
     fn act(
@@ -298,6 +305,16 @@ impl Exchange {
             Act::TradeVolume => fees::trade_volume(engine, now_us, account, params).map(answer),
             Act::OpenPositions => fees::open_positions(params).map(answer),
             Act::CreditLines => Ok(answer(fees::credit_lines())),
+            Act::DepositMethods => funding::deposit_methods(params).map(answer),
+            Act::DepositAddresses => funding::deposit_addresses(engine, now_us, account, params).map(answer),
+            Act::DepositStatus => funding::deposit_status(engine, key, params).map(answer),
+            Act::WithdrawMethods => funding::withdraw_methods(params).map(answer),
+            Act::WithdrawAddresses => funding::withdraw_addresses(engine, account, params).map(answer),
+            Act::WithdrawInfo => funding::withdraw_info(engine, account, params).map(answer),
+            Act::Withdraw => funding::withdraw(engine, now_us, account, params),
+            Act::WithdrawStatus => funding::withdraw_status(engine, key, params).map(answer),
+            Act::WithdrawCancel => funding::withdraw_cancel(engine, key, params),
+            Act::WalletTransfer => funding::wallet_transfer(engine, now_us, account, params),
             Act::GetWebSocketsToken => Ok(answer(private::websockets_token(&mut self.tokens))),
             Act::GetApiKeyInfo => {
                 let name = &engine.accounts.get(account).name;
@@ -361,6 +378,23 @@ impl Exchange {
         self.faults.check_room(faults.len(), false)?;
         self.faults.add(faults);
         Ok(())
+    }
+
+    /// Sends a deposit to an account, as somebody outside would; a refusal is in words for the caller.
+    pub fn deposit(&mut self, now_us: u64, json: &[u8]) -> Result<String, String> {
+        self.tick(now_us);
+        let refid = funding::arrive(&mut self.engine, now_us, json)?;
+        let mut json = Json::default();
+        json.object(|json| json.field("refid").text(refid.as_str()));
+        Ok(json.finish())
+    }
+
+    /// `/sandbox/funds` as JSON: where every unit of each asset is.
+    pub fn funds_json(&mut self, now_us: u64) -> String {
+        self.tick(now_us);
+        let mut json = Json::default();
+        self.engine.accounts.write_funds(&mut json);
+        json.finish()
     }
 
     /// Forgets the faults that wait.

@@ -20,6 +20,17 @@ pub(crate) enum Refusal {
     UnknownAsset,
     UnknownPair,
     InsufficientFunds,
+    UnknownFundingAsset,
+    NoFundingMethod,
+    TooManyAddresses,
+    /// No such name, not of this asset, or not confirmed by its owner.
+    UnknownWithdrawKey,
+    /// Kraken's page has the words without a category.
+    InvalidWithdrawalAddress,
+    /// Unreadable, too small, or more than there is.
+    InvalidAmount,
+    MaxFeeExceeded,
+    UnknownReference,
     /// A name that another saved address has.
     DuplicateWithdrawKey,
     OrderMinimum,
@@ -74,6 +85,14 @@ impl Refusal {
             Self::UnknownAsset => "EQuery:Unknown asset",
             Self::UnknownPair => "EQuery:Unknown asset pair",
             Self::InsufficientFunds => "EOrder:Insufficient funds",
+            Self::UnknownFundingAsset => "EFunding:Unknown asset",
+            Self::NoFundingMethod => "EFunding:No funding method",
+            Self::TooManyAddresses => "EFunding:Too many addresses",
+            Self::UnknownWithdrawKey => "EFunding:Unknown withdraw key",
+            Self::InvalidWithdrawalAddress => "EFunding:Invalid withdrawal address",
+            Self::InvalidAmount => "EFunding:Invalid amount",
+            Self::MaxFeeExceeded => "EFunding:Max fee exceeded",
+            Self::UnknownReference => "EFunding:Unknown reference id",
             Self::DuplicateWithdrawKey => "EFunding:Duplicate withdraw key",
             Self::OrderMinimum => "EOrder:Order minimum not met",
             Self::CostMinimum => "EOrder:Cost minimum not met",

@@ -20,7 +20,7 @@ fn checks_come_in_their_order() {
     assert_eq!(floor.refusal("sandbox-none", "Balance", ""), "EGeneral:Permission denied");
     let again = form("sandbox-none", "Balance", floor.nonce, "");
     assert_eq!(error(&floor.send(again)), "EAPI:Invalid nonce", "consumed though the permission was missing");
-    assert_eq!(floor.refusal("sandbox-all", "Withdraw", ""), "EAPI:Feature disabled");
+    assert_eq!(floor.refusal("sandbox-all", "Withdraw", ""), "EGeneral:Invalid arguments:asset");
 }
 
 #[test]

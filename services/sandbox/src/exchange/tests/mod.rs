@@ -1,8 +1,10 @@
 //! The exchange from outside: requests in, replies, log and statistics out.
 
 mod beta;
+mod conservation;
 mod faults;
 mod fees;
+mod funding;
 mod judging;
 mod market;
 mod metering;
