@@ -58,7 +58,7 @@ impl Floor {
         (status, told["title"].as_str().unwrap().to_owned(), told["detail"].clone())
     }
 
-    fn funds(&mut self, asset: &str) -> String {
+    fn owned(&mut self, asset: &str) -> String {
         self.result(FUND, "Balance", "")[asset].as_str().unwrap().to_owned()
     }
 
@@ -322,7 +322,7 @@ fn a_withdrawal_takes_the_gross_amount_off_with_one_entry() {
     assert_eq!(told["net_amount"], sum("0.5000000000"));
     assert_eq!((&told["gross_amount"], &told["fee"]), (&sum("0.5001500000"), &sum("0.0001500000")));
     assert_eq!(told.get("approval_request_id"), None);
-    assert_eq!(floor.funds("XXBT"), "99.4998500000");
+    assert_eq!(floor.owned("XXBT"), "99.4998500000");
     let ledger = floor.result("sandbox-ledger", "Ledgers", "type=withdrawal");
     let entries: Vec<_> = ledger["ledger"].as_object().unwrap().values().collect();
     assert_eq!(entries.len(), 1);
@@ -344,7 +344,7 @@ fn a_withdrawal_takes_the_gross_amount_off_with_one_entry() {
     body["expected_address"] = json!("bc1q-cold");
     let told = floor.ok("POST", target, body.clone());
     assert_eq!((&told["gross_amount"], &told["net_amount"]), (&sum("1.0000000000"), &sum("0.9998500000")));
-    assert_eq!(floor.funds("XXBT"), "98.4998500000");
+    assert_eq!(floor.owned("XXBT"), "98.4998500000");
     assert_eq!(
         floor.exchange.engine.accounts.total(),
         before,
@@ -356,7 +356,7 @@ fn a_withdrawal_takes_the_gross_amount_off_with_one_entry() {
     floor.now_us += 300 * SECOND_US;
     let late = floor.problem("POST", target, withdrawal(way(), &id, "1", quoted));
     assert_eq!((late.1.as_str(), late.2), ("General: Invalid arguments", json!("fee")));
-    assert_eq!(floor.funds("XXBT"), "98.4998500000");
+    assert_eq!(floor.owned("XXBT"), "98.4998500000");
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn what_cannot_be_withdrawn_stays() {
     ] {
         assert_eq!(floor.problem("POST", target, body.clone()).1, title, "{body}");
     }
-    assert_eq!(floor.funds("XXBT"), "100.0000000000");
+    assert_eq!(floor.owned("XXBT"), "100.0000000000");
     // What an order holds cannot go.
     floor.result("sandbox-trade", "AddOrder", "pair=XBTUSD&type=sell&ordertype=limit&price=70000&volume=99");
     assert_eq!(
@@ -393,7 +393,7 @@ fn what_cannot_be_withdrawn_stays() {
         "Funding: Invalid amount"
     );
     floor.ok("POST", target, withdrawal(way(), &id, "0.9", most("0.00015", "BTC")));
-    assert_eq!(floor.funds("XXBT"), "99.0998500000");
+    assert_eq!(floor.owned("XXBT"), "99.0998500000");
 }
 
 #[test]
