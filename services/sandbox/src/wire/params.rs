@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 /// More members than any call of Kraken's has.
 const MEMBERS_MAX: usize = 512;
-/// Object in array in object is the deepest that Kraken documents.
-const DEPTH_MAX: u32 = 4;
+/// The name of an asset in an amount in the cap of a fee is the deepest that Kraken documents.
+const DEPTH_MAX: u32 = 5;
 
 /// The body or query cannot be read, or says something twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
