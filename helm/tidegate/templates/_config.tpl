@@ -155,6 +155,7 @@ rest_url = "http://{{ include "tidegate.fullname" .root }}-sandbox:8480"
 rest_url = {{ toJson $values.kraken.restUrl }}
 {{- end }}
 egress = {{ toJson $values.kraken.egress }}
+auth_failures_max = {{ int64 $values.kraken.authFailuresMax }}
 {{- range $label, $key := .spec.keys }}
 
 [keys.{{ $label }}]

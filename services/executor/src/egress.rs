@@ -33,9 +33,10 @@ impl std::fmt::Debug for Egress {
 }
 
 impl Egress {
-    pub(crate) fn new(label: String, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
-        let this =
-            Self { label, breaker: Mutex::default(), tries: Semaphore::new(TRIES_MAX), clock, metrics };
+    /// `failures_max`: so many failed authentications within a minute stop calls.
+    pub(crate) fn new(label: String, failures_max: usize, clock: Arc<dyn Clock>, metrics: Metrics) -> Self {
+        let breaker = Mutex::new(Breaker::new(failures_max));
+        let this = Self { label, breaker, tries: Semaphore::new(TRIES_MAX), clock, metrics };
         this.metrics.egress_failures(0, &this.label);
         this.show(None);
         this

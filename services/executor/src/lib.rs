@@ -84,6 +84,8 @@ pub struct Settings {
     pub advertise: String,
     /// Name of the address by which this process reaches Kraken.
     pub egress: String,
+    /// Failed authentications within a minute after which calls rest.
+    pub auth_failures_max: usize,
     /// Calls that may wait in one lane.
     pub queue_len_max: usize,
     /// Largest request.
@@ -134,7 +136,8 @@ pub struct Executor {
 pub fn start(parts: Parts) -> Executor {
     let Parts { settings, keys, store, rest, clock, metrics, drain, ready, inherited } = parts;
     let (changes, changed) = watch::channel(0);
-    let egress = Egress::new(settings.egress, Arc::clone(&clock), metrics.clone());
+    let egress =
+        Egress::new(settings.egress, settings.auth_failures_max, Arc::clone(&clock), metrics.clone());
     let shared = Arc::new(Shared {
         clock,
         egress,

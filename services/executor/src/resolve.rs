@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::{AccountName, CallerName, Error, KeyLabel, Permission, PermissionSet, endpoint};
-use tidegate_kraken::Params;
+use tidegate_kraken::{Params, Value};
 use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders, OrderAmends};
 use tidegate_lanes::{Claim, IntentKey, IntentState, LaneState, Pace, Settle, Settled};
 use tokio::time::Instant;
@@ -35,8 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const AT_MOST: usize = 500;
 /// Kraken's page of closed orders.
 const PAGE: usize = 50;
-/// More pages are not read in one round; then nothing is concluded from absence.
-const PAGES_MAX: usize = 40;
+/// More pages are not read in one round; then nothing is concluded from absence. The oldest intent decides how far back is
+/// read, and it waits for this as well: a bound that a busy account passes within a minute would leave it open for ever.
+const PAGES_MAX: usize = 400;
 /// Orders whose changes are read in one round: each costs a point, and what else was seen waits for them.
 const AMENDED_MAX: usize = 10;
 /// Kraken's clock, ours and the store's may differ: looked for from so long before.
@@ -131,6 +132,7 @@ impl Resolver {
                 let mut params = Params::new();
                 params.text("start", (since_us / 1_000_000).to_string());
                 params.text("ofs", (page * PAGE).to_string());
+                params.push("without_count", Value::Bool(true));
                 let closed: ClosedOrders = self.read(account, "ClosedOrders", params, None).await?;
                 seen.whole = closed.closed.0.len() < PAGE;
                 closed.closed.0.into_iter().for_each(|(id, order)| seen.add(id, order, false));

@@ -187,6 +187,7 @@ impl House {
                 caller: RESOLVER.parse().map_err(|error| format!("{RESOLVER}: {error}"))?,
                 advertise,
                 egress: config.kraken.egress.to_string(),
+                auth_failures_max: config.kraken.auth_failures_max,
                 queue_len_max: config.executor.queue_len_max,
                 request_bytes_max: config.gateway.max_request_bytes,
                 total_timeout: Duration::from_millis(config.kraken.total_timeout_ms),

@@ -48,7 +48,7 @@ pub struct Size {
 
 impl Size {
     /// What the drill demands.
-    pub const FULL: Self = Self { orders: 20_000, callers: 40, kills: 30, keys: 120 };
+    pub const FULL: Self = Self { orders: 20_000, callers: 40, kills: 30, keys: 240 };
 }
 
 /// What became of a client's orders, and what it thinks of it. All but the first must be zero.

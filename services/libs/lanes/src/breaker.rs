@@ -2,7 +2,8 @@
 //!
 //! Kraken locks an address out that fails to authenticate too often, for about 15 minutes, counted anew from each attempt
 //! (Kraken docs: errors, `EGeneral:Temporary lockout`; older support text: failed calls, bad nonces, bad signatures). How often
-//! is too often is nowhere documented, so the bound is low: [`FAILURES_MAX`] within a minute, where healthy lanes have none.
+//! is too often is nowhere documented, so the bound is low unless an operator knows better: [`FAILURES_MAX`] within a minute,
+//! where healthy lanes have none.
 //! One breaker therefore sees all lanes of a process that leave by one address. It knows three troubles:
 //!
 //! - **Failures**, before Kraken has said anything: calls that are signed stop for a while, but for one cancel in
@@ -16,7 +17,7 @@ use std::collections::VecDeque;
 
 use tidegate_core::MonoUs;
 
-/// Failed authentications within a minute that open the breaker.
+/// Failed authentications within a minute that open the breaker, unless it is told otherwise.
 pub const FAILURES_MAX: usize = 5;
 /// The time within which they count.
 const FAILURES_WITHIN_US: u64 = 60_000_000;
@@ -92,8 +93,10 @@ pub struct Held {
 }
 
 /// The state of one address.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Breaker {
+    /// So many failures within a minute open it.
+    failures_max: usize,
     /// Failed authentications, the newest last.
     failures: VecDeque<MonoUs>,
     closed: Option<Closed>,
@@ -110,7 +113,26 @@ struct Closed {
     until: MonoUs,
 }
 
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::new(FAILURES_MAX)
+    }
+}
+
 impl Breaker {
+    /// A breaker that so many failures within a minute open, at least one.
+    pub fn new(failures_max: usize) -> Self {
+        let failures_max = failures_max.max(1);
+        Self {
+            failures_max,
+            failures: VecDeque::new(),
+            closed: None,
+            pause_us: 0,
+            cancel_at: MonoUs::default(),
+            probe: None,
+        }
+    }
+
     /// Asks whether a call may leave now, and takes its place if it may: to be asked directly before it leaves.
     pub fn admit(&mut self, now: MonoUs, traffic: Traffic) -> Result<(), Held> {
         self.look(now, traffic)?;
@@ -161,7 +183,7 @@ impl Breaker {
                 self.failures.clear();
                 return false;
             }
-            None if self.failures.len() >= FAILURES_MAX => self.close(now, Trouble::Failures),
+            None if self.failures.len() >= self.failures_max => self.close(now, Trouble::Failures),
             None => return false,
         }
         true
@@ -193,7 +215,7 @@ impl Breaker {
     pub fn authenticated(&mut self, now: MonoUs) -> bool {
         let ends = self.closed.is_some_and(|Closed { until, .. }| now >= until);
         if ends {
-            *self = Self::default();
+            *self = Self::new(self.failures_max);
         }
         ends
     }
@@ -223,6 +245,17 @@ mod tests {
 
     fn held(trouble: Trouble, wait_us: u64) -> Result<(), Held> {
         Err(Held { trouble, wait_us })
+    }
+
+    #[test]
+    fn an_operators_bound_holds_also_after_trouble() {
+        let mut breaker = Breaker::new(2);
+        for now in [T, T.plus_us(PAUSE_US * 2)] {
+            assert!(!breaker.failed(now) && breaker.failed(now));
+            assert!(breaker.look(now, Traffic::Signed).is_err());
+            assert!(breaker.authenticated(now.plus_us(PAUSE_US)));
+        }
+        assert!(Breaker::new(0).failed(T), "one failure at least");
     }
 
     #[test]

@@ -158,6 +158,7 @@ fn kraken(mut s: Section<'_>) -> KrakenConfig {
         rest_url: s.secret("rest_url"),
         ca_file: path(&mut s, "ca_file"),
         egress: s.parsed("egress").unwrap_or_else(|| constant("default")),
+        auth_failures_max: s.number("auth_failures_max", 1..=100_000).unwrap_or(5),
         connect_timeout_ms: s.number("connect_timeout_ms", 1..=MINUTE_MS).unwrap_or(3_000),
         total_timeout_ms: s.number("total_timeout_ms", 1..=MINUTE_MS).unwrap_or(10_000),
         max_body_bytes: s.number("max_body_bytes", 1_024..=256 << 20).unwrap_or(16 << 20),

@@ -151,6 +151,9 @@ pub struct KrakenConfig {
     pub ca_file: Option<PathBuf>,
     /// `egress`, the name of the IP address that requests leave from, default `default`.
     pub egress: Label,
+    /// `auth_failures_max`: after so many failed authentications within a minute calls rest, default 5. How many Kraken
+    /// forgives is nowhere documented.
+    pub auth_failures_max: usize,
     /// `connect_timeout_ms`, default 3,000.
     pub connect_timeout_ms: u64,
     /// `total_timeout_ms` of one request with its answer, default 10,000.
