@@ -62,8 +62,8 @@ impl Body for Gated {
 
     fn size_hint(&self) -> SizeHint {
         match &self.bytes {
-            // Announced as none, it would not be polled.
-            Some(bytes) if bytes.is_empty() => SizeHint::default(),
+            // Asked for only behind a shut gate. Announced as none, or for a GET as of unknown length, it would not be polled.
+            Some(bytes) if bytes.is_empty() => SizeHint::with_exact(1),
             Some(bytes) => SizeHint::with_exact(bytes.len() as u64),
             None => SizeHint::with_exact(0),
         }
