@@ -392,8 +392,8 @@ fn what_cannot_be_withdrawn_stays() {
         floor.problem("POST", target, withdrawal(way(), &id, "1", current())).1,
         "Funding: Invalid amount"
     );
-    floor.ok("POST", target, withdrawal(way(), &id, "0.9", most("0.00015", "BTC")));
-    assert_eq!(floor.owned("XXBT"), "99.0998500000");
+    floor.ok("POST", target, withdrawal(way(), &id, "0.6", most("0.00015", "BTC")));
+    assert_eq!(floor.owned("XXBT"), "99.3998500000");
 }
 
 #[test]
