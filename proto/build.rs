@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use prost_reflect::{DescriptorPool, Value};
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "options",
     "common",
     "intents",
@@ -13,6 +13,7 @@ const FILES: [&str; 10] = [
     "market",
     "account",
     "funding",
+    "funding_beta",
     "trading",
     "stream",
     "operations",

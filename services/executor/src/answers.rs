@@ -85,7 +85,7 @@ pub(crate) fn unseen(endpoint: &str) -> Option<ReadUnseen> {
         "WalletTransfer" => {
             |result, warnings| read_as(result, |sent| Answer::done(&funding::transferred(sent, warnings)))
         }
-        _ => return None,
+        _ => return convert::funding_beta::unseen(endpoint),
     })
 }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tidegate_core::{Endpoint, Error, ErrorKind, Nonce, UnixUs};
-use tidegate_kraken::{KeyEffect, Params, ReadFault, Refusal, Reply, SendError, Stage as Reached, classify};
+use tidegate_kraken::{
+    KeyEffect, Params, PreparedRequest, ReadFault, Refusal, Reply, SendError, Stage as Reached, classify,
+};
 use tidegate_lanes::{End, NonceVerdict, TicketId, Traffic};
 use tidegate_runtime::telemetry::{NonceCause, Sent, Stage};
 use tracing::{Instrument, debug, field, info, info_span, warn};
@@ -129,7 +131,7 @@ async fn fly(
 pub(crate) enum Fault {
     /// Not written, because the lease ended first.
     LeaseOver,
-    /// Not written, because the egress holds it back.
+    /// Not written, because the egress holds it back, or because it cannot be written.
     Held(Error),
     /// Not written.
     Unsent(String),
@@ -162,7 +164,14 @@ pub(crate) async fn send(
     let shared = &cell.shared;
     let began = shared.clock.mono();
     let otp = cell.key.otp.as_ref().map(crate::key::Otp::expose);
-    let body = info_span!("sign").in_scope(|| params.body(endpoint.encoding, nonce, otp));
+    let request = info_span!("sign").in_scope(|| PreparedRequest::of(endpoint, params, nonce, otp));
+    let request = match request {
+        Ok(request) => request,
+        Err(unwritable) => {
+            cell.ended(ticket, End::NotSent);
+            return Err(Fault::Held(Error::internal(unwritable.to_string())));
+        }
+    };
     let signed = shared.clock.mono();
     shared.metrics.stage(Stage::Sign, Duration::from_micros(signed.us_since(began)));
     if !cell.lock().lane.lease_ok(ticket, signed) {
@@ -178,12 +187,14 @@ pub(crate) async fn send(
     let gate = move || {
         asked.lock().lane.lease_ok(ticket, asked.shared.clock.mono()) && !asked.shared.egress.is_silent()
     };
-    let head = shared.rest.send_private(endpoint, &cell.key.credential, body, total, gate).await;
+    let head = shared.rest.send_private(&cell.key.credential, request, total, gate).await;
     shared.metrics.stage(Stage::Kraken, Duration::from_micros(shared.clock.mono().us_since(signed)));
     match head {
         Ok(head) => {
             cell.ended(ticket, End::Answered);
-            shared.egress.http_status(head.status(), head.retry_after_s());
+            if let Some(status) = head.edge_status() {
+                shared.egress.http_status(status, head.retry_after_s());
+            }
             let read = head.read().await;
             if let Ok(reply) = &read {
                 shared.egress.answered(classify(&reply.errors).refusal.as_ref());

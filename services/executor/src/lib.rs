@@ -42,6 +42,7 @@ use tidegate_kraken::RestClient;
 use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig, MemoryStore, Store};
 use tidegate_proto::v1::account_service_server::AccountServiceServer;
 use tidegate_proto::v1::funding_service_server::FundingServiceServer;
+use tidegate_proto::v1::funding_beta_service_server::FundingBetaServiceServer;
 use tidegate_proto::v1::market_data_service_server::MarketDataServiceServer;
 use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
 use tidegate_proto::v1::stream_service_server::StreamServiceServer;
@@ -255,6 +256,7 @@ pub fn start(parts: Parts) -> Executor {
         .add_service(AccountServiceServer::new(api.clone()))
         .add_service(TradingServiceServer::new(api.clone()))
         .add_service(FundingServiceServer::new(api.clone()))
+        .add_service(FundingBetaServiceServer::new(api.clone()))
         .add_service(StreamServiceServer::new(api.clone()))
         .add_service(OperationsServiceServer::new(api));
     let strict = Strict { routes, request_bytes_max: settings.request_bytes_max };

@@ -100,6 +100,11 @@ fn read(endpoint: &'static Endpoint, framed: &Bytes) -> Learned {
         Some(Outcome::WithdrawCancel(reply)) => told(&reply),
         Some(Outcome::WalletTransfer(reply)) => told(&reply),
         Some(Outcome::GetDepositAddresses(reply)) => told(&reply),
+        Some(Outcome::CreateAddress(reply)) => told(&reply),
+        Some(Outcome::UpdateAddress(reply)) => told(&reply),
+        Some(Outcome::DeleteAddress(reply)) => told(&reply),
+        Some(Outcome::ClaimDepositAddress(reply)) => told(&reply),
+        Some(Outcome::CreateWithdrawal(reply)) => told(&reply),
         None => match intent.state() {
             v1::IntentState::NotKnown => Learned::Nothing,
             v1::IntentState::NeedsOperator => {

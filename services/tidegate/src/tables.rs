@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn rpcs_have_the_name_of_their_endpoint() {
-        // Kraken's name where it begins with a verb, else `Get` and the name; exceptions by name.
+        // Kraken's name where it begins with a verb, else `Get` and the name; exceptions by name. Funding (Beta) has a service of its
+        // own, so its prefix is not repeated; all its names begin with verbs.
         let verbs = ["Add", "Cancel", "Query", "Get", "Amend", "Edit"];
         for method in METHODS {
             let Some(endpoint) = method.endpoint else { continue };
@@ -67,6 +68,9 @@ mod tests {
                 "Time" => "GetServerTime".to_owned(),
                 "BalanceEx" => "GetExtendedBalance".to_owned(),
                 "Withdraw" | "WithdrawCancel" | "WalletTransfer" => endpoint.to_owned(),
+                name if name.starts_with("FundingBeta/") => {
+                    name.trim_start_matches("FundingBeta/").to_owned()
+                }
                 name if verbs.iter().any(|verb| name.starts_with(verb)) => name.to_owned(),
                 name => format!("Get{name}"),
             };

@@ -8,6 +8,7 @@ mod amounts;
 mod cancels;
 mod chaos;
 mod funding;
+mod funding_beta;
 mod history;
 mod intents;
 mod keys;

@@ -68,6 +68,21 @@ pub(crate) fn outcome(known: &IntentRecord) -> Option<Outcome> {
                 "DepositAddresses" => {
                     v1::GetDepositAddressesResponse::decode(bytes).ok().map(Outcome::GetDepositAddresses)
                 }
+                "FundingBeta/CreateAddress" => {
+                    v1::CreateAddressResponse::decode(bytes).ok().map(Outcome::CreateAddress)
+                }
+                "FundingBeta/UpdateAddress" => {
+                    v1::UpdateAddressResponse::decode(bytes).ok().map(Outcome::UpdateAddress)
+                }
+                "FundingBeta/DeleteAddress" => {
+                    v1::DeleteAddressResponse::decode(bytes).ok().map(Outcome::DeleteAddress)
+                }
+                "FundingBeta/ClaimDepositAddress" => {
+                    v1::ClaimDepositAddressResponse::decode(bytes).ok().map(Outcome::ClaimDepositAddress)
+                }
+                "FundingBeta/CreateWithdrawal" => {
+                    v1::CreateWithdrawalResponse::decode(bytes).ok().map(Outcome::CreateWithdrawal)
+                }
                 _ => None,
             }
         }

@@ -3,6 +3,7 @@
 mod account;
 mod cancels;
 mod funding;
+mod funding_beta;
 mod intents;
 mod market;
 mod markets;

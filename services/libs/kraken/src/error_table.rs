@@ -143,6 +143,7 @@ pub static ERROR_TABLE: &[ErrorRow] = &[
     refused("ETrade:User Locked"),
     refused("EBM:limit exceeded:CAL"),
     refused("EFunding:Unknown withdraw key"),
+    refused("EFunding:Duplicate withdraw key"),
     refused("EFunding:Unknown asset"),
     refused("EFunding:Invalid withdrawal address"),
     refused("EFunding:Invalid amount"),

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::beta;
+
 /// One endpoint of the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointRow {
@@ -76,6 +78,8 @@ pub(crate) enum Act {
     WithdrawStatus,
     WithdrawCancel,
     WalletTransfer,
+    /// Funding (Beta).
+    Beta(beta::Call),
 }
 
 /// All endpoints.
@@ -168,15 +172,15 @@ const TABLE: &[EndpointRow] = &[
     signed("Earn/DeallocateStatus", "POST", "/0/private/Earn/DeallocateStatus", &[&["earn-funds"], &["query-funds"]], [1, 1], Act::Nothing),
     signed("Earn/Strategies", "POST", "/0/private/Earn/Strategies", &[&[]], [1, 1], Act::Nothing),
     signed("Earn/Allocations", "POST", "/0/private/Earn/Allocations", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/ListMethods", "GET", "/funding/v1/methods/{direction}", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/ListNetworks", "GET", "/funding/v1/networks", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/CalculateFees", "GET", "/funding/v1/fees/{method_id}", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/ListAddresses", "GET", "/funding/v1/addresses", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/CreateAddress", "POST", "/funding/v1/addresses", &[&["add-withdraw-address"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/DeleteAddress", "DELETE", "/funding/v1/addresses/{id}", &[&["add-withdraw-address"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/ClaimDepositAddress", "PUT", "/funding/v1/deposit/address", &[&["add-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/CreateWithdrawal", "POST", "/funding/v1/withdrawals", &[&["withdraw-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/UpdateAddress", "PUT", "/funding/v1/addresses/{id}", &[&["update-withdraw-address"]], [1, 1], Act::Nothing),
+    signed("FundingBeta/ListMethods", "GET", "/funding/v1/methods/{direction}", &[&["query-funds"]], [1, 1], Act::Beta(beta::Call::ListMethods)),
+    signed("FundingBeta/ListNetworks", "GET", "/funding/v1/networks", &[&["query-funds"]], [1, 1], Act::Beta(beta::Call::ListNetworks)),
+    signed("FundingBeta/CalculateFees", "GET", "/funding/v1/fees/{method_id}", &[&["query-funds"]], [1, 1], Act::Beta(beta::Call::CalculateFees)),
+    signed("FundingBeta/ListAddresses", "GET", "/funding/v1/addresses", &[&["query-funds"]], [1, 1], Act::Beta(beta::Call::ListAddresses)),
+    signed("FundingBeta/CreateAddress", "POST", "/funding/v1/addresses", &[&["add-withdraw-address"]], [1, 1], Act::Beta(beta::Call::CreateAddress)),
+    signed("FundingBeta/DeleteAddress", "DELETE", "/funding/v1/addresses/{id}", &[&["add-withdraw-address"]], [1, 1], Act::Beta(beta::Call::DeleteAddress)),
+    signed("FundingBeta/ClaimDepositAddress", "PUT", "/funding/v1/deposit/address", &[&["add-funds"]], [1, 1], Act::Beta(beta::Call::ClaimDepositAddress)),
+    signed("FundingBeta/CreateWithdrawal", "POST", "/funding/v1/withdrawals", &[&["withdraw-funds"]], [1, 1], Act::Beta(beta::Call::CreateWithdrawal)),
+    signed("FundingBeta/UpdateAddress", "PUT", "/funding/v1/addresses/{id}", &[&["update-withdraw-address"]], [1, 1], Act::Beta(beta::Call::UpdateAddress)),
 ];
 
 /// The endpoint behind a path. Public ones answer POST as well, as the live host does.
@@ -190,7 +194,8 @@ pub(crate) fn find(verb: &str, path: &str) -> Option<&'static EndpointRow> {
     BY_PATH.get(path).copied().filter(|row| row.verb == verb || (row.public && verb == "POST"))
 }
 
-/// Whether a path belongs to Funding (Beta), where the nonce is a header and nothing stands in a form.
+/// Whether a path belongs to Funding (Beta), where the nonce is a header, arguments stand in the path too, and answers have no
+/// envelope.
 pub(crate) fn is_funding(path: &str) -> bool {
     path.starts_with("/funding/")
 }

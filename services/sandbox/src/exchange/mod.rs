@@ -11,6 +11,7 @@ mod accounts;
 mod archive;
 mod auth;
 mod batch;
+mod beta;
 mod book;
 mod candles;
 mod changes;
@@ -56,6 +57,7 @@ use sha2::{Digest, Sha256};
 use crate::options::{Change, Options, Switches};
 use crate::wire::json::Json;
 use crate::wire::params::{Malformed, Params};
+use beta::Beta;
 use endpoints::Act;
 use engine::Engine;
 use faults::FaultQueue;
@@ -74,6 +76,7 @@ pub struct Exchange {
     keys: KeyRing,
     offenders: Offenders,
     engine: Engine,
+    beta: Beta,
     faults: FaultQueue,
     log: Log,
     stats: Stats,
@@ -90,6 +93,7 @@ impl Exchange {
             keys: KeyRing::default(),
             offenders: Offenders::default(),
             engine: Engine::new(options.seed),
+            beta: Beta::new(options.seed),
             faults: FaultQueue::default(),
             log: Log::default(),
             stats: Stats::default(),
@@ -131,7 +135,7 @@ impl Exchange {
     /// Step 0: a request has arrived whole. It is in the log from now on.
     pub fn receive(&mut self, now_us: u64, request: Request) -> Arrived {
         let endpoint = endpoints::find(&request.verb, &request.path);
-        let params = request.params();
+        let params = request.params(endpoint);
         let key = request.api_key.as_deref().and_then(|api_key| self.keys.find(api_key));
         let public = endpoint.is_some_and(|row| row.public);
         let fault = endpoint.and_then(|row| self.faults.strike(row.name, public, request.api_key.as_deref()));
@@ -157,7 +161,7 @@ impl Exchange {
             fault: fault_name,
         });
         let pauses = self.pauses(public, fault.as_ref());
-        let ticket = Ticket { seq, key };
+        let ticket = Ticket { seq, key, bare: endpoints::is_funding(&request.path) };
         Arrived { ticket, pauses, request, received_us: now_us, endpoint, params, fault }
     }
 
@@ -224,7 +228,7 @@ impl Exchange {
         };
         if let Some(refusal) = said {
             self.note(ticket, |entry| entry.verdict = Some(refusal.text()));
-            return Reply::refusal(&refusal);
+            return Reply::refusal(&refusal, ticket.bare);
         }
         if let Some(Fault::HangWithoutExecuteMs(_)) = fault {
             self.note(ticket, |entry| entry.verdict = Some("never executed".into()));
@@ -249,7 +253,7 @@ impl Exchange {
                     entry.txid = joined(&done.orders);
                     entry.rows = done.rows;
                 });
-                Reply::json(done.body).spoilt_by(fault.as_ref())
+                Reply::json(done.body).spoilt_by(fault.as_ref(), ticket.bare)
             }
             Err(refusal) => self.refuse(ticket, &refusal),
         }
@@ -316,6 +320,7 @@ impl Exchange {
                 let name = &engine.accounts.get(account).name;
                 Ok(answer(private::api_key_info(key, name, self.switches.key_info_casing)))
             }
+            Act::Beta(call) => self.beta.carry_out(call, engine, now_us, account, params),
             _ => Err(Refusal::FeatureDisabled),
         }
     }
@@ -336,7 +341,7 @@ impl Exchange {
     fn refuse(&mut self, ticket: Ticket, refusal: &Refusal) -> Reply {
         self.stats.refused(ticket.key, refusal.text());
         self.note(ticket, |entry| entry.verdict = Some(refusal.text()));
-        Reply::refusal(refusal)
+        Reply::refusal(refusal, ticket.bare)
     }
 
     /// `/sandbox/stats` as JSON.

@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     InvalidAmount,
     MaxFeeExceeded,
     UnknownReference,
+    /// A name that another saved address has.
+    DuplicateWithdrawKey,
     OrderMinimum,
     CostMinimum,
     TickSize,
@@ -91,6 +93,7 @@ impl Refusal {
             Self::InvalidAmount => "EFunding:Invalid amount",
             Self::MaxFeeExceeded => "EFunding:Max fee exceeded",
             Self::UnknownReference => "EFunding:Unknown reference id",
+            Self::DuplicateWithdrawKey => "EFunding:Duplicate withdraw key",
             Self::OrderMinimum => "EOrder:Order minimum not met",
             Self::CostMinimum => "EOrder:Cost minimum not met",
             Self::TickSize => "EOrder:Tick size check failed",

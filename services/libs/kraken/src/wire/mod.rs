@@ -14,6 +14,7 @@ mod account;
 mod books;
 mod credit;
 mod funding;
+mod funding_beta;
 mod history;
 mod key;
 mod market;
@@ -35,6 +36,11 @@ pub use funding::{
     Deposit, DepositAddress, DepositAddresses, DepositMethod, DepositMethods, Deposits, FundsSent, Limit,
     WithdrawAddress, WithdrawAddresses, WithdrawFee, WithdrawInfo, WithdrawMethod, WithdrawMethods,
     Withdrawal, Withdrawals,
+pub use funding_beta::{
+    AddressCreated, AddressDeleted, AddressDetails, AddressGeneration, AddressUpdated, CryptoAddress,
+    DepositAddressClaimed, FeeDetails, FundingAddress, FundingAddresses, FundingAmount, FundingAsset,
+    FundingFees, FundingMethod, FundingMethods, FundingNetwork, FundingNetworks, FundingScope, MethodDeposit,
+    MethodFees, MethodNetwork, NetworkGroup, Texts, WithdrawalCreated,
 };
 pub use history::{
     FeeSchedule, FeeStanding, LedgersById, OpenPosition, OpenPositions, OwnTrade, TradeBalance, TradeVolume,

@@ -1,5 +1,6 @@
 //! The exchange from outside: requests in, replies, log and statistics out.
 
+mod beta;
 mod conservation;
 mod faults;
 mod fees;
