@@ -25,6 +25,7 @@ mod keep;
 mod key;
 mod lane_cell;
 mod outcome;
+mod remarks;
 mod resolve;
 mod services;
 mod strict;
@@ -69,6 +70,12 @@ use wishes::Wishes;
 /// Calls in flight at the same time on a key with a window: 1,000 calls a second at an exchange of 50 ms are 50, and five times
 /// that is room for an exchange that has a slow moment. More would only lengthen the queue at Kraken.
 const IN_FLIGHT_MAX: usize = 256;
+
+/// Whether money leaves an account by this endpoint, or it decides where money may go: then it is refused unless
+/// [`Settings::allow_transfers`] is set.
+pub fn is_transfer(endpoint: &str) -> bool {
+    services::TRANSFERS.contains(&endpoint)
+}
 
 /// Settings of an executor.
 #[derive(Clone, Debug)]

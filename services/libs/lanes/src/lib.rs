@@ -14,6 +14,8 @@
 mod breaker;
 mod budget;
 mod choose;
+mod dates;
+mod denials;
 mod grant;
 mod guards;
 mod intent;
@@ -28,7 +30,9 @@ mod trade;
 
 pub use breaker::{Breaker, FAILURES_MAX, Held, LOCKOUT_US, Traffic, Trouble};
 pub use budget::{Admission, RestCounter, Tier};
-pub use choose::{Candidate, ChooseError, choose};
+pub use choose::{Asked, Candidate, ChooseError, choose};
+pub use dates::{Cover, Dates};
+pub use denials::{DENIED_FOR_US, Denials};
 pub use grant::{
     Applied, GRANT_RESERVE_US, GRANT_TTL_US, Generation, GrantError, GrantIds, GrantRecord, GrantReply,
     GrantRequest, GrantTerms, HeldRange, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, Released,
