@@ -115,6 +115,11 @@ async fn ask(cell: &Arc<LaneCell>, ticket: TicketId, nonce: Nonce) -> Option<Ver
     };
     learn(cell, get_key_info, ticket, &refusal);
     let again_us = match refusal.effect {
+        // This step's code may have been used by the key's last owner, or by this process before it was started anew.
+        KeyEffect::PermissionDenied if cell.key.has_codes() && is_first_refusal(cell) => {
+            warn!(key = %label, "Kraken did not take the one-time code of the verification; asking again with the next one");
+            return None;
+        }
         // Kraken was seen to deny good keys for a moment; so the second look comes soon, and only the third later.
         KeyEffect::BadKey if cell.lock().refusals == 0 => RECHECK_SOON_US,
         KeyEffect::BadKey | KeyEffect::PermissionDenied => LOOK_AGAIN_US,
@@ -127,10 +132,17 @@ async fn ask(cell: &Arc<LaneCell>, ticket: TicketId, nonce: Nonce) -> Option<Ver
         }
     };
     let mut reason = format!("Kraken does not accept it: {}", refusal.text);
-    if let Some(remark) = remarks::of_unaccepted(&cell.lock().limits, &refusal) {
+    if let Some(remark) = remarks::of_unaccepted(&cell.key, &cell.lock().limits, &refusal) {
         reason = format!("{reason}; {remark}");
     }
     Some(Verdict::Bad { reason, again_us: Some(again_us) })
+}
+
+/// Counts a refusal of the verification; `true` for the first in a row.
+fn is_first_refusal(cell: &LaneCell) -> bool {
+    let mut state = cell.lock();
+    state.refusals += 1;
+    state.refusals == 1
 }
 
 /// Compares what Kraken says of the key's use with our own.

@@ -165,7 +165,9 @@ pub(crate) async fn send(
 ) -> Result<Reply, Fault> {
     let shared = &cell.shared;
     let began = shared.clock.mono();
-    let otp = cell.key.otp.as_ref().map(crate::key::Otp::expose);
+    let code_step = cell.lock().lane.code_step(ticket);
+    let otp = cell.key.otp.as_ref().map(|otp| otp.expose(code_step));
+    let otp = otp.as_ref().map(|otp| otp.as_str());
     let body = info_span!("sign").in_scope(|| params.body(endpoint.encoding, nonce, otp));
     let signed = shared.clock.mono();
     shared.metrics.stage(Stage::Sign, Duration::from_micros(signed.us_since(began)));

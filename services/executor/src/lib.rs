@@ -269,6 +269,7 @@ fn lane_config(key: &Key, queue_len_max: usize) -> LaneConfig {
         window: key.window,
         tier: key.tier,
         permissions: key.permissions,
+        codes: key.has_codes(),
         queue_len_max,
         in_flight_max: IN_FLIGHT_MAX,
     }

@@ -17,6 +17,7 @@ mod outcomes;
 mod permissions;
 mod proxy;
 mod rolling;
+mod second_factor;
 mod secrets;
 mod shared_keys;
 mod store_moods;

@@ -14,6 +14,7 @@ mod error_table;
 mod gate;
 mod reply;
 mod sign;
+mod totp;
 pub mod wire;
 
 pub use classify::{Classified, Executed, KeyEffect, Refusal, classify};
@@ -22,3 +23,4 @@ pub use encode::{Params, PreparedBody, Value};
 pub use error_table::{ERROR_TABLE, ErrorRow};
 pub use reply::{BodyFault, Reply, read_reply};
 pub use sign::{ApiSign, Credential, CredentialError};
+pub use totp::{SeedError, Totp};

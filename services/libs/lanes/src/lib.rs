@@ -49,9 +49,9 @@ pub use intent::{
 pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
-    CANCEL_EVERY_US, End, FENCE_AGAIN_MAX_US, FENCE_AGAIN_US, Findings, GrantRefused, KeyUse, LOOK_AGAIN_US,
-    Lane, LaneConfig, LaneState, LaneView, NOTED_FOR_US, NonceVerdict, RECHECK_SOON_US, RENEW_EVERY_US, Step,
-    SubmitRefusal, Want,
+    CANCEL_EVERY_US, CODE_US, End, FENCE_AGAIN_MAX_US, FENCE_AGAIN_US, Findings, GrantRefused, KeyUse,
+    LOOK_AGAIN_US, Lane, LaneConfig, LaneState, LaneView, NOTED_FOR_US, NonceVerdict, RECHECK_SOON_US,
+    RENEW_EVERY_US, Step, SubmitRefusal, Want,
 };
 pub use nonce::{NonceError, NonceSource};
 pub use placement::propose;
