@@ -78,6 +78,8 @@ pub(crate) struct Act {
     pub handle: Handle,
     /// What is to happen to the orders if their fate is in doubt.
     pub wish: Wish,
+    /// Why it must not be sent. It counts only if the act is new: an id that is known is told what became of it.
+    pub objection: Option<Error>,
 }
 
 impl Act {
@@ -223,7 +225,11 @@ impl Acts {
 
     /// Sends an act, writes what came of it, and tells its caller. What has no claim is told first: the store may take its
     /// time.
-    async fn send(&self, act: Act, mut claim: Claim, standing: Standing, tell: oneshot::Sender<Told>) {
+    async fn send(&self, mut act: Act, mut claim: Claim, standing: Standing, tell: oneshot::Sender<Told>) {
+        if let Some(objection) = act.objection.take() {
+            self.take_back(&claim).await;
+            return told(tell, Err(objection));
+        }
         let mut params = act.params.clone();
         if act.handle == Handle::Order {
             params.text("cl_ord_id", act.id.as_str());

@@ -24,6 +24,7 @@ mod joined;
 mod keep;
 mod key;
 mod lane_cell;
+mod markets;
 mod outcome;
 mod remarks;
 mod resolve;
@@ -235,6 +236,7 @@ pub fn start(parts: Parts) -> Executor {
     tokio::spawn(Resolver { acts: Arc::clone(&acts), caller: settings.caller.clone() }.run());
     let board = Board::start(&acts);
     tokio::spawn(board::report_inherited(Arc::clone(&board), Arc::clone(&acts), inherited));
+    let caller = settings.caller.clone();
     tokio::spawn(
         Wishes { acts: Arc::clone(&acts), board: Arc::clone(&board), caller: settings.caller }.run(),
     );
@@ -247,12 +249,14 @@ pub fn start(parts: Parts) -> Executor {
         budget,
         joined,
         board,
+        markets: Arc::default(),
         rest,
         deployment: settings.deployment.into(),
         directory,
         allow_edit_order: settings.allow_edit_order,
         allow_transfers: settings.allow_transfers,
     };
+    tokio::spawn(api.clone().keep_markets(caller));
     let routes = Routes::new(MarketDataServiceServer::new(api.clone()))
         .add_service(AccountServiceServer::new(api.clone()))
         .add_service(TradingServiceServer::new(api.clone()))

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_core::{AccountName, CallerName, Error, KeyLabel, Permission, PermissionSet, endpoint};
-use tidegate_kraken::{Params, Value};
 use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders, OrderAmends};
+use tidegate_kraken::{Params, Value};
 use tidegate_lanes::{Claim, IntentKey, IntentState, LaneState, Pace, Settle, Settled};
 use tokio::time::Instant;
 use tracing::{info, warn};

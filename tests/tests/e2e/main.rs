@@ -4,6 +4,7 @@
 
 mod abandonment;
 mod acts;
+mod amounts;
 mod cancels;
 mod chaos;
 mod commands;

@@ -7,21 +7,29 @@ use tidegate_kraken::wire::{
 };
 use tidegate_proto::v1;
 
+use super::names::asset_name;
 use super::{digits, order_type, timestamp, words};
 
 pub(crate) fn balance(balances: Balances) -> v1::GetBalanceResponse {
-    v1::GetBalanceResponse { balances: balances.0.into_iter().map(|(asset, d)| (asset, d.0)).collect() }
+    let names = balances.0.iter().map(|(asset, _)| (asset.clone(), asset_name(asset))).collect();
+    v1::GetBalanceResponse {
+        balances: balances.0.into_iter().map(|(asset, d)| (asset, d.0)).collect(),
+        names,
+    }
 }
 
 pub(crate) fn extended_balance(balances: ExtendedBalances) -> v1::GetExtendedBalanceResponse {
-    let one = |balance: AssetBalance| v1::ExtendedBalance {
+    let one = |asset: &str, balance: AssetBalance| v1::ExtendedBalance {
+        asset_name: Some(asset_name(asset)),
         balance: balance.balance.0,
         hold_trade: digits(balance.hold_trade),
         credit: balance.credit.map(|d| d.0),
         credit_used: balance.credit_used.map(|d| d.0),
         extra: balance.extra.into_iter().collect(),
     };
-    v1::GetExtendedBalanceResponse { balances: balances.0.into_iter().map(|(a, b)| (a, one(b))).collect() }
+    v1::GetExtendedBalanceResponse {
+        balances: balances.0.into_iter().map(|(a, b)| (a.clone(), one(&a, b))).collect(),
+    }
 }
 
 pub(crate) fn open_orders(orders: OpenOrders) -> v1::GetOpenOrdersResponse {
@@ -112,6 +120,7 @@ fn description(descr: OrderDescr) -> v1::OrderDescription {
     };
     v1::OrderDescription {
         pair: descr.pair,
+        symbol: String::new(),
         side: side.into(),
         order_type: order_type(&descr.ordertype).into(),
         price: digits(descr.price),
@@ -134,6 +143,7 @@ pub(crate) fn ledgers(ledgers: Ledgers) -> v1::GetLedgersResponse {
 pub(super) fn ledger_entry((ledger_id, entry): (String, LedgerEntry)) -> v1::LedgerEntry {
     v1::LedgerEntry {
         ledger_id,
+        asset_name: Some(asset_name(&entry.asset)),
         reference_id: entry.refid.unwrap_or_default(),
         time: timestamp(Some(&entry.time)),
         entry_type: entry.kind,

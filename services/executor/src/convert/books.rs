@@ -69,7 +69,7 @@ pub(crate) fn ohlc_of(request: &v1::GetOhlcRequest) -> Result<Params, Error> {
 
 /// Parameters of GroupedBook.
 pub(crate) fn grouped_book_of(request: &v1::GetGroupedBookRequest) -> Result<Params, Error> {
-    let mut to = pair_of(&request.pair);
+    let mut to = modern_pair_of(&request.pair);
     one_of(&mut to, ["depth", "depth"], request.depth, &DEPTHS);
     one_of(&mut to, ["grouping", "grouping"], request.grouping, &GROUPINGS);
     to.finish()
@@ -77,7 +77,7 @@ pub(crate) fn grouped_book_of(request: &v1::GetGroupedBookRequest) -> Result<Par
 
 /// Parameters of Level3.
 pub(crate) fn level3_of(request: &v1::GetLevel3Request) -> Result<Params, Error> {
-    let mut to = pair_of(&request.pair);
+    let mut to = modern_pair_of(&request.pair);
     match request.depth {
         // Here zero is a wish of its own.
         Some(0) => to.int("depth", 0),
@@ -89,9 +89,14 @@ pub(crate) fn level3_of(request: &v1::GetLevel3Request) -> Result<Params, Error>
 
 /// Begins with the pair that must be named.
 fn pair_of(pair: &str) -> Builder {
+    modern_pair_of(&super::names::kraken_pair(pair))
+}
+
+/// The same for calls that know today's symbols themselves.
+fn modern_pair_of(pair: &str) -> Builder {
     let mut to = Builder::default();
     if pair.is_empty() {
-        to.wrong("pair", "must be set, for instance XBTUSD");
+        to.wrong("pair", "must be set, for instance BTC/USD");
     }
     to.word("pair", "pair", pair);
     to

@@ -74,7 +74,7 @@ pub(crate) fn query_ledgers_params(request: &v1::QueryLedgersRequest) -> Result<
 /// Parameters of TradeVolume.
 pub(crate) fn trade_volume_params(request: &v1::GetTradeVolumeRequest) -> Result<Params, Error> {
     let mut to = Builder::default();
-    to.words("pair", "pairs", &request.pairs);
+    to.pairs(&request.pairs);
     if !request.classed_pairs.is_empty() {
         if !request.pairs.is_empty() {
             to.wrong("classed_pairs", "must be empty where pairs is not: Kraken takes one list");
@@ -193,6 +193,7 @@ fn trade(trade_id: String, trade: OwnTrade) -> v1::OwnTrade {
     };
     v1::OwnTrade {
         trade_id,
+        symbol: String::new(),
         order_id: trade.ordertxid,
         position_id: trade.postxid.unwrap_or_default(),
         pair: trade.pair,
@@ -298,6 +299,7 @@ fn position(position_id: Option<String>, position: OpenPosition) -> v1::OpenPosi
     let mut words_unknown = Words(position.extra);
     let unstated = v1::OrderType::Unspecified;
     v1::OpenPosition {
+        symbol: String::new(),
         position_id: position_id.unwrap_or_default(),
         order_id: position.ordertxid.unwrap_or_default(),
         status: position.posstatus.unwrap_or_default(),

@@ -36,6 +36,7 @@ pub(crate) fn assets(assets: Assets) -> v1::GetAssetsResponse {
 
 fn asset((id, asset): (String, Asset)) -> v1::Asset {
     v1::Asset {
+        name: Some(super::names::asset_name(&id)),
         id,
         altname: asset.altname,
         asset_class: asset.aclass.unwrap_or_default(),
@@ -55,6 +56,7 @@ pub(crate) fn asset_pairs(pairs: AssetPairs) -> v1::GetAssetPairsResponse {
 fn asset_pair((id, pair): (String, AssetPair)) -> v1::AssetPair {
     v1::AssetPair {
         id,
+        symbol: pair.wsname.as_deref().map(super::names::symbol).unwrap_or_default(),
         altname: pair.altname.unwrap_or_default(),
         wsname: pair.wsname.unwrap_or_default(),
         base: pair.base.unwrap_or_default(),
@@ -95,6 +97,7 @@ fn ticker((pair, ticker): (String, Ticker)) -> v1::Ticker {
     let at = |list: &[Decimal], i: usize| list.get(i).map(|d| d.0.clone()).unwrap_or_default();
     v1::Ticker {
         pair,
+        symbol: String::new(),
         ask_price: at(&ticker.a, 0),
         ask_volume: at(&ticker.a, 2),
         bid_price: at(&ticker.b, 0),

@@ -5,6 +5,7 @@ pub(crate) mod books;
 pub(crate) mod history;
 pub(crate) mod intent;
 pub(crate) mod market;
+pub(crate) mod names;
 pub(crate) mod orders;
 pub(crate) mod request;
 pub(crate) mod transparency;

@@ -18,9 +18,9 @@ const TIMEOUT_MAX_S: u32 = 86_399;
 pub(crate) fn add_order_batch(request: &v1::AddOrderBatchRequest, ids: &[String]) -> Result<Params, Error> {
     let mut to = Builder::default();
     if request.pair.is_empty() {
-        to.wrong("pair", "must be set, for instance XBTUSD");
+        to.wrong("pair", "must be set, for instance BTC/USD");
     }
-    to.word("pair", "pair", &request.pair);
+    to.pair(&request.pair);
     to.word("asset_class", "asset_class", &request.asset_class);
     to.flag("validate", request.validate);
     if !(2..=ROWS_MAX).contains(&request.rows.len()) {
@@ -103,7 +103,7 @@ pub(crate) fn amend_order(request: &v1::AmendOrderRequest) -> Result<(Params, Am
         to.wrong("volume", "or another amount must be set: nothing would change");
     }
     to.flag("post_only", request.post_only);
-    to.word("pair", "pair", &request.pair);
+    to.pair(&request.pair);
     to.finish().map(|params| (params, handle))
 }
 
@@ -111,9 +111,9 @@ pub(crate) fn amend_order(request: &v1::AmendOrderRequest) -> Result<(Params, Am
 pub(crate) fn edit_order(request: &v1::EditOrderRequest, userref: i32) -> Result<Params, Error> {
     let mut to = Builder::default();
     if request.pair.is_empty() {
-        to.wrong("pair", "must be set, for instance XBTUSD");
+        to.wrong("pair", "must be set, for instance BTC/USD");
     }
-    to.word("pair", "pair", &request.pair);
+    to.pair(&request.pair);
     order_id(&mut to, "txid", &request.order_id);
     amount(&mut to, "volume", "volume", &request.volume);
     amount(&mut to, "displayvol", "display_volume", &request.display_volume);

@@ -59,6 +59,17 @@ impl Builder {
         self.params.text(name, value);
     }
 
+    /// A pair under any of its names; left out where empty.
+    pub(crate) fn pair(&mut self, value: &str) {
+        self.word("pair", "pair", &super::names::kraken_pair(value));
+    }
+
+    /// Pairs under any of their names.
+    pub(crate) fn pairs(&mut self, values: &[String]) {
+        let values: Vec<String> = values.iter().map(|value| super::names::kraken_pair(value)).collect();
+        self.words("pair", "pairs", &values);
+    }
+
     /// A list of names, comma-joined; left out where empty. Kraken's limits on lists are far below ours.
     pub(crate) fn words(&mut self, name: &'static str, field: &str, values: &[String]) {
         if values.is_empty() {
@@ -213,9 +224,9 @@ pub(crate) fn wish(on_unresolved: i32) -> Result<Wish, Error> {
 pub(crate) fn add_order(request: &v1::AddOrderRequest) -> Result<Params, Error> {
     let mut to = Builder::default();
     if request.pair.is_empty() {
-        to.wrong("pair", "must be set, for instance XBTUSD");
+        to.wrong("pair", "must be set, for instance BTC/USD");
     }
-    to.word("pair", "pair", &request.pair);
+    to.pair(&request.pair);
     match v1::Side::try_from(request.side) {
         Ok(v1::Side::Buy) => to.text("type", "buy"),
         Ok(v1::Side::Sell) => to.text("type", "sell"),

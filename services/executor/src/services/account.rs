@@ -54,7 +54,9 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = params::open_orders(&message).map_err(status)?;
         let orders = self.read(&info, "OpenOrders", params).await.map_err(status)?;
-        Ok(Response::new(account::open_orders(orders)))
+        let mut reply = account::open_orders(orders);
+        self.name(&mut reply.orders);
+        Ok(Response::new(reply))
     }
 
     async fn get_closed_orders(
@@ -64,7 +66,9 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = params::closed_orders(&message).map_err(status)?;
         let orders = self.read(&info, "ClosedOrders", params).await.map_err(status)?;
-        Ok(Response::new(account::closed_orders(orders)))
+        let mut reply = account::closed_orders(orders);
+        self.name(&mut reply.orders);
+        Ok(Response::new(reply))
     }
 
     async fn query_orders(
@@ -74,7 +78,9 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = params::query_orders(&message).map_err(status)?;
         let orders = self.read(&info, "QueryOrders", params).await.map_err(status)?;
-        Ok(Response::new(account::orders_by_id(orders)))
+        let mut reply = account::orders_by_id(orders);
+        self.name(&mut reply.orders);
+        Ok(Response::new(reply))
     }
 
     async fn get_order_amends(
@@ -124,7 +130,9 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = history::trades_history_params(&message).map_err(status)?;
         let found = self.read(&info, "TradesHistory", params).await.map_err(status)?;
-        Ok(Response::new(history::trades_history(found)))
+        let mut reply = history::trades_history(found);
+        self.name(&mut reply.trades);
+        Ok(Response::new(reply))
     }
 
     async fn query_trades(
@@ -134,7 +142,9 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = history::query_trades_params(&message).map_err(status)?;
         let found = self.read(&info, "QueryTrades", params).await.map_err(status)?;
-        Ok(Response::new(history::trades_by_id(found)))
+        let mut reply = history::trades_by_id(found);
+        self.name(&mut reply.trades);
+        Ok(Response::new(reply))
     }
 
     async fn get_trade_volume(
@@ -154,7 +164,9 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = history::open_positions_params(&message).map_err(status)?;
         let found = self.read(&info, "OpenPositions", params).await.map_err(status)?;
-        Ok(Response::new(history::open_positions(found)))
+        let mut reply = history::open_positions(found);
+        self.name(&mut reply.positions);
+        Ok(Response::new(reply))
     }
 
     async fn get_credit_lines(

@@ -135,6 +135,7 @@ impl Api {
             request_id,
             handle,
             wish: Wish::Keep,
+            objection: None,
         };
         self.acts.run(act).await
     }

@@ -22,7 +22,12 @@ use crate::convert::request::Builder;
 use crate::convert::{books, market, transparency};
 
 impl Api {
-    async fn public<T: Wire>(&self, info: &CallInfo, name: &'static str, params: Params) -> Result<T, Error> {
+    pub(super) async fn public<T: Wire>(
+        &self,
+        info: &CallInfo,
+        name: &'static str,
+        params: Params,
+    ) -> Result<T, Error> {
         let endpoint = known(name)?;
         let unavailable = |log: String| {
             let text = format!("{name} got no usable answer from Kraken; it changes nothing, so repeat it");
@@ -92,7 +97,7 @@ impl MarketDataService for Api {
     ) -> Result<Response<GetAssetPairsResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let mut to = Builder::default();
-        to.words("pair", "pairs", &message.pairs);
+        to.pairs(&message.pairs);
         to.word("aclass_base", "base_asset_class", &message.base_asset_class);
         to.word("country_code", "country_code", &message.country_code);
         let params = to.finish().map_err(status)?;
@@ -106,10 +111,12 @@ impl MarketDataService for Api {
     ) -> Result<Response<GetTickerResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let mut to = Builder::default();
-        to.words("pair", "pairs", &message.pairs);
+        to.pairs(&message.pairs);
         let params = to.finish().map_err(status)?;
         let tickers = self.public(&info, "Ticker", params).await.map_err(status)?;
-        Ok(Response::new(market::tickers(tickers)))
+        let mut reply = market::tickers(tickers);
+        self.name(&mut reply.tickers);
+        Ok(Response::new(reply))
     }
 
     async fn get_depth(

@@ -4,6 +4,7 @@ mod account;
 mod cancels;
 mod intents;
 mod market;
+mod markets;
 mod operations;
 mod orders;
 mod stream;
@@ -28,6 +29,7 @@ use crate::budget::Budget;
 use crate::caller::CallInfo;
 use crate::execute::{Call, Lanes};
 use crate::joined::Joined;
+use crate::markets::Markets;
 
 /// What the services share.
 #[derive(Clone, Debug)]
@@ -37,6 +39,7 @@ pub(crate) struct Api {
     pub budget: Arc<Budget>,
     pub joined: Arc<Joined>,
     pub board: Arc<Board>,
+    pub markets: Arc<Markets>,
     pub rest: RestClient,
     pub deployment: Arc<str>,
     pub directory: tokio::sync::watch::Receiver<v1::WatchLanesResponse>,

@@ -51,10 +51,14 @@ impl Api {
         let not_after = deadline(message.deadline.as_ref())?;
         let endpoint = known("AddOrder")?;
         if message.validate {
+            if let Some(objection) = self.objection(&info.caller, &params, message.unchecked_amounts).await {
+                return Err(objection);
+            }
             params.text("cl_ord_id", derived.as_str());
             return self.validate(info, endpoint, params, not_after, derived.as_str()).await;
         }
         let wish = params::wish(message.on_unresolved)?;
+        let objection = self.objection(&info.caller, &params, message.unchecked_amounts).await;
         let act = Act {
             info: info.clone(),
             endpoint,
@@ -64,6 +68,7 @@ impl Api {
             id: derived,
             handle: Handle::Order,
             wish,
+            objection,
         };
         Ok(outcome::reply(info, &self.acts.run(act).await?))
     }
@@ -113,9 +118,13 @@ impl Api {
         let not_after = deadline(message.deadline.as_ref())?;
         let endpoint = known("AddOrderBatch")?;
         if message.validate {
+            if let Some(objection) = self.objection(&info.caller, &params, message.unchecked_amounts).await {
+                return Err(objection);
+            }
             return self.validate_batch(info, endpoint, params, not_after).await;
         }
         let wish = params::wish(message.on_unresolved)?;
+        let objection = self.objection(&info.caller, &params, message.unchecked_amounts).await;
         let act = Act {
             info: info.clone(),
             endpoint,
@@ -125,6 +134,7 @@ impl Api {
             request_id,
             handle: Handle::Batch { rows: ids.clone() },
             wish,
+            objection,
         };
         let mut reply: AddOrderBatchResponse = outcome::reply(info, &self.acts.run(act).await?);
         // They follow from the request, so they are told in any case.
@@ -176,6 +186,7 @@ impl Api {
     ) -> Result<AmendOrderResponse, Error> {
         let request_id = info.required_request_id()?;
         let (params, handle) = orders::amend_order(&message)?;
+        let objection = self.objection(&info.caller, &params, message.unchecked_amounts).await;
         let act = Act {
             info: info.clone(),
             endpoint: known("AmendOrder")?,
@@ -185,6 +196,7 @@ impl Api {
             request_id,
             handle: Handle::Amend(handle),
             wish: Wish::Keep,
+            objection,
         };
         Ok(outcome::reply(info, &self.acts.run(act).await?))
     }
@@ -203,6 +215,7 @@ impl Api {
         let request_id = info.required_request_id()?;
         let userref = derive_userref(&self.deployment, &info.account, &info.caller, &request_id);
         let params = orders::edit_order(&message, userref)?;
+        let objection = self.objection(&info.caller, &params, message.unchecked_amounts).await;
         let EditOrderRequest { order_id, volume, deadline: wanted, .. } = message;
         let volume = Some(volume).filter(|volume| !volume.is_empty());
         let act = Act {
@@ -214,6 +227,7 @@ impl Api {
             request_id,
             handle: Handle::Edit(EditHandle { order_id, userref, volume }),
             wish: Wish::Keep,
+            objection,
         };
         Ok(outcome::reply(info, &self.acts.run(act).await?))
     }

@@ -55,6 +55,7 @@ impl Api {
             request_id,
             handle: Handle::Unseen { endpoint: name.to_owned() },
             wish: Wish::Keep,
+            objection: None,
         };
         Ok(outcome::reply(info, &self.acts.run(act).await?))
     }

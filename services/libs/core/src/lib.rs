@@ -12,6 +12,7 @@ mod handle;
 mod ids;
 mod money;
 mod nonce;
+mod pair_rules;
 mod permission;
 
 pub use clock::{Clock, ManualClock, MonoUs, UnixUs};
@@ -23,4 +24,5 @@ pub use handle::{ClOrdId, derive_cl_ord_id, derive_row_cl_ord_id, derive_userref
 pub use ids::{AccountName, CallerName, IdError, KeyLabel, OwnerId, PoolName, RequestId, TxId};
 pub use money::{MoneyError, PriceText, Volume};
 pub use nonce::{Nonce, NonceUnit};
+pub use pair_rules::PairRules;
 pub use permission::{Permission, PermissionSet, UnknownPermission};

@@ -79,6 +79,11 @@ impl PriceText {
     pub const fn is_relative(&self) -> bool {
         self.sign.is_some()
     }
+
+    /// The number, unless the price is relative.
+    pub fn absolute(&self) -> Option<Decimal> {
+        (!self.is_relative()).then_some(self.amount)
+    }
 }
 
 impl FromStr for PriceText {
