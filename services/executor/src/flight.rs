@@ -17,6 +17,7 @@ use tidegate_runtime::telemetry::{NonceCause, Sent, Stage};
 use tracing::{Instrument, debug, field, info, info_span, warn};
 
 use crate::lane_cell::{Job, LaneCell, Next, NotAfter, Shared, Waiting, moved};
+use crate::remarks;
 
 /// An order that Kraken's engine may execute for less than this is not sent: Kraken takes deadlines from 2 s ahead
 /// (Kraken docs: AddOrder, `deadline`), and half a second is for clocks and the way.
@@ -43,6 +44,8 @@ pub(crate) struct Answered {
     pub result: Option<Box<RawValue>>,
     pub warnings: Vec<String>,
     pub refusal: Option<Refusal>,
+    /// What is known of the key beside Kraken's words, for the caller.
+    pub remark: Option<String>,
     pub not_after: Option<UnixUs>,
 }
 
@@ -106,7 +109,8 @@ async fn fly(
                 refusal.retry_after_ms = rests_for_ms(refusal, cell.shared.clock.wall());
             }
             let (warnings, refusal) = (classified.warnings, classified.refusal);
-            Landed::Answered(Answered { result: reply.result, warnings, refusal, not_after })
+            let remark = refusal.as_ref().and_then(|r| remarks::of_denial(&cell.key, job.endpoint, r));
+            Landed::Answered(Answered { result: reply.result, warnings, refusal, remark, not_after })
         }
         Err(Fault::LeaseOver) => Landed::Unsent(moved()),
         Err(Fault::Held(error)) => Landed::Unsent(error),
@@ -163,7 +167,9 @@ pub(crate) async fn send(
 ) -> Result<Reply, Fault> {
     let shared = &cell.shared;
     let began = shared.clock.mono();
-    let otp = cell.key.otp.as_ref().map(crate::key::Otp::expose);
+    let code_step = cell.lock().lane.code_step(ticket);
+    let otp = cell.key.otp.as_ref().map(|otp| otp.expose(code_step));
+    let otp = otp.as_ref().map(|otp| otp.as_str());
     let request = info_span!("sign").in_scope(|| PreparedRequest::of(endpoint, params, nonce, otp));
     let request = match request {
         Ok(request) => request,
@@ -262,6 +268,10 @@ pub(crate) fn learn(
             }
             if !matches!(effect, KeyEffect::Throttled { .. }) {
                 cell.lock().lane.doubt(now);
+            }
+            if remarks::is_denial(endpoint, refusal) {
+                cell.lock().denials.note(endpoint, now);
+                cell.announce();
             }
         }
     }

@@ -26,6 +26,7 @@ mod key;
 mod lane_cell;
 mod markets;
 mod outcome;
+mod remarks;
 mod resolve;
 mod services;
 mod strict;
@@ -72,6 +73,12 @@ use wishes::Wishes;
 /// Calls in flight at the same time on a key with a window: 1,000 calls a second at an exchange of 50 ms are 50, and five times
 /// that is room for an exchange that has a slow moment. More would only lengthen the queue at Kraken.
 const IN_FLIGHT_MAX: usize = 256;
+
+/// Whether money leaves an account by this endpoint, or it decides where money may go: then it is refused unless
+/// [`Settings::allow_transfers`] is set.
+pub fn is_transfer(endpoint: &str) -> bool {
+    services::TRANSFERS.contains(&endpoint)
+}
 
 /// Settings of an executor.
 #[derive(Clone, Debug)]
@@ -270,6 +277,7 @@ fn lane_config(key: &Key, queue_len_max: usize) -> LaneConfig {
         window: key.window,
         tier: key.tier,
         permissions: key.permissions,
+        codes: key.has_codes(),
         queue_len_max,
         in_flight_max: IN_FLIGHT_MAX,
     }

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use prost::Message;
 use tidegate_core::{
-    AccountName, Clock, Endpoint, Error, ErrorKind, MonoUs, RequestId, derive_cl_ord_id, endpoint,
+    AccountName, Clock, Endpoint, Error, ErrorKind, KeyLabel, MonoUs, RequestId, derive_cl_ord_id, endpoint,
 };
 use tidegate_proto::{Method, hop, method, v1};
 use tidegate_runtime::Drain;
@@ -272,17 +272,20 @@ impl Edge {
     /// Tries the best executor, and others only while it is certain that nothing was sent. Whoever was tried is not
     /// tried again before the directory has changed.
     async fn route(&self, call: &Admitted) -> Result<Ended, Error> {
-        let wanted = Wanted {
-            endpoint: call.endpoint,
-            account: &call.account,
-            key_tag: &call.context.key_tag,
-            key_label: call.key_label.as_deref(),
-        };
         // A lane that changes its owner is open again within a few renewals; longer than that is an outage.
         let patience = call.answer_by.min(Instant::now() + PATIENCE);
         let mut tried: Vec<String> = Vec::new();
+        let mut unfit: Vec<KeyLabel> = Vec::new();
         let mut last = None;
         for _ in 0..HOPS_MAX {
+            let wanted = Wanted {
+                endpoint: call.endpoint,
+                account: &call.account,
+                key_tag: &call.context.key_tag,
+                key_label: call.key_label.as_deref(),
+                unfit: &unfit,
+                now: self.clock.wall(),
+            };
             let choice = match self.choose(&wanted, &mut tried, patience).await {
                 Ok(choice) => choice,
                 // What the last executor said is more to the point than that there is no other.
@@ -300,6 +303,10 @@ impl Edge {
                 Hop::Ended(ended) => return Ok(ended),
                 Hop::Lost(text) => return Ok(self.learn(call, choice.owner, text).await),
                 Hop::Elsewhere(status) => last = Some(Ok(Ended::Refused(status))),
+                Hop::Unfit(status) => {
+                    unfit.extend(self.directory.now().labels_of(&choice.owner));
+                    last = Some(Ok(Ended::Refused(status)));
+                }
                 Hop::NotSent(text) => {
                     let error =
                         Error::new(ErrorKind::Unavailable, "no executor could be reached; nothing was sent");
@@ -372,6 +379,7 @@ impl Edge {
             Ok(Ok(Answer::Status(status))) if is_signed(&status) => {
                 return match kind_of(&status) {
                     Some(ErrorKind::Moved) => Hop::Elsewhere(status),
+                    Some(ErrorKind::NoKey) => Hop::Unfit(status),
                     _ => Hop::Ended(Ended::Refused(status)),
                 };
             }
@@ -432,6 +440,8 @@ enum Hop {
     Lost(String),
     /// The lane is not there; nothing was executed.
     Elsewhere(Status),
+    /// None of its keys fits, as only the body tells; nothing was executed.
+    Unfit(Status),
     /// The executor never got the call, or it was a read and can be asked of another.
     NotSent(String),
 }

@@ -13,6 +13,8 @@ mod stream;
 mod trading;
 mod unseen;
 
+pub(crate) use unseen::TRANSFERS;
+
 use std::sync::Arc;
 
 use serde_json::value::RawValue;

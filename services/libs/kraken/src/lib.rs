@@ -16,6 +16,7 @@ mod gate;
 mod reply;
 mod request;
 mod sign;
+mod totp;
 pub mod wire;
 
 pub use classify::{Classified, Executed, KeyEffect, Refusal, classify};
@@ -25,3 +26,4 @@ pub use error_table::{ERROR_TABLE, ErrorRow};
 pub use reply::{BodyFault, Reply, read_reply};
 pub use request::{PreparedRequest, Unwritable};
 pub use sign::{ApiSign, Credential, CredentialError};
+pub use totp::{SeedError, Totp};

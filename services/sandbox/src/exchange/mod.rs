@@ -41,6 +41,7 @@ mod request;
 mod sign;
 mod spread;
 mod tape;
+mod totp;
 mod trading;
 mod transparency;
 
