@@ -36,6 +36,7 @@ pub use funding::{
     Deposit, DepositAddress, DepositAddresses, DepositMethod, DepositMethods, Deposits, FundsSent, Limit,
     WithdrawAddress, WithdrawAddresses, WithdrawFee, WithdrawInfo, WithdrawMethod, WithdrawMethods,
     Withdrawal, Withdrawals,
+};
 pub use funding_beta::{
     AddressCreated, AddressDeleted, AddressDetails, AddressGeneration, AddressUpdated, CryptoAddress,
     DepositAddressClaimed, FeeDetails, FundingAddress, FundingAddresses, FundingAmount, FundingAsset,
