@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use prost_reflect::{DescriptorPool, Value};
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 14] = [
     "options",
     "common",
     "intents",
@@ -13,6 +13,8 @@ const FILES: [&str; 12] = [
     "market",
     "subaccounts",
     "account",
+    "funding",
+    "funding_beta",
     "trading",
     "report",
     "earn",

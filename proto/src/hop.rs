@@ -66,6 +66,15 @@ mod tests {
             AccountTransferResponse in account_transfer_response
             AllocateEarnResponse in allocate_earn_response
             DeallocateEarnResponse in deallocate_earn_response
+            GetDepositAddressesResponse in get_deposit_addresses_response
+            WithdrawResponse in withdraw_response
+            WithdrawCancelResponse in withdraw_cancel_response
+            WalletTransferResponse in wallet_transfer_response
+            CreateAddressResponse in create_address_response
+            UpdateAddressResponse in update_address_response
+            DeleteAddressResponse in delete_address_response
+            ClaimDepositAddressResponse in claim_deposit_address_response
+            CreateWithdrawalResponse in create_withdrawal_response
         }
     }
 }

@@ -89,6 +89,17 @@ class Sandbox:
         with urllib.request.urlopen(request, timeout=harness.DEADLINE_S) as reply:
             reply.read()
 
+    def deposit(self, **payment: str) -> str:
+        """Lets somebody pay an account. Returns the deposit's id."""
+        request = urllib.request.Request(
+            self.url + "/sandbox/deposits",
+            data=json.dumps(payment).encode(),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+        )
+        with urllib.request.urlopen(request, timeout=harness.DEADLINE_S) as reply:
+            return json.load(reply)["refid"]
+
     def refusals(self, by: Key) -> dict[str, int]:
         """How often this key was refused, by cause."""
         return self.get("/sandbox/stats")["by_key"].get(by.api_key, {}).get("refusals", {})

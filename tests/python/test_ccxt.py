@@ -153,6 +153,35 @@ def test_strategies_are_listed_and_allocated(sandbox: Sandbox) -> None:
     assert kraken.private_post_earn_deallocatestatus({"strategy_id": chosen})["result"] == {"pending": False}
 
 
+def test_money_comes_in_goes_out_and_is_moved(sandbox: Sandbox) -> None:
+    sandbox.switch(funding_step_ms=0)
+    kraken = client(sandbox, key("sandbox-fund"))
+    address = kraken.create_deposit_address("BTC")
+    assert address["address"].startswith("bc1q") and address["currency"] == "BTC"
+    assert kraken.fetch_deposit_address("BTC")["address"] == address["address"]
+    assert kraken.fetch_deposit_methods("BTC")[0]["method"] == "Bitcoin"
+
+    paid = sandbox.deposit(account="main", asset="XBT", amount="0.5", address=address["address"])
+    (deposit,) = [one for one in kraken.fetch_deposits("BTC") if one["id"] == paid]
+    assert (deposit["amount"], deposit["status"], deposit["address"]) == (0.5, "ok", address["address"])
+
+    before = kraken.fetch_balance()["total"]["BTC"]
+    sent = kraken.withdraw("BTC", 0.25, "", params={"key": "cold-wallet-1"})
+    (withdrawal,) = [one for one in kraken.fetch_withdrawals("BTC") if one["id"] == sent["id"]]
+    assert (withdrawal["status"], withdrawal["network"], withdrawal["fee"]["cost"]) == ("ok", "BTC", 0.00002)
+    assert withdrawal["amount"] == pytest.approx(0.25 - 0.00002)
+    (page,) = kraken.fetch_withdrawals("BTC", params={"cursor": True, "limit": 1})
+    assert page["id"] == sent["id"]
+    assert kraken.fetch_balance()["total"]["BTC"] == pytest.approx(before - 0.25)
+    with pytest.raises(ccxt.InvalidAddress, match="EFunding:Unknown withdraw key"):
+        kraken.withdraw("BTC", 0.25, "", params={"key": "nowhere"})
+    with pytest.raises(ccxt.InsufficientFunds, match="EFunding:Invalid amount"):
+        kraken.withdraw("BTC", 1_000_000, "", params={"key": "cold-wallet-1"})
+
+    assert kraken.transfer_out("BTC", 0.125)["id"].startswith("FT")
+    assert kraken.fetch_balance()["total"]["BTC"] == pytest.approx(before - 0.375)
+
+
 def test_a_nonce_that_is_too_low_raises_invalid_nonce(sandbox: Sandbox) -> None:
     used = key("sandbox-read")
     # Another program used the same key with nanoseconds; ccxt counts in milliseconds.

@@ -155,7 +155,7 @@ def test_configurations_name_the_keys_of_their_own_pool_and_those_that_look_for_
         mine = {label: key for label, key in keys.items() if key["pool"] == pool}
         assert (set(mine), set(keys) - set(mine)) == (own, others)
         mounts = {mount["mountPath"] for mount in pod_of(docs, name)["containers"][0]["volumeMounts"]}
-        files = [entry[member] for entry in mine.values() for member in ("file", "otp_file") if member in entry]
+        files = [entry[member] for entry in mine.values() for member in ("file", "otp_file", "totp_file") if member in entry]
         assert all(str(Path(file).parent) in mounts for file in files) and files
         entries = [entry for secret, entries in secrets(docs, name).items() if "keys" in secret for entry in entries]
         assert sorted(Path(file).name for file in files) == sorted(entries)

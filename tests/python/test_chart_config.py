@@ -39,7 +39,7 @@ EXTREMES = {
         "shutdown": {"delaySeconds": 0, "graceSeconds": 61},
         "traces": {"otlpEndpoint": "http://collector:4317", "samplePercent": 0},
         "accounts": {"main": {"tier": {"max": 6, "decayPerSecond": "0.001"}, "tradingTier": "pro"}},
-        "executors": {"read": {"queueLenMax": 1, "keys": {"desk-read": {"window": 0}}}},
+        "executors": {"read": {"queueLenMax": 1, "keys": {"desk-read": {"window": 0, "totp": True}}}},
     },
     "highest": {
         "allowUnauthenticated": True,

@@ -139,6 +139,14 @@ FORBIDDEN = {
         merged(REAL, {"executors": {"read": {"keys": {"desk-read": {"otp": True}, "desk-read-otp": KEY}}}}),
         ["executors.read.keys.desk-read.otp: its password would be in the entry desk-read-otp"],
     ),
+    "seed beside a key": (
+        merged(REAL, {"executors": {"read": {"keys": {"desk-read": {"totp": True}, "desk-read-totp": KEY}}}}),
+        ["executors.read.keys.desk-read.totp: its seed would be in the entry desk-read-totp"],
+    ),
+    "two second factors": (
+        merged(REAL, {"executors": {"read": {"keys": {"desk-read": {"otp": True, "totp": True}}}}}),
+        ["executors.read.keys.desk-read.totp: a key has a password (otp) or an authenticator app (totp), not both"],
+    ),
     "not a key of the sandbox": (
         IN_SANDBOX | {"executors": {"read": {"keys": {"desk-read": KEY}}}},
         ["executors.read.keys.desk-read: the sandbox has no such key; it has sandbox-read, "],

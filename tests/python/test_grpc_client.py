@@ -57,7 +57,8 @@ def resting_buy(**more: object) -> trading_pb2.AddOrderRequest:
 def test_reflection_lists_and_describes_the_services(channel: grpc.Channel) -> None:
     # grpcio-reflection speaks v1alpha.
     database = ProtoReflectionDescriptorDatabase(channel)
-    services = {f"tidegate.v1.{name}Service" for name in ("MarketData", "Account", "Trading", "Stream", "Operations")}
+    names = ("MarketData", "Account", "Funding", "Trading", "Stream", "Operations")
+    services = {f"tidegate.v1.{name}Service" for name in names}
     assert services | {"grpc.health.v1.Health"} <= set(database.get_services())
     trading = DescriptorPool(database).FindServiceByName("tidegate.v1.TradingService")
     assert trading.methods_by_name["AddOrder"].input_type.fields_by_name["context"].number == 1

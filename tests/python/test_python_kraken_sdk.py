@@ -14,8 +14,9 @@ from kraken.exceptions import (
     KrakenEarnMinimumAllocationError,
     KrakenInvalidNonceError,
     KrakenPermissionDeniedError,
+    KrakenUnknownWithdrawKeyError,
 )
-from kraken.spot import Earn, Market, Trade, User
+from kraken.spot import Earn, Funding, Market, Trade, User
 
 from sandbox import Key, Sandbox, key
 
@@ -175,6 +176,36 @@ def test_an_amount_goes_into_a_strategy_and_comes_out_again(sandbox: Sandbox) ->
     earn.allocate_earn_funds("6", chosen)
     with pytest.raises(KrakenEarnAllocationExceededError):
         earn.get_allocation_status(chosen)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated Kraken endpoint:DeprecationWarning")
+def test_money_comes_in_goes_out_and_is_asked_back(sandbox: Sandbox) -> None:
+    by = key("sandbox-fund")
+    funding = Funding(key=by.api_key, secret=by.secret, url=sandbox.url)
+    sandbox.switch(funding_step_ms=600_000)
+    (method,) = [one["method"] for one in funding.get_deposit_methods(asset="ETH")]
+    address = funding.get_deposit_address(asset="ETH", method=method, new=True)[0]
+    assert address["new"] and address["address"].startswith("0x")
+    paid = sandbox.deposit(account="main", asset="ETH", amount="2", address=address["address"])
+    (deposit,) = [one for one in funding.get_recent_deposits_status(asset="ETH") if one["refid"] == paid]
+    assert (deposit["status"], Decimal(deposit["amount"])) == ("Initial", 2)
+    assert [one["refid"] for one in funding.get_recent_deposits_status(cursor=True)["deposits"]][0] == paid
+
+    assert funding.withdraw_methods(asset="ETH")[0]["network"] == "Ethereum"
+    (saved,) = funding.withdraw_addresses(asset="ETH", verified=True)
+    info = funding.get_withdrawal_info(asset="ETH", key=saved["key"], amount="1")
+    assert Decimal(info["amount"]) + Decimal(info["fee"]) == 1
+    before = Decimal(user(sandbox, by).get_account_balance()["XETH"])
+    sent = funding.withdraw_funds(asset="ETH", key=saved["key"], amount="1", max_fee="0.01")["refid"]
+    assert Decimal(user(sandbox, by).get_account_balance()["XETH"]) == before - 1
+    with pytest.raises(KrakenUnknownWithdrawKeyError):
+        funding.withdraw_funds(asset="ETH", key="nowhere", amount="1")
+
+    assert funding.cancel_withdraw(asset="ETH", refid=sent) is True
+    (withdrawal,) = [one for one in funding.get_recent_withdraw_status(asset="ETH") if one["refid"] == sent]
+    assert (withdrawal["status"], withdrawal["status-prop"]) == ("Initial", "cancel-pending")
+    moved = funding.wallet_transfer(asset="ETH", from_="Spot Wallet", to_="Futures Wallet", amount="1")
+    assert moved["refid"].startswith("FT")
 
 
 def test_a_nonce_that_is_too_low_raises_invalid_nonce(sandbox: Sandbox) -> None:

@@ -105,4 +105,25 @@ impl SandboxPages {
         }
         Ok(())
     }
+
+    /// Lets somebody pay an account. Returns the deposit's id.
+    ///
+    /// # Errors
+    /// When the sandbox does not take the payment.
+    pub async fn deposit(&self, payment: &Value) -> anyhow::Result<String> {
+        let request = self.http.post(format!("{}/deposits", self.base)).body(payment.to_string());
+        let response = request.header("content-type", "application/json").send().await?;
+        let (good, text) = (response.status().is_success(), response.text().await?);
+        ensure!(good, "the sandbox refused {payment}: {text}");
+        let told: Value = serde_json::from_str(&text)?;
+        Ok(told["refid"].as_str().context("an id")?.to_owned())
+    }
+
+    /// `/sandbox/funds`: where every unit of each asset is.
+    ///
+    /// # Errors
+    /// When the page cannot be read.
+    pub async fn funds(&self) -> anyhow::Result<Value> {
+        self.get("funds").await
+    }
 }

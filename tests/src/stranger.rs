@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use serde_json::Value;
 use tidegate_core::{Nonce, endpoint};
-use tidegate_kraken::{ClientOptions, Credential, Params, RestClient};
+use tidegate_kraken::{ClientOptions, Credential, Params, PreparedRequest, RestClient};
 
 use crate::house::{House, sandbox_key};
 
@@ -33,9 +33,9 @@ impl Stranger {
     /// Asks for what every key may ask for, under this nonce. What Kraken answers.
     pub async fn calls(&self, nonce: u64) -> anyhow::Result<Vec<String>> {
         let call = endpoint("GetApiKeyInfo").context("in the table")?;
-        let body = Params::new().body(call.encoding, Nonce(nonce), None);
+        let request = PreparedRequest::of(call, &Params::new(), Nonce(nonce), None)?;
         let patience = Duration::from_secs(10);
-        Ok(self.rest.call_private(call, &self.credential, body, patience, || {}).await?.errors)
+        Ok(self.rest.call_private(&self.credential, request, patience, || {}).await?.errors)
     }
 }
 

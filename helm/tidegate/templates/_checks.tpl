@@ -118,6 +118,12 @@ executors.{{ $pool }}.replicas: must be 1, because {{ $label }} is a break-glass
 {{- if and $key.otp (hasKey $keys (printf "%s-otp" $label)) }}
 {{ $at }}.otp: its password would be in the entry {{ $label }}-otp, which is a key; rename one of them
 {{- end }}
+{{- if and $key.totp (hasKey $keys (printf "%s-totp" $label)) }}
+{{ $at }}.totp: its seed would be in the entry {{ $label }}-totp, which is a key; rename one of them
+{{- end }}
+{{- if and $key.otp $key.totp }}
+{{ $at }}.totp: a key has a password (otp) or an authenticator app (totp), not both
+{{- end }}
 {{- if and $root.Values.sandbox.enabled (not (has $label (include "tidegate.sandboxKeys" $root | splitList " "))) }}
 {{ $at }}: the sandbox has no such key; it has {{ include "tidegate.sandboxKeys" $root | replace " " ", " }}
 {{- end }}

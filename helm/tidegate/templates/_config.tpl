@@ -168,6 +168,9 @@ file = "/run/secrets/tidegate/{{ $label }}"
 {{- if $key.otp }}
 otp_file = "/run/secrets/tidegate/{{ $label }}-otp"
 {{- end }}
+{{- if $key.totp }}
+totp_file = "/run/secrets/tidegate/{{ $label }}-totp"
+{{- end }}
 {{- end }}
 permissions = {{ toJson $key.permissions }}
 {{- with $key.nonceUnit }}

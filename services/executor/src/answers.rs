@@ -13,7 +13,7 @@ use tidegate_proto::v1::{
     edit_order_response as edit,
 };
 
-use crate::convert::{self, earn, report, subaccounts};
+use crate::convert::{self, earn, funding, report, subaccounts};
 use crate::handle::{Handle, Scope};
 
 /// What an answer comes to.
@@ -91,7 +91,19 @@ pub(crate) fn unseen(endpoint: &str) -> Option<ReadUnseen> {
         "Earn/Deallocate" => {
             |result, warnings| read_as(result, |taken| Answer::done(&earn::deallocated(taken, warnings)))
         }
-        _ => return None,
+        "DepositAddresses" => |result, warnings| {
+            read_as(result, |found| Answer::done(&funding::deposit_addresses(found, warnings)))
+        },
+        "Withdraw" => {
+            |result, warnings| read_as(result, |sent| Answer::done(&funding::withdrawn(sent, warnings)))
+        }
+        "WithdrawCancel" => |result, warnings| {
+            read_as(result, |cancels| Answer::done(&funding::withdraw_cancelled(cancels, warnings)))
+        },
+        "WalletTransfer" => {
+            |result, warnings| read_as(result, |sent| Answer::done(&funding::transferred(sent, warnings)))
+        }
+        _ => return convert::funding_beta::unseen(endpoint),
     })
 }
 

@@ -11,7 +11,8 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use crate::flight::{Fault, learn, send};
 use crate::lane_cell::LaneCell;
-use crate::verify::{Unfit, verify};
+use crate::remarks;
+use crate::verify::{Limits, Unfit, verify};
 
 /// The longest verification.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,8 +22,8 @@ const BAD_SIGNATURE_AGAIN_US: u64 = 3_600_000_000;
 
 /// What was found.
 enum Verdict {
-    /// The key is what the configuration says, until it expires.
-    Fit { expires: Option<UnixUs> },
+    /// The key is what the configuration says, within these bounds.
+    Fit { limits: Limits },
     /// It differs.
     Unfit(Unfit),
     /// Kraken does not accept it; look again after so long, if at all.
@@ -100,9 +101,9 @@ async fn ask(cell: &Arc<LaneCell>, ticket: TicketId, nonce: Nonce) -> Option<Ver
     let Some(refusal) = classify(&reply.errors).refusal else {
         return Some(match wire::read::<ApiKeyInfo>(reply.result.as_deref()) {
             Ok(info) => match verify(&cell.key, &info, cell.shared.clock.wall()) {
-                Ok(expires) => {
+                Ok(limits) => {
                     look_for_others(cell, &info);
-                    Verdict::Fit { expires }
+                    Verdict::Fit { limits }
                 }
                 Err(unfit) => Verdict::Unfit(unfit),
             },
@@ -114,6 +115,11 @@ async fn ask(cell: &Arc<LaneCell>, ticket: TicketId, nonce: Nonce) -> Option<Ver
     };
     learn(cell, get_key_info, ticket, &refusal);
     let again_us = match refusal.effect {
+        // This step's code may have been used by the key's last owner, or by this process before it was started anew.
+        KeyEffect::PermissionDenied if cell.key.has_codes() && is_first_refusal(cell) => {
+            warn!(key = %label, "Kraken did not take the one-time code of the verification; asking again with the next one");
+            return None;
+        }
         // Kraken was seen to deny good keys for a moment; so the second look comes soon, and only the third later.
         KeyEffect::BadKey if cell.lock().refusals == 0 => RECHECK_SOON_US,
         KeyEffect::BadKey | KeyEffect::PermissionDenied => LOOK_AGAIN_US,
@@ -125,8 +131,18 @@ async fn ask(cell: &Arc<LaneCell>, ticket: TicketId, nonce: Nonce) -> Option<Ver
             return None;
         }
     };
-    let reason = format!("Kraken does not accept it: {}", refusal.text);
+    let mut reason = format!("Kraken does not accept it: {}", refusal.text);
+    if let Some(remark) = remarks::of_unaccepted(&cell.key, &cell.lock().limits, &refusal) {
+        reason = format!("{reason}; {remark}");
+    }
     Some(Verdict::Bad { reason, again_us: Some(again_us) })
+}
+
+/// Counts a refusal of the verification; `true` for the first in a row.
+fn is_first_refusal(cell: &LaneCell) -> bool {
+    let mut state = cell.lock();
+    state.refusals += 1;
+    state.refusals == 1
 }
 
 /// Compares what Kraken says of the key's use with our own.
@@ -143,9 +159,10 @@ fn look_for_others(cell: &LaneCell, info: &ApiKeyInfo) {
 fn conclude(cell: &Arc<LaneCell>, epoch: u64, verdict: Verdict) {
     let label = &cell.key.label;
     match verdict {
-        Verdict::Fit { expires } => {
+        Verdict::Fit { limits } => {
             let mut state = cell.lock();
-            (state.expires, state.refusals) = (expires, 0);
+            (state.limits, state.refusals) = (limits, 0);
+            state.denials.forget();
             if state.lane.verified(epoch) {
                 info!(key = %label, epoch, "the key is what the configuration says; its lane is open");
             }
@@ -162,9 +179,9 @@ fn conclude(cell: &Arc<LaneCell>, epoch: u64, verdict: Verdict) {
 fn reconsider(cell: &Arc<LaneCell>, epoch: u64, verdict: Verdict) {
     let now = cell.shared.clock.mono();
     match verdict {
-        Verdict::Fit { expires } => {
+        Verdict::Fit { limits } => {
             let mut state = cell.lock();
-            (state.expires, state.refusals) = (expires, 0);
+            (state.limits, state.refusals) = (limits, 0);
             state.lane.rechecked(epoch, now);
             return;
         }

@@ -13,6 +13,7 @@ use tracing::info;
 
 use crate::execute::{Lanes, timestamp};
 use crate::lane_cell::LaneCell;
+use crate::verify::Limits;
 
 /// A picture is drawn at most this often, however busy the lanes are: it is a hint, and every gateway gets it.
 const AT_MOST_EVERY: Duration = Duration::from_millis(50);
@@ -113,9 +114,10 @@ fn lane(cell: &LaneCell) -> v1::Lane {
         Some(held) if state_reason.is_empty() => cell.shared.egress.words(held.trouble),
         _ => state_reason,
     };
-    let (owner, expires) = {
+    let (owner, Limits { expires, dates, .. }, denied) = {
         let state = cell.lock();
-        (state.owner.clone(), state.expires)
+        let denied = state.denials.names(cell.shared.clock.mono()).map(str::to_owned).collect();
+        (state.owner.clone(), state.limits.clone(), denied)
     };
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     v1::Lane {
@@ -138,5 +140,8 @@ fn lane(cell: &LaneCell) -> v1::Lane {
         key_expires: expires.map(timestamp),
         break_glass: cell.key.break_glass,
         held_back_ms,
+        denied,
+        query_from: dates.from.map(timestamp),
+        query_to: dates.to.map(timestamp),
     }
 }

@@ -6,8 +6,11 @@ use std::time::Duration;
 use prost_types::Timestamp;
 use serde_json::value::RawValue;
 use tidegate_core::{Effect, Endpoint, Error, ErrorKind, KeyLabel, UnixUs};
-use tidegate_kraken::{Download, Executed, KeyEffect, Params, Refusal};
-use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Traffic, Trouble, choose, may_sign_again};
+use tidegate_kraken::{Download, Executed, KeyEffect, Params, Refusal, Value};
+use tidegate_lanes::{
+    Asked, Candidate, ChooseError, Dates, LaneState, Priority, SubmitRefusal, Traffic, Trouble, choose,
+    may_sign_again,
+};
 use tidegate_proto::v1;
 use tokio::time::Instant;
 use tracing::{Span, warn};
@@ -16,6 +19,7 @@ use crate::caller::CallInfo;
 use crate::egress::traffic;
 use crate::flight::{Answered, Landed};
 use crate::lane_cell::{Job, LaneCell, NotAfter, Queued, Shared, moved};
+use crate::remarks;
 
 /// A call on its way to a lane.
 pub(crate) struct Call<'a> {
@@ -118,7 +122,10 @@ impl Lanes {
     pub(crate) async fn download(&self, call: Call<'_>) -> Result<Download, Error> {
         debug_assert!(call.harmless && call.archive, "archives are read");
         let mut landed = self.once(&call).await?;
-        if matches!(&landed, Landed::Answered(answered) if answered.is_bad_nonce()) {
+        if is_denied(&call, &landed) && self.another_may(&call) {
+            // As in `run`.
+            landed = self.once(&call).await.unwrap_or(landed);
+        } else if matches!(&landed, Landed::Answered(answered) if answered.is_bad_nonce()) {
             landed = self.once(&call).await?;
         }
         match landed {
@@ -136,6 +143,11 @@ impl Lanes {
         // leaves when the lane has made sure that the key is ours. Never anything else.
         let again = may_sign_again(call.harmless, call.priority());
         let landed = self.once(&call).await?;
+        if call.harmless && is_denied(&call, &landed) && self.another_may(&call) {
+            // Kraken's sources differ, or one of them is wrong: of a read, its caller need not learn that.
+            let second = self.once(&call).await;
+            return judge(&call, second.unwrap_or(landed));
+        }
         if !matches!(&landed, Landed::Answered(answered) if again && answered.is_bad_nonce()) {
             return judge(&call, landed);
         }
@@ -213,19 +225,40 @@ impl Lanes {
         }
     }
 
+    /// This process's lanes, as far as they serve such a call at all.
+    fn candidates(&self, call: &Call<'_>) -> Vec<Candidate> {
+        let cancels = call.priority() == Priority::Cancel;
+        let serves = |cell: &&Arc<LaneCell>| match &call.label {
+            Some(label) => cell.key.label == *label,
+            None => cancels || !cell.key.break_glass,
+        };
+        self.cells.iter().filter(serves).map(|cell| candidate(cell, call.endpoint, cancels)).collect()
+    }
+
+    fn asked<'a>(&self, call: &Call<'a>) -> Asked<'a> {
+        let CallInfo { account, key_tag, .. } = call.info;
+        let key_tag = (!key_tag.is_empty()).then_some(key_tag.as_str());
+        let now = self.shared.clock.wall();
+        let dates = dates_of(&call.params, call.resolves.then_some(now));
+        Asked { endpoint: call.endpoint, account, key_tag, dates, now }
+    }
+
+    /// Whether the key that is best for a call now is one that was not denied it.
+    fn another_may(&self, call: &Call<'_>) -> bool {
+        let candidates = self.candidates(call);
+        choose(&self.asked(call), &candidates).is_ok_and(|ranked| !ranked[0].denied)
+    }
+
     /// Puts the call into the best of this process's lanes that takes it.
     fn queue(&self, call: &Call<'_>, placed: bool) -> Result<Queued, Error> {
         let info = call.info;
-        let cancels = call.priority() == Priority::Cancel;
-        let serves = |cell: &&Arc<LaneCell>| cancels || call.label.is_some() || !cell.key.break_glass;
-        let candidates: Vec<Candidate> =
-            self.cells.iter().filter(serves).map(|cell| candidate(cell, cancels)).collect();
-        let considered =
-            candidates.iter().filter(|c| call.label.as_ref().is_none_or(|label| c.label == *label));
-        let tag = (!info.key_tag.is_empty()).then_some(info.key_tag.as_str());
-        // The gateway sees all executors: what cannot be done here may be done elsewhere.
-        let ranked = choose(call.endpoint.needs, &info.account, tag, considered)
-            .map_err(|error| Error { kind: ErrorKind::Moved, ..error.into_error(call.endpoint) })?;
+        let candidates = self.candidates(call);
+        let ranked = choose(&self.asked(call), &candidates).map_err(|error| match error {
+            // What only the body tells, the gateway does not know: it tries the keys of others, but waits for none.
+            ChooseError::OtherDates { .. } => error.into_error(call.endpoint),
+            // The gateway sees all executors: what cannot be done here may be done elsewhere.
+            _ => Error { kind: ErrorKind::Moved, ..error.into_error(call.endpoint) },
+        })?;
         let left = info.answer_by.saturating_duration_since(Instant::now());
         let deadline = self.shared.clock.mono().plus_us(micros(left));
         let mut job = Job {
@@ -276,6 +309,12 @@ async fn wait(call: &Call<'_>, queued: &mut Queued) -> Result<Landed, Error> {
 /// Time was up before Kraken had answered.
 const NO_ANSWER: &str = "NO_ANSWER_IN_TIME";
 
+/// Whether Kraken denies the key a permission.
+fn is_denied(call: &Call<'_>, landed: &Landed) -> bool {
+    let Landed::Answered(Answered { refusal: Some(refusal), .. }) = landed else { return false };
+    remarks::is_denial(call.endpoint, refusal)
+}
+
 /// What a landed act came to.
 fn word(call: &Call<'_>, landed: Landed) -> Word {
     if let Landed::Unsent(error) = landed {
@@ -308,7 +347,7 @@ fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
         Landed::Unclear { reason, text, not_after } => (reason, text, not_after),
         Landed::Archive(_) => ("UNREADABLE_ANSWER", "Kraken answered with an archive".to_owned(), None),
         Landed::Answered(answered) => {
-            let Answered { result, warnings, refusal, not_after } = answered;
+            let Answered { result, warnings, refusal, remark, not_after } = answered;
             match refusal {
                 None => match result {
                     Some(result) => return Ok(Outcome::Done { result, warnings }),
@@ -322,7 +361,11 @@ fn judge(call: &Call<'_>, landed: Landed) -> Result<Outcome, Error> {
                     ),
                 },
                 Some(refusal) if call.harmless || proves_nothing_happened(&refusal) => {
-                    return Err(refusal_error(call.endpoint, refusal));
+                    let error = refusal_error(call.endpoint, refusal);
+                    return Err(match remark {
+                        Some(remark) => Error { text: format!("{}; {remark}", error.text), ..error },
+                        None => error,
+                    });
                 }
                 // Nonces are our affair; the lane logs the words.
                 Some(refusal) if refusal.effect == KeyEffect::BadNonce => {
@@ -386,12 +429,15 @@ pub(crate) fn refusal_error(endpoint: &Endpoint, refusal: Refusal) -> Error {
     error
 }
 
-fn candidate(cell: &LaneCell, cancels: bool) -> Candidate {
+fn candidate(cell: &LaneCell, endpoint: &Endpoint, cancels: bool) -> Candidate {
     let view = cell.view();
+    let (dates, denied) = {
+        let state = cell.lock();
+        (state.limits.dates, state.denials.holds(endpoint, cell.shared.clock.mono()))
+    };
     Candidate {
-        label: view.label.clone(),
-        account: cell.key.account.clone(),
-        permissions: cell.key.permissions,
+        dates,
+        denied,
         ready: if cancels { view.takes_cancels() } else { view.is_ready() },
         predicted_wait_ms: view.predicted_wait_ms,
         tags: cell.key.tags.clone(),
@@ -399,7 +445,28 @@ fn candidate(cell: &LaneCell, cancels: bool) -> Candidate {
         last_resort: view.is_quarantined() || cell.key.break_glass,
         busy: cancels && view.cancels_wait,
         local: true,
+        why_not: match &view.state {
+            LaneState::Refused { reason } | LaneState::Quarantined { reason } => reason.clone(),
+            _ => String::new(),
+        },
+        ..Candidate::new(view.label, cell.key.account.clone(), cell.key.permissions)
     }
+}
+
+/// The stretch of time that a call about the past names. One that is to tell what became of an act asks until `now`, whether it
+/// says so or not: a key that shows less would show that there is nothing.
+fn dates_of(params: &Params, now: Option<UnixUs>) -> Dates {
+    let seconds = |value: &Value| match value {
+        Value::Int(seconds) => u64::try_from(*seconds).ok(),
+        // An id instead of a time says nothing here.
+        Value::Text(text) => text.split('.').next().and_then(|whole| whole.parse().ok()),
+        _ => None,
+    };
+    let moment = |names: [&str; 2]| {
+        let named = params.iter().find(|(name, _)| names.contains(name));
+        named.and_then(|(_, value)| seconds(value)).map(|s| UnixUs(s.saturating_mul(1_000_000)))
+    };
+    Dates { from: moment(["start", "starttm"]), to: moment(["end", "endtm"]).or(now) }
 }
 
 const fn priority(effect: Effect) -> Priority {
@@ -458,7 +525,22 @@ mod tests {
         let errors: Vec<String> = error.iter().map(ToString::to_string).collect();
         let result = error.is_none().then(|| RawValue::from_string("{}".to_owned()).expect("JSON"));
         let refusal = classify(&errors).refusal;
-        Landed::Answered(Answered { result, warnings: Vec::new(), refusal, not_after: None })
+        Landed::Answered(Answered { result, warnings: Vec::new(), refusal, remark: None, not_after: None })
+    }
+
+    #[test]
+    fn the_stretch_that_is_asked_for_is_read_from_the_parameters() {
+        let second = |s: u64| Some(UnixUs(s * 1_000_000));
+        let mut params = Params::new();
+        assert_eq!(dates_of(&params, None), Dates::default());
+        assert_eq!(dates_of(&params, second(9)).to, second(9));
+        params.push("start", Value::Int(5));
+        params.text("end", "7.25");
+        assert_eq!(dates_of(&params, second(9)), Dates { from: second(5), to: second(7) });
+        let mut params = Params::new();
+        params.text("starttm", "5");
+        params.text("end", "LABCDE-FGHIJ-KLMNOP");
+        assert_eq!(dates_of(&params, None), Dates { from: second(5), to: None });
     }
 
     fn is_first(landed: &Result<Landed, Error>) -> bool {
@@ -487,7 +569,8 @@ mod tests {
             answer_by: Instant::now(),
         };
         let nothing = || {
-            Landed::Answered(Answered { result: None, warnings: Vec::new(), refusal: None, not_after: None })
+            let (warnings, not_after) = (Vec::new(), None);
+            Landed::Answered(Answered { result: None, warnings, refusal: None, remark: None, not_after })
         };
         let endpoint = tidegate_core::endpoint("CreditLines").expect("in the table");
         let call = Call::read(&info, endpoint, Params::new());

@@ -10,14 +10,15 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tidegate_core::{Endpoint, Error, ErrorKind, Nonce, UnixUs};
 use tidegate_kraken::{
-    Download, Head, KeyEffect, Opened, Params, ReadFault, Refusal, Reply, SendError, Stage as Reached,
-    classify,
+    Download, Head, KeyEffect, Opened, Params, PreparedRequest, ReadFault, Refusal, Reply, SendError,
+    Stage as Reached, classify,
 };
 use tidegate_lanes::{End, NonceVerdict, TicketId, Traffic};
 use tidegate_runtime::telemetry::{NonceCause, Sent, Stage};
 use tracing::{Instrument, debug, field, info, info_span, warn};
 
 use crate::lane_cell::{Job, LaneCell, Next, NotAfter, Shared, Waiting, moved};
+use crate::remarks;
 
 /// An order that Kraken's engine may execute for less than this is not sent: Kraken takes deadlines from 2 s ahead
 /// (Kraken docs: AddOrder, `deadline`), and half a second is for clocks and the way.
@@ -48,6 +49,8 @@ pub(crate) struct Answered {
     pub result: Option<Box<RawValue>>,
     pub warnings: Vec<String>,
     pub refusal: Option<Refusal>,
+    /// What is known of the key beside Kraken's words, for the caller.
+    pub remark: Option<String>,
     pub not_after: Option<UnixUs>,
 }
 
@@ -119,7 +122,8 @@ async fn fly(
                 refusal.retry_after_ms = rests_for_ms(refusal, cell.shared.clock.wall());
             }
             let (warnings, refusal) = (classified.warnings, classified.refusal);
-            Landed::Answered(Answered { result: reply.result, warnings, refusal, not_after })
+            let remark = refusal.as_ref().and_then(|r| remarks::of_denial(&cell.key, job.endpoint, r));
+            Landed::Answered(Answered { result: reply.result, warnings, refusal, remark, not_after })
         }
         Err(Fault::LeaseOver) => Landed::Unsent(moved()),
         Err(Fault::Held(error)) => Landed::Unsent(error),
@@ -144,7 +148,7 @@ async fn fly(
 pub(crate) enum Fault {
     /// Not written, because the lease ended first.
     LeaseOver,
-    /// Not written, because the egress holds it back.
+    /// Not written, because the egress holds it back, or because it cannot be written.
     Held(Error),
     /// Not written.
     Unsent(String),
@@ -229,8 +233,17 @@ async fn head(
 ) -> Result<Head, Fault> {
     let shared = &cell.shared;
     let began = shared.clock.mono();
-    let otp = cell.key.otp.as_ref().map(crate::key::Otp::expose);
-    let body = info_span!("sign").in_scope(|| params.body(endpoint.encoding, nonce, otp));
+    let code_step = cell.lock().lane.code_step(ticket);
+    let otp = cell.key.otp.as_ref().map(|otp| otp.expose(code_step));
+    let otp = otp.as_ref().map(|otp| otp.as_str());
+    let request = info_span!("sign").in_scope(|| PreparedRequest::of(endpoint, params, nonce, otp));
+    let request = match request {
+        Ok(request) => request,
+        Err(unwritable) => {
+            cell.ended(ticket, End::NotSent);
+            return Err(Fault::Held(Error::internal(unwritable.to_string())));
+        }
+    };
     let signed = shared.clock.mono();
     shared.metrics.stage(Stage::Sign, Duration::from_micros(signed.us_since(began)));
     if !cell.lock().lane.lease_ok(ticket, signed) {
@@ -246,12 +259,14 @@ async fn head(
     let gate = move || {
         asked.lock().lane.lease_ok(ticket, asked.shared.clock.mono()) && !asked.shared.egress.is_silent()
     };
-    let head = shared.rest.send_private(endpoint, &cell.key.credential, body, total, gate).await;
+    let head = shared.rest.send_private(&cell.key.credential, request, total, gate).await;
     shared.metrics.stage(Stage::Kraken, Duration::from_micros(shared.clock.mono().us_since(signed)));
     match head {
         Ok(head) => {
             cell.ended(ticket, End::Answered);
-            shared.egress.http_status(head.status(), head.retry_after_s());
+            if let Some(status) = head.edge_status() {
+                shared.egress.http_status(status, head.retry_after_s());
+            }
             Ok(head)
         }
         Err(SendError { stage: Reached::NotSent, text, gate_shut, .. }) => {
@@ -311,6 +326,10 @@ pub(crate) fn learn(
             }
             if !matches!(effect, KeyEffect::Throttled { .. }) {
                 cell.lock().lane.doubt(now);
+            }
+            if remarks::is_denial(endpoint, refusal) {
+                cell.lock().denials.note(endpoint, now);
+                cell.announce();
             }
         }
     }

@@ -85,8 +85,13 @@ impl Handle {
     }
 
     /// Whether it takes risk away. Such an act does not wait for the store.
-    pub(crate) const fn is_cancel(&self) -> bool {
-        matches!(self, Self::Cancel(_) | Self::Timer { .. })
+    pub(crate) fn is_cancel(&self) -> bool {
+        match self {
+            Self::Cancel(_) | Self::Timer { .. } => true,
+            // It can be repeated freely, and keeps money in.
+            Self::Unseen { endpoint } => endpoint == "WithdrawCancel",
+            Self::Order | Self::Batch { .. } | Self::Amend(_) | Self::Edit(_) => false,
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl Keep {
         let wall = self.cell.shared.clock.wall();
         let handed_back = {
             let mut state = self.cell.lock();
-            let ends = state.expires.is_some_and(|expires| ends_soon(expires, wall));
+            let ends = state.limits.expires.is_some_and(|expires| ends_soon(expires, wall));
             if !ends || matches!(state.lane.state(), LaneState::Refused { .. }) {
                 return;
             }

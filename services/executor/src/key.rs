@@ -3,20 +3,31 @@
 use std::fmt;
 
 use tidegate_core::{AccountName, KeyLabel, NonceUnit, PermissionSet, PoolName};
-use tidegate_kraken::Credential;
+use tidegate_kraken::{Credential, Totp};
 use tidegate_lanes::{GrantKey, Tier, TradeTier};
+use zeroize::Zeroizing;
 
-/// A static second factor, sent with every private call of a key that has one (Kraken docs: REST authentication).
-pub struct Otp(String);
+/// The second factor of a key that has one, sent with its every private call (Kraken docs: REST authentication). Kraken does not
+/// tell which a key has.
+pub enum Otp {
+    /// A password.
+    Password(Zeroizing<String>),
+    /// One-time codes: each is taken once, so such a key makes one call in thirty seconds.
+    Codes(Totp),
+}
 
 impl Otp {
-    /// Takes the password.
-    pub const fn new(password: String) -> Self {
-        Self(password)
+    /// What a call carries; `step` is that of its code.
+    pub(crate) fn expose(&self, step: Option<u64>) -> Zeroizing<String> {
+        match self {
+            Self::Password(password) => password.clone(),
+            // Without a step the call has left its lane and will not be written.
+            Self::Codes(totp) => Zeroizing::new(step.map(|step| totp.code(step)).unwrap_or_default()),
+        }
     }
 
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
+    pub(crate) const fn is_codes(&self) -> bool {
+        matches!(self, Self::Codes(_))
     }
 }
 
@@ -59,4 +70,11 @@ pub struct Key {
     pub trade_tier: Option<TradeTier>,
     /// Whether it is this one process's own, for cancels when nothing else takes them. Its grant is never in the store.
     pub break_glass: bool,
+}
+
+impl Key {
+    /// Whether each of its calls uses a one-time code up.
+    pub(crate) fn has_codes(&self) -> bool {
+        self.otp.as_ref().is_some_and(Otp::is_codes)
+    }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tidegate_core::{Clock, Endpoint, Error, ErrorKind, MonoUs, Nonce, UnixUs};
 use tidegate_kraken::{Params, RestClient};
 use tidegate_lanes::{
-    End, Findings, Lane, LaneView, Priority, Step, SubmitRefusal, Ticket, TicketId, Traffic,
+    Denials, End, Findings, Lane, LaneView, Priority, Step, SubmitRefusal, Ticket, TicketId, Traffic,
 };
 use tidegate_runtime::Drain;
 use tidegate_runtime::telemetry::{LaneReading, Metrics, NonceCause, Stage};
@@ -24,6 +24,7 @@ use crate::check;
 use crate::egress::Egress;
 use crate::flight::{self, Landed};
 use crate::key::Key;
+use crate::verify::Limits;
 
 /// Tickets are numbered across all lanes of the process; zero belongs to verifications.
 static NEXT_TICKET: AtomicU64 = AtomicU64::new(1);
@@ -95,8 +96,10 @@ pub(crate) struct State {
     waiting: HashMap<TicketId, Waiting>,
     /// Who owns the lane, as the store last said; empty if nobody.
     pub owner: String,
-    /// When the key expires, once verified.
-    pub expires: Option<UnixUs>,
+    /// What bounds the key besides its permissions, once verified.
+    pub limits: Limits,
+    /// What Kraken has denied it not long ago.
+    pub denials: Denials,
     /// Verifications in a row after which the key was refused.
     pub refusals: u32,
 }
@@ -162,7 +165,14 @@ impl Drop for Queued {
 
 impl LaneCell {
     pub(crate) fn new(key: Key, lane: Lane, shared: Arc<Shared>) -> Self {
-        let state = State { lane, waiting: HashMap::new(), owner: String::new(), expires: None, refusals: 0 };
+        let state = State {
+            lane,
+            waiting: HashMap::new(),
+            owner: String::new(),
+            limits: Limits::default(),
+            denials: Denials::default(),
+            refusals: 0,
+        };
         Self { key, shared, state: Mutex::new(state), wake: Notify::new() }
     }
 
@@ -319,7 +329,7 @@ impl LaneCell {
             queue: view.queue_len as u64,
             rest_points_milli: view.points_level_milli,
             rest_points_max_milli: self.key.tier.max_milli,
-            expires_s: self.lock().expires.map(|expires| expires.0 / 1_000_000),
+            expires_s: self.lock().limits.expires.map(|expires| expires.0 / 1_000_000),
         }
     }
 }

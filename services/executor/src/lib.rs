@@ -26,6 +26,7 @@ mod key;
 mod lane_cell;
 mod markets;
 mod outcome;
+mod remarks;
 mod resolve;
 mod services;
 mod strict;
@@ -42,6 +43,8 @@ use tidegate_kraken::RestClient;
 use tidegate_lanes::{Fingerprint, GrantIds, GrantStore, Keeper, Lane, LaneConfig, MemoryStore, Store};
 use tidegate_proto::v1::account_service_server::AccountServiceServer;
 use tidegate_proto::v1::earn_service_server::EarnServiceServer;
+use tidegate_proto::v1::funding_beta_service_server::FundingBetaServiceServer;
+use tidegate_proto::v1::funding_service_server::FundingServiceServer;
 use tidegate_proto::v1::market_data_service_server::MarketDataServiceServer;
 use tidegate_proto::v1::operations_service_server::OperationsServiceServer;
 use tidegate_proto::v1::report_service_server::ReportServiceServer;
@@ -72,6 +75,12 @@ use wishes::Wishes;
 /// Calls in flight at the same time on a key with a window: 1,000 calls a second at an exchange of 50 ms are 50, and five times
 /// that is room for an exchange that has a slow moment. More would only lengthen the queue at Kraken.
 const IN_FLIGHT_MAX: usize = 256;
+
+/// Whether money leaves an account by this endpoint, or it decides where money may go: then it is refused unless
+/// [`Settings::allow_transfers`] is set.
+pub fn is_transfer(endpoint: &str) -> bool {
+    services::TRANSFERS.contains(&endpoint)
+}
 
 /// Settings of an executor.
 #[derive(Clone, Debug)]
@@ -257,6 +266,8 @@ pub fn start(parts: Parts) -> Executor {
         .add_service(TradingServiceServer::new(api.clone()))
         .add_service(EarnServiceServer::new(api.clone()))
         .add_service(ReportServiceServer::new(api.clone()))
+        .add_service(FundingServiceServer::new(api.clone()))
+        .add_service(FundingBetaServiceServer::new(api.clone()))
         .add_service(StreamServiceServer::new(api.clone()))
         .add_service(OperationsServiceServer::new(api));
     let strict = Strict { routes, request_bytes_max: settings.request_bytes_max };
@@ -270,6 +281,7 @@ fn lane_config(key: &Key, queue_len_max: usize) -> LaneConfig {
         window: key.window,
         tier: key.tier,
         permissions: key.permissions,
+        codes: key.has_codes(),
         queue_len_max,
         in_flight_max: IN_FLIGHT_MAX,
     }

@@ -100,6 +100,11 @@ pub(crate) fn decided(endpoint: &str, id: &str, order_ids: Vec<String>) -> Vec<u
             let cl_ord_id = id.to_owned();
             add_order_response::Accepted { order_ids, cl_ord_id, ..add_order_response::Accepted::default() }
         }
+        // The id of what was sent or made stands in the same place as the ids of orders.
+        "Withdraw" | "WalletTransfer" | "FundingBeta/CreateWithdrawal" | "FundingBeta/CreateAddress" => {
+            let order_ids = order_ids.into_iter().take(1).collect();
+            add_order_response::Accepted { order_ids, ..add_order_response::Accepted::default() }
+        }
         _ => add_order_response::Accepted::default(),
     };
     let outcome = Some(add_order_response::Outcome::Accepted(accepted));

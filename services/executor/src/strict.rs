@@ -15,8 +15,8 @@ use tonic::service::Routes;
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span, info_span};
 
-/// Methods that change something without ending in an endpoint that does.
-const STRICT: [&str; 2] = ["CancelIntent", "DecideIntent"];
+/// Methods that change something, or can, without ending in an endpoint that always does.
+const STRICT: [&str; 3] = ["CancelIntent", "DecideIntent", "GetDepositAddresses"];
 
 /// The executor's routes behind the check.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use tidegate_core::{Permission, PermissionSet, UnixUs};
 use tidegate_kraken::wire::{ApiKeyInfo, Time};
+use tidegate_lanes::Dates;
 
 use crate::key::Key;
 
@@ -13,6 +14,28 @@ pub(crate) fn ends_soon(expires: UnixUs, now: UnixUs) -> bool {
     expires <= now.plus_ms(EXPIRY_MARGIN_S * 1_000)
 }
 
+/// What bounds the use of a key besides its permissions, as Kraken said it last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// When it expires; `None` if never, or if that is not known.
+    pub expires: Option<UnixUs>,
+    /// What it may ask about.
+    pub dates: Dates,
+    /// Addresses and networks from which it may be used; empty if from any, or if that is not known.
+    pub addresses: Vec<String>,
+}
+
+impl Limits {
+    fn of(info: &ApiKeyInfo) -> Self {
+        let at = |time: &Option<Time>| time.as_ref().and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
+        Self {
+            expires: at(&info.valid_until),
+            dates: Dates { from: at(&info.query_from), to: at(&info.query_to) },
+            addresses: info.ip_allowlist.clone(),
+        }
+    }
+}
+
 /// How a key differs from its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unfit {
@@ -22,10 +45,10 @@ pub(crate) struct Unfit {
     pub still_cancels: bool,
 }
 
-/// Compares what Kraken says of a key with its configuration. Returns when the key expires, if it does.
+/// Compares what Kraken says of a key with its configuration. Returns what else bounds its use.
 ///
 /// The error names every difference, in words for an operator; it holds no secret.
-pub(crate) fn verify(key: &Key, info: &ApiKeyInfo, now: UnixUs) -> Result<Option<UnixUs>, Unfit> {
+pub(crate) fn verify(key: &Key, info: &ApiKeyInfo, now: UnixUs) -> Result<Limits, Unfit> {
     let mut differences = Vec::new();
     let known: PermissionSet = info.permissions.iter().filter_map(|token| token.parse().ok()).collect();
     let missing = known.missing(key.permissions);
@@ -51,13 +74,13 @@ pub(crate) fn verify(key: &Key, info: &ApiKeyInfo, now: UnixUs) -> Result<Option
             key.account
         ));
     }
-    let expires = info.valid_until.as_ref().and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
-    let ends = expires.is_some_and(|expires| ends_soon(expires, now));
+    let limits = Limits::of(info);
+    let ends = limits.expires.is_some_and(|expires| ends_soon(expires, now));
     if ends {
         differences.push("it has expired or does so within a minute".to_owned());
     }
     if differences.is_empty() {
-        return Ok(expires);
+        return Ok(limits);
     }
     // Any of these is enough (Kraken docs: CancelOrder).
     let may_cancel = [Permission::ModifyTrades, Permission::CloseTrades].iter().any(|permission| {
@@ -73,7 +96,7 @@ fn squeezed(iban: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::value::RawValue;
     use serde_json::{Value, json};
     use tidegate_core::NonceUnit;
@@ -84,7 +107,7 @@ mod tests {
 
     const NOW: UnixUs = UnixUs(1_795_000_000_000_000);
 
-    fn key() -> Key {
+    pub(crate) fn key() -> Key {
         let label = "a label";
         Key {
             label: "desk".parse().expect(label),
@@ -123,10 +146,26 @@ mod tests {
 
     #[test]
     fn a_key_that_is_what_was_said_is_accepted() {
-        assert_eq!(verify(&key(), &info("iban", json!("aa12 n84g abcd 1234")), NOW), Ok(None));
+        assert_eq!(verify(&key(), &info("iban", json!("aa12 n84g abcd 1234")), NOW), Ok(Limits::default()));
         let in_an_hour = NOW.0 / 1_000_000 + 3_600;
-        let expires = verify(&key(), &info("validUntil", json!(in_an_hour.to_string())), NOW);
-        assert_eq!(expires, Ok(Some(UnixUs(in_an_hour * 1_000_000))));
+        let limits = verify(&key(), &info("validUntil", json!(in_an_hour.to_string())), NOW);
+        assert_eq!(limits.expect("fit").expires, Some(UnixUs(in_an_hour * 1_000_000)));
+    }
+
+    #[test]
+    fn what_else_bounds_the_key_is_kept() {
+        let limits = |name, value| verify(&key(), &info(name, value), NOW).expect("fit");
+        let second = |s: u64| Some(UnixUs(s * 1_000_000));
+        assert_eq!(
+            limits("queryFrom", json!("1767225600")).dates,
+            Dates { from: second(1_767_225_600), to: None }
+        );
+        assert_eq!(
+            limits("query_to", json!("1798761600")).dates,
+            Dates { from: None, to: second(1_798_761_600) }
+        );
+        assert_eq!(limits("queryFrom", json!("0")).dates, Dates::default());
+        assert_eq!(limits("ipAllowlist", json!(["203.0.113.7/32", ""])).addresses, ["203.0.113.7/32"]);
     }
 
     #[test]
@@ -155,6 +194,6 @@ mod tests {
     fn a_permission_that_this_build_does_not_know_is_no_difference() {
         // Kraken adds permissions; a key with one more than we can name is judged by those that we can.
         let known = json!(["query-funds", "modify-trades", "read-minds"]);
-        assert_eq!(verify(&key(), &info("permissions", known), NOW), Ok(None));
+        assert_eq!(verify(&key(), &info("permissions", known), NOW), Ok(Limits::default()));
     }
 }

@@ -86,6 +86,12 @@ impl Picture {
         self.executors.values().filter(|executor| executor.is_up())
     }
 
+    /// The keys that a process mounts.
+    pub(crate) fn labels_of(&self, owner: &str) -> Vec<KeyLabel> {
+        let lanes = self.up().filter(|executor| executor.owner == owner).flat_map(|e| &e.lanes);
+        lanes.map(|lane| lane.label.clone()).collect()
+    }
+
     /// Keys that were reported not long ago and that no executor reports at present.
     pub(crate) fn missed(&self) -> impl Iterator<Item = &LaneEntry> {
         let seen = self.seen.values().map(|(entry, _)| entry);

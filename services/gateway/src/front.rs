@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use prost::Message;
 use tidegate_core::{
-    AccountName, Clock, Endpoint, Error, ErrorKind, MonoUs, RequestId, derive_cl_ord_id, endpoint,
+    AccountName, Clock, Endpoint, Error, ErrorKind, KeyLabel, MonoUs, RequestId, derive_cl_ord_id, endpoint,
 };
 use tidegate_proto::{Method, hop, method, v1};
 use tidegate_runtime::Drain;
@@ -60,6 +60,8 @@ pub(crate) enum Ended {
 pub(crate) struct Admitted {
     pub(crate) endpoint: &'static Endpoint,
     method: &'static Method,
+    /// Whether it changes something, or may.
+    pub(crate) changes: bool,
     pub(crate) identity: Identity,
     pub(crate) account: AccountName,
     pub(crate) context: v1::CallContext,
@@ -189,7 +191,7 @@ impl Edge {
                 pipe::through(response, pipe::Kept { ends: None, lost, _place: place })
             }
             Ok(Ended::Reply(framed)) => {
-                let unresolved = endpoint.effect.is_mutating() && is_unresolved(&framed);
+                let unresolved = admitted.changes && is_unresolved(&framed);
                 self.count(method, if unresolved { CallResult::Unresolved } else { CallResult::Ok }, began);
                 wire::reply(framed)
             }
@@ -257,10 +259,12 @@ impl Edge {
             ),
             _ => None,
         };
+        let changes = endpoint.effect.is_mutating() || makes_address(method, &message)?;
         self.metrics.stage(Stage::Policy, Duration::from_micros(self.clock.mono().us_since(began)));
         Ok(Admitted {
             endpoint,
             method,
+            changes,
             identity,
             account,
             context,
@@ -275,17 +279,20 @@ impl Edge {
     /// Tries the best executor, and others only while it is certain that nothing was sent. Whoever was tried is not
     /// tried again before the directory has changed.
     async fn route(&self, call: &Admitted) -> Result<Ended, Error> {
-        let wanted = Wanted {
-            endpoint: call.endpoint,
-            account: &call.account,
-            key_tag: &call.context.key_tag,
-            key_label: call.key_label.as_deref(),
-        };
         // A lane that changes its owner is open again within a few renewals; longer than that is an outage.
         let patience = call.answer_by.min(Instant::now() + PATIENCE);
         let mut tried: Vec<String> = Vec::new();
+        let mut unfit: Vec<KeyLabel> = Vec::new();
         let mut last = None;
         for _ in 0..HOPS_MAX {
+            let wanted = Wanted {
+                endpoint: call.endpoint,
+                account: &call.account,
+                key_tag: &call.context.key_tag,
+                key_label: call.key_label.as_deref(),
+                unfit: &unfit,
+                now: self.clock.wall(),
+            };
             let choice = match self.choose(&wanted, &mut tried, patience).await {
                 Ok(choice) => choice,
                 // What the last executor said is more to the point than that there is no other.
@@ -303,6 +310,10 @@ impl Edge {
                 Hop::Ended(ended) => return Ok(ended),
                 Hop::Lost(text) => return Ok(self.learn(call, choice.owner, text).await),
                 Hop::Elsewhere(status) => last = Some(Ok(Ended::Refused(status))),
+                Hop::Unfit(status) => {
+                    unfit.extend(self.directory.now().labels_of(&choice.owner));
+                    last = Some(Ok(Ended::Refused(status)));
+                }
                 Hop::NotSent(text) => {
                     let error =
                         Error::new(ErrorKind::Unavailable, "no executor could be reached; nothing was sent");
@@ -372,13 +383,13 @@ impl Edge {
         }
         // The executor answers by then of itself.
         let patience = call.answer_by + call.grace;
-        let mutating = call.endpoint.effect.is_mutating();
         let answered = tokio::time::timeout_at(patience, self.read_answer(choice, request)).await;
         let lost = match answered {
             Ok(Ok(Answer::Reply(framed))) => return Hop::Ended(Ended::Reply(framed)),
             Ok(Ok(Answer::Status(status))) if is_signed(&status) => {
                 return match kind_of(&status) {
                     Some(ErrorKind::Moved) => Hop::Elsewhere(status),
+                    Some(ErrorKind::NoKey) => Hop::Unfit(status),
                     _ => Hop::Ended(Ended::Refused(status)),
                 };
             }
@@ -387,7 +398,7 @@ impl Edge {
             Ok(Err(lost)) => lost.text,
             Err(_) => format!("executor {} did not answer in time", choice.executor),
         };
-        if mutating { Hop::Lost(lost) } else { Hop::NotSent(lost) }
+        if call.changes { Hop::Lost(lost) } else { Hop::NotSent(lost) }
     }
 
     /// One hop of a call whose answer is a stream. It ends with the beginning of it; only what changes nothing streams.
@@ -457,6 +468,8 @@ enum Hop {
     Lost(String),
     /// The lane is not there; nothing was executed.
     Elsewhere(Status),
+    /// None of its keys fits, as only the body tells; nothing was executed.
+    Unfit(Status),
     /// The executor never got the call, or it was a read and can be asked of another.
     NotSent(String),
 }
@@ -469,6 +482,16 @@ pub(crate) enum Answer {
 /// Time kept back so that an undecided call is answered before the caller stops listening.
 pub(crate) fn margin(time: Duration) -> Duration {
     (time / 10).max(Duration::from_millis(50)).min(time / 2)
+}
+
+/// Of the one call that only reads unless it is asked for more: whether it is.
+fn makes_address(method: &Method, message: &Bytes) -> Result<bool, Error> {
+    if method.input != "tidegate.v1.GetDepositAddressesRequest" {
+        return Ok(false);
+    }
+    let request = v1::GetDepositAddressesRequest::decode(message.clone())
+        .map_err(|error| Error::invalid_field("message", error.to_string()))?;
+    Ok(request.new_address)
 }
 
 fn is_unresolved(framed: &Bytes) -> bool {

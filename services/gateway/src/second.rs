@@ -39,8 +39,7 @@ impl Edge {
     pub(crate) async fn learn(&self, call: &Admitted, lost_owner: String, text: String) -> Ended {
         let lost = |text: String| Ended::Unresolved { reason: "EXECUTOR_LOST", text };
         let asked = method("/tidegate.v1.TradingService/GetIntent");
-        let (Some(get_intent), true) = (asked, keeps_an_intent(call.endpoint) && call.request_id.is_some())
-        else {
+        let (Some(get_intent), true) = (asked, keeps_an_intent(call) && call.request_id.is_some()) else {
             return lost(text);
         };
         let whom = (call.answer_by, lost_owner);
@@ -70,8 +69,8 @@ impl Edge {
 }
 
 /// Whether acts of this kind leave a record.
-const fn keeps_an_intent(endpoint: &Endpoint) -> bool {
-    endpoint.effect.is_mutating() && !matches!(endpoint.effect, Effect::Cancel)
+fn keeps_an_intent(call: &Admitted) -> bool {
+    call.changes && call.endpoint.effect != Effect::Cancel
 }
 
 fn read(endpoint: &'static Endpoint, framed: &Bytes) -> Learned {
@@ -103,6 +102,15 @@ fn read(endpoint: &'static Endpoint, framed: &Bytes) -> Learned {
         Some(Outcome::AccountTransfer(reply)) => told(&reply),
         Some(Outcome::AllocateEarn(reply)) => told(&reply),
         Some(Outcome::DeallocateEarn(reply)) => told(&reply),
+        Some(Outcome::Withdraw(reply)) => told(&reply),
+        Some(Outcome::WithdrawCancel(reply)) => told(&reply),
+        Some(Outcome::WalletTransfer(reply)) => told(&reply),
+        Some(Outcome::GetDepositAddresses(reply)) => told(&reply),
+        Some(Outcome::CreateAddress(reply)) => told(&reply),
+        Some(Outcome::UpdateAddress(reply)) => told(&reply),
+        Some(Outcome::DeleteAddress(reply)) => told(&reply),
+        Some(Outcome::ClaimDepositAddress(reply)) => told(&reply),
+        Some(Outcome::CreateWithdrawal(reply)) => told(&reply),
         None => match intent.state() {
             v1::IntentState::NotKnown => Learned::Nothing,
             v1::IntentState::NeedsOperator => {

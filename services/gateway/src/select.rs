@@ -1,7 +1,7 @@
 //! Which executor gets a call: pure functions over the directory's picture.
 
-use tidegate_core::{AccountName, Effect, Endpoint, Error, ErrorKind, Needs, RequestId, UnixUs};
-use tidegate_lanes::{Candidate, choose as rank};
+use tidegate_core::{AccountName, Effect, Endpoint, Error, ErrorKind, KeyLabel, Needs, RequestId, UnixUs};
+use tidegate_lanes::{Asked, Candidate, Dates, choose as rank};
 use tidegate_proto::v1;
 
 use crate::directory::{Executor, Picture};
@@ -22,6 +22,9 @@ pub(crate) struct Wanted<'a> {
     pub key_tag: &'a str,
     /// Set for the one call that is about a certain key.
     pub key_label: Option<&'a str>,
+    /// Keys of which an executor, who knows the body, has said that they do not fit.
+    pub unfit: &'a [KeyLabel],
+    pub now: UnixUs,
 }
 
 /// Where a call goes.
@@ -78,7 +81,8 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
     let is_tried = |executor: &Executor| tried.contains(&executor.owner);
     let untried = || picture.up().filter(|executor| !is_tried(executor));
     let name = wanted.endpoint.name;
-    if untried().next().is_none() {
+    // Where keys were found unfit, what is left of them decides below.
+    if untried().next().is_none() && wanted.unfit.is_empty() {
         let text = format!("no executor that could call {name} can be reached; nothing was sent");
         return Err(Error::new(ErrorKind::Unavailable, text).retry_after_ms(1_000));
     }
@@ -96,6 +100,7 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
         .chain(picture.missed().map(|lane| (None, lane)))
         .filter(|(_, lane)| wanted.key_label.is_none_or(|label| lane.label.as_str() == label))
         .filter(|(_, lane)| cancels || wanted.key_label.is_some() || !lane.report.break_glass)
+        .filter(|(_, lane)| !wanted.unfit.contains(&lane.label))
         .map(|(executor, lane)| {
             let report = &lane.report;
             let open = match report.state() {
@@ -104,9 +109,12 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
                 _ => false,
             };
             let candidate = Candidate {
-                label: lane.label.clone(),
-                account: lane.account.clone(),
-                permissions: lane.permissions,
+                dates: Dates {
+                    from: report.query_from.as_ref().map(|time| moment(time.seconds)),
+                    to: report.query_to.as_ref().map(|time| moment(time.seconds)),
+                },
+                denied: report.denied.iter().any(|denied| denied == name),
+                why_not: report.state_reason.clone(),
                 ready: open && executor.is_some_and(|e| !is_tried(e)),
                 predicted_wait_ms: u64::from(report.predicted_wait_ms),
                 last_resort: report.break_glass
@@ -116,6 +124,7 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
                 busy: false,
                 tags: report.tags.clone(),
                 local: executor.is_some_and(|e| e.name == "local"),
+                ..Candidate::new(lane.label.clone(), lane.account.clone(), lane.permissions)
             };
             (executor, candidate)
         })
@@ -126,13 +135,19 @@ pub(crate) fn choose(wanted: &Wanted<'_>, picture: &Picture, tried: &[String]) -
     }
     let tag = (!wanted.key_tag.is_empty()).then_some(wanted.key_tag);
     let candidates = lanes.iter().map(|(_, candidate)| candidate);
-    let ranked = rank(wanted.endpoint.needs, wanted.account, tag, candidates)
-        .map_err(|error| error.into_error(wanted.endpoint))?;
+    // The stretch of time that is asked about stands in the body, which is the executor's to read.
+    let (dates, now) = (Dates::default(), wanted.now);
+    let asked = Asked { endpoint: wanted.endpoint, account: wanted.account, key_tag: tag, dates, now };
+    let ranked = rank(&asked, candidates).map_err(|error| error.into_error(wanted.endpoint))?;
     let best = ranked.first().copied();
     let found = lanes.iter().find(|(_, candidate)| best.is_some_and(|best| std::ptr::eq(best, candidate)));
     found
         .and_then(|(executor, _)| executor.map(Choice::of))
         .ok_or_else(|| Error::internal("the best lane is not among the lanes"))
+}
+
+fn moment(unix_s: i64) -> UnixUs {
+    UnixUs(u64::try_from(unix_s).unwrap_or_default().saturating_mul(1_000_000))
 }
 
 /// Whether a request id must be there: on everything that changes something, except where the executor, who knows the

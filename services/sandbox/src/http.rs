@@ -13,7 +13,7 @@ use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Request as HttpRequest, Response, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::Notify;
@@ -67,6 +67,8 @@ impl Shell {
             .route("/sandbox/log", get(log))
             .route("/sandbox/switches", get(switches).post(change))
             .route("/sandbox/faults", get(faults).post(add_faults).delete(clear_faults))
+            .route("/sandbox/deposits", post(deposit))
+            .route("/sandbox/funds", get(funds))
             .fallback(exchange)
             .layer(map_response(sign_as_sandbox))
             .with_state(self)
@@ -267,6 +269,18 @@ async fn add_faults(State(shell): State<Shell>, body: Bytes) -> Response<Body> {
         Ok(()) => faults(State(shell)).await,
         Err(why) => bad_request(&why),
     }
+}
+
+async fn deposit(State(shell): State<Shell>, body: Bytes) -> Response<Body> {
+    let sent = shell.exchange().deposit(shell.now_us(), &body);
+    match sent {
+        Ok(body) => json(body),
+        Err(why) => bad_request(&why),
+    }
+}
+
+async fn funds(State(shell): State<Shell>) -> Response<Body> {
+    json(shell.exchange().funds_json(shell.now_us()))
 }
 
 async fn clear_faults(State(shell): State<Shell>) -> Response<Body> {

@@ -8,6 +8,8 @@ use crate::exchange::{FaultSpec, KeyChange, Lockout, Tier};
 
 /// The longest delay that is taken: ten minutes.
 const DELAY_MAX_MS: u64 = 600_000;
+/// How long money on its way stays in each state, unless told otherwise: long enough to be seen there.
+const FUNDING_STEP_MS: u64 = 2_000;
 
 /// How long a report takes unless told otherwise: long enough to be seen on its way.
 const EXPORT_MS: u64 = 1_000;
@@ -84,6 +86,10 @@ pub struct Options {
     pub export_ms: Option<u64>,
     /// How long a move into an earn strategy or out of it takes, in milliseconds; none is 1,000.
     pub earn_ms: Option<u64>,
+    /// For how long a deposit, a withdrawal or a transfer stays in each of its states, in milliseconds; none is 2,000.
+    pub funding_step_ms: Option<u64>,
+    /// Whether deposits, withdrawals and transfers fail in the end.
+    pub funding_fails: bool,
 }
 
 /// A change while the sandbox runs: what is not named stays as it is.
@@ -103,6 +109,8 @@ pub(crate) struct Change {
     visibility_lag_ms: Option<u64>,
     export_ms: Option<u64>,
     earn_ms: Option<u64>,
+    funding_step_ms: Option<u64>,
+    funding_fails: Option<bool>,
     /// Settings of keys, as their owner would change them at Kraken.
     pub(crate) keys: Vec<KeyChange>,
     /// Forgets the faults that still wait, before new ones are added.
@@ -127,6 +135,8 @@ pub(crate) struct Switches {
     pub(crate) visibility_lag_ms: u64,
     pub(crate) export_ms: u64,
     pub(crate) earn_ms: u64,
+    pub(crate) funding_step_ms: u64,
+    pub(crate) funding_fails: bool,
 }
 
 impl Switches {
@@ -146,6 +156,8 @@ impl Switches {
             visibility_lag_ms: options.visibility_lag_ms,
             export_ms: cap(options.export_ms.unwrap_or(EXPORT_MS)),
             earn_ms: cap(options.earn_ms.unwrap_or(EARN_MS)),
+            funding_step_ms: cap(options.funding_step_ms.unwrap_or(FUNDING_STEP_MS)),
+            funding_fails: options.funding_fails,
         }
     }
 
@@ -176,6 +188,8 @@ impl Switches {
             visibility_lag_ms: delay("visibility_lag_ms", change.visibility_lag_ms, self.visibility_lag_ms)?,
             export_ms: delay("export_ms", change.export_ms, self.export_ms)?,
             earn_ms: delay("earn_ms", change.earn_ms, self.earn_ms)?,
+            funding_step_ms: delay("funding_step_ms", change.funding_step_ms, self.funding_step_ms)?,
+            funding_fails: change.funding_fails.unwrap_or(self.funding_fails),
         })
     }
 }

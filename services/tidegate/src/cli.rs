@@ -8,7 +8,7 @@ use tidegate_runtime::telemetry::init_telemetry;
 use tidegate_runtime::{Config, Mistakes};
 
 use crate::roles::{self, Role};
-use crate::{call, tables};
+use crate::{call, permissions, tables};
 
 /// Exit code for a configuration with mistakes (`EX_USAGE` of sysexits).
 const BAD_CONFIG: u8 = 64;
@@ -70,8 +70,13 @@ enum Command {
     },
     /// Every kind of error, its gRPC code and what to do.
     Errors,
-    /// Every RPC, its Kraken endpoint, the permissions that it needs and its cost.
-    Permissions,
+    /// Every endpoint of Kraken with the permissions that it needs, its cost and its RPC; with a configuration, which of them its
+    /// keys can serve for each account, and what the smallest key would be that could serve the others.
+    Permissions {
+        /// TOML file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
     /// One call, for instance: tidegate call Account/GetBalance '{}'
     Call {
         /// Service and method; the package and the ending "Service" may be left out.
@@ -145,7 +150,11 @@ pub(crate) fn run() -> ExitCode {
             Err(code) => code,
         },
         Command::Errors => say(tables::errors().trim_end()),
-        Command::Permissions => say(tables::permissions().trim_end()),
+        Command::Permissions { config: None } => say(permissions::matrix().trim_end()),
+        Command::Permissions { config: Some(file) } => match load(Some(&file)) {
+            Ok(config) => say(permissions::of_keys(&config).trim_end()),
+            Err(code) => code,
+        },
         Command::Call { method, json, address } => ask(&address, &method, &json),
     }
 }

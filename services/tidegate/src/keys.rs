@@ -5,11 +5,13 @@ use std::path::Path;
 
 use tidegate_core::KeyLabel;
 use tidegate_executor::{Key, Otp};
-use tidegate_kraken::{ClientOptions, Credential, RestClient};
+use tidegate_kraken::{ClientOptions, Credential, RestClient, Totp};
 use tidegate_lanes::{Fingerprint, GrantKey, Tier, TradeTier};
 use tidegate_runtime::Config;
 use tidegate_runtime::config::{KeyConfig, KeySource, RestUrl, Tier as TierConfig, TradingTier};
+use tidegate_sandbox::Otp as SandboxOtp;
 use tracing::info;
+use zeroize::Zeroizing;
 
 /// The keys of this process's pool. All that is wrong with them is said at once, one line each.
 pub(crate) fn load(config: &Config) -> Result<Vec<Key>, String> {
@@ -39,17 +41,10 @@ fn load_one(config: &Config, label: &KeyLabel, key: &KeyConfig) -> Result<Key, S
             let known = tidegate_sandbox::keys().iter().find(|known| known.label == label.as_str());
             let known =
                 known.ok_or("the sandbox has no key of this label; see services/sandbox/README.md")?;
-            (
-                known.api_key.clone(),
-                known.secret.clone(),
-                known.otp.as_ref().map(|otp| otp.static_password.clone()),
-            )
+            (known.api_key.clone(), known.secret.clone(), known.otp.clone())
         }
     };
-    let otp = match &key.otp_file {
-        Some(path) => Some(read(path)?.trim().to_owned()),
-        None => built_in_otp,
-    };
+    let otp = second_factor(key, built_in_otp)?;
     let credential = Credential::new(api_key.clone(), &secret).map_err(|error| error.to_string())?;
     Ok(Key {
         label: label.clone(),
@@ -62,7 +57,7 @@ fn load_one(config: &Config, label: &KeyLabel, key: &KeyConfig) -> Result<Key, S
             fingerprint: Fingerprint::of_api_key(&api_key),
         },
         credential,
-        otp: otp.map(Otp::new),
+        otp,
         unit: key.nonce_unit,
         window: key.window,
         permissions: key.permissions,
@@ -71,6 +66,23 @@ fn load_one(config: &Config, label: &KeyLabel, key: &KeyConfig) -> Result<Key, S
         trade_tier: trade_tier(account.trading_tier),
         break_glass: key.break_glass.is_some(),
     })
+}
+
+/// The second factor from its file, or that of a built-in key. The content is never quoted.
+fn second_factor(key: &KeyConfig, built_in: Option<SandboxOtp>) -> Result<Option<Otp>, String> {
+    let password = |text: &str| match text.trim() {
+        "" => Err("the password is empty".to_owned()),
+        password => Ok(Otp::Password(password.to_owned().into())),
+    };
+    let codes = |seed: &str| Totp::new(seed).map(Otp::Codes).map_err(|error| error.to_string());
+    let (path, made) = match (&key.otp_file, &key.totp_file, built_in) {
+        (Some(path), _, _) => (path, password(&Zeroizing::new(read(path)?))),
+        (None, Some(path), _) => (path, codes(&Zeroizing::new(read(path)?))),
+        (None, None, Some(SandboxOtp::Static(text))) => return password(&text).map(Some),
+        (None, None, Some(SandboxOtp::Totp(seed))) => return codes(&seed).map(Some),
+        (None, None, None) => return Ok(None),
+    };
+    made.map(Some).map_err(|wrong| format!("the file {}: {wrong}", path.display()))
 }
 
 const fn tier(tier: TierConfig) -> Tier {

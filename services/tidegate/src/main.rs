@@ -4,6 +4,7 @@ mod call;
 mod cli;
 mod halts;
 mod keys;
+mod permissions;
 mod roles;
 mod store;
 mod tables;

@@ -1,9 +1,9 @@
 //! The callers, the gateway's choice of a process, and what an executor makes of a call: `services/executor/src/execute.rs`.
 
 use serde_json::value::RawValue;
-use tidegate_core::{Endpoint, ErrorKind, endpoint};
+use tidegate_core::{AccountName, Endpoint, ErrorKind, UnixUs, endpoint};
 use tidegate_kraken::{Executed, KeyEffect, Params, Refusal};
-use tidegate_lanes::{Candidate, Priority, SubmitRefusal, Ticket, TicketId, choose};
+use tidegate_lanes::{Asked, Candidate, Dates, Priority, SubmitRefusal, Ticket, TicketId, choose};
 
 use crate::acts::Attempt;
 use crate::plan::{CallPlan, MS, Want};
@@ -197,7 +197,7 @@ impl World {
         let account = domain(call.plan.account);
         let all = candidates.iter().map(|(_, candidate)| candidate);
         let Some(best) =
-            choose(call.endpoint.needs, &account, None, all).ok().and_then(|ranked| ranked.first().copied())
+            choose(&self.asked(number, &account), all).ok().and_then(|ranked| ranked.first().copied())
         else {
             return self.tell(number, Told::NotExecuted(Proof::NoKey));
         };
@@ -205,6 +205,11 @@ impl World {
         self.calls[number].tried.push(slot);
         let (life, way_us) = (self.procs[slot].life, self.rng.within(100, 2_000));
         self.queue.push(self.t_us + way_us, Event::CallAt { call: number, slot, life });
+    }
+
+    fn asked<'a>(&self, number: usize, account: &'a AccountName) -> Asked<'a> {
+        let endpoint = self.calls[number].endpoint;
+        Asked { endpoint, account, key_tag: None, dates: Dates::default(), now: UnixUs(self.t_us) }
     }
 
     fn candidates(&self, slot: usize, number: usize) -> Vec<Candidate> {
@@ -217,12 +222,9 @@ impl World {
                 last_resort: view.is_quarantined(),
                 busy: cancels && view.cancels_wait,
                 ready: if cancels { view.takes_cancels() } else { view.is_ready() },
-                label: view.label,
-                account: domain(plan.account),
-                permissions: plan.permissions,
                 predicted_wait_ms: view.predicted_wait_ms,
-                tags: Vec::new(),
                 local: true,
+                ..Candidate::new(view.label, domain(plan.account), plan.permissions)
             }
         };
         process.cells.iter().zip(&self.plan.keys).map(candidate).collect()
@@ -249,7 +251,7 @@ impl World {
         let call = &self.calls[number];
         let candidates = self.candidates(slot, number);
         let account = domain(call.plan.account);
-        let ranked = choose(call.endpoint.needs, &account, None, &candidates).map_err(|_| Proof::NoKey)?;
+        let ranked = choose(&self.asked(number, &account), &candidates).map_err(|_| Proof::NoKey)?;
         let labels: Vec<_> = ranked.iter().map(|candidate| candidate.label.to_string()).collect();
         let (priority, points) = (call.priority(), call.endpoint.rest_points);
         let answer_by_us = call.began_us + call.plan.patience_us;

@@ -2,7 +2,7 @@
 
 use tidegate_core::{Endpoint, Nonce};
 use tidegate_kraken::wire::{self, ApiKeyInfo};
-use tidegate_kraken::{KeyEffect, Params, PreparedBody, Refusal, classify, read_reply};
+use tidegate_kraken::{KeyEffect, Params, PreparedRequest, Refusal, classify, read_reply};
 use tidegate_lanes::{End, NonceVerdict, Priority, TicketId};
 use tidegate_sandbox::exchange::{Delivery as Way, Reply};
 
@@ -43,9 +43,14 @@ pub(crate) struct Flight {
     pub adrift: bool,
     pub over: bool,
     pub endpoint: &'static Endpoint,
-    pub body: PreparedBody,
+    pub request: PreparedRequest,
     /// Whether the answer that comes back is that of the copy that the exchange sees second.
     pub crossed: bool,
+}
+
+#[expect(clippy::expect_used, reason = "signed, and without names in their paths")]
+fn written(endpoint: &Endpoint, params: &Params, nonce: Nonce) -> PreparedRequest {
+    PreparedRequest::of(endpoint, params, nonce, None).expect("can be written")
 }
 
 impl World {
@@ -107,7 +112,7 @@ impl World {
             adrift: false,
             over: false,
             endpoint,
-            body: params.body(endpoint.encoding, nonce, None),
+            request: written(endpoint, &params, nonce),
             crossed: false,
         });
         self.trace.event(self.t_us, "draw", nonce.0, key as u64);

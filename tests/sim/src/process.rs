@@ -111,6 +111,7 @@ impl Process {
                 window: key.window,
                 tier: plan.tier,
                 permissions: key.permissions,
+                codes: false,
                 queue_len_max: 64,
                 in_flight_max: 16,
             };

@@ -71,18 +71,19 @@ impl World {
     fn request(&self, number: usize) -> Request {
         let flight = &self.flights[number];
         let credential = &self.keys.credentials[flight.key];
-        let sign = credential.sign(flight.endpoint.path, flight.nonce, flight.body.bytes());
+        let request = &flight.request;
+        let sign = credential.sign(request.target(), request.nonce(), request.body());
         Request {
             peer_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             verb: "POST".to_owned(),
-            path: flight.endpoint.path.to_owned(),
+            path: request.target().to_owned(),
             query: String::new(),
             api_key: Some(credential.api_key().to_owned()),
             api_sign: Some(sign.as_str().to_owned()),
             api_nonce: None,
             api_otp: None,
-            content_type: Some(flight.body.content_type().to_owned()),
-            body: flight.body.bytes().clone(),
+            content_type: request.content_type().map(str::to_owned),
+            body: request.body().clone(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::json;
 use tidegate_core::{Nonce, endpoint};
-use tidegate_kraken::{ClientOptions, Credential, Params, RestClient};
+use tidegate_kraken::{ClientOptions, Credential, Params, PreparedRequest, RestClient};
 use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
 use tidegate_tests::house::{House, Plan, channel, sandbox_key};
@@ -74,9 +74,9 @@ async fn direct(
             for _ in 0..calls {
                 let sent = Instant::now();
                 let next = Nonce(nonce.fetch_add(1, Ordering::Relaxed));
-                let body = Params::new().body(balance.encoding, next, None);
+                let request = PreparedRequest::of(balance, &Params::new(), next, None)?;
                 let head =
-                    client.send_private(balance, &credential, body, Duration::from_secs(10), || true).await?;
+                    client.send_private(&credential, request, Duration::from_secs(10), || true).await?;
                 let reply = head.read().await?;
                 anyhow::ensure!(reply.errors.is_empty(), "the exchange refused: {:?}", reply.errors);
                 latencies.push(sent.elapsed().as_micros());

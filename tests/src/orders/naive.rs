@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::Value;
 use tidegate_core::{Nonce, endpoint};
-use tidegate_kraken::{ClientOptions, Credential, Params, RestClient};
+use tidegate_kraken::{ClientOptions, Credential, Params, PreparedRequest, RestClient};
 
 use super::Fate;
 use crate::house::sandbox_key;
@@ -76,9 +76,9 @@ impl Client {
             for _ in 0..TRIES {
                 let nonce = clock_us();
                 order.nonces.push(nonce);
-                let body = params.body(call.encoding, Nonce(nonce), None);
+                let request = PreparedRequest::of(call, &params, Nonce(nonce), None)?;
                 // An error in an envelope is an answer, and ends it; anything else is tried again.
-                if let Ok(reply) = rest.call_private(call, &credential, body, PATIENCE, || {}).await {
+                if let Ok(reply) = rest.call_private(&credential, request, PATIENCE, || {}).await {
                     order.placed = reply.errors.is_empty();
                     break;
                 }

@@ -1,4 +1,5 @@
 use serde_json::value::RawValue;
+use tidegate_kraken::PreparedRequest;
 use tidegate_kraken::wire::{Wire, read};
 
 use super::*;
@@ -49,10 +50,11 @@ fn kinds_of_locks_go_as_a_list_of_json() {
         limit: 65_535,
     };
     let params = strategies_of(&all).expect("good");
-    let body = params.body(tidegate_core::Encoding::Form, tidegate_core::Nonce(7), None);
-    assert_eq!(body.content_type(), "application/json");
+    let endpoint = tidegate_core::endpoint("Earn/Strategies").expect("in the table");
+    let request = PreparedRequest::of(endpoint, &params, tidegate_core::Nonce(7), None).expect("written");
+    assert_eq!(request.content_type(), Some("application/json"));
     let json = r#"{"nonce":"7","asset":"DOT","lock_type":["flex","timed"],"ascending":true,"cursor":"2","limit":65535}"#;
-    assert_eq!(body.bytes(), json.as_bytes());
+    assert_eq!(&request.body()[..], json.as_bytes());
 }
 
 #[test]

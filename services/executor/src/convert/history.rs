@@ -141,7 +141,8 @@ fn ids(to: &mut Builder, name: &'static str, field: &str, ids: &[String], min: u
     }
 }
 
-fn rebase(to: &mut Builder, multiplier: i32) {
+/// How amounts of tokenized stocks are to be written.
+pub(crate) fn rebase(to: &mut Builder, multiplier: i32) {
     match v1::RebaseMultiplier::try_from(multiplier) {
         Ok(v1::RebaseMultiplier::Unspecified) => {}
         Ok(v1::RebaseMultiplier::Rebased) => to.text("rebase_multiplier", "rebased"),
@@ -218,10 +219,10 @@ fn trade(trade_id: String, trade: OwnTrade) -> v1::OwnTrade {
 }
 
 /// The other members of an object, where words of Kraken's that this build does not know are kept as well.
-struct Words(Extra);
+pub(crate) struct Words(pub(crate) Extra);
 
 impl Words {
-    fn keep(&mut self, name: &str, word: String) {
+    pub(crate) fn keep(&mut self, name: &str, word: String) {
         self.0.insert(name.to_owned(), serde_json::Value::String(word).to_string());
     }
 

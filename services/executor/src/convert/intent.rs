@@ -70,6 +70,31 @@ pub(crate) fn outcome(known: &IntentRecord) -> Option<Outcome> {
                     v1::DeallocateEarnResponse::decode(bytes).ok().map(Outcome::DeallocateEarn)
                 }
                 "RemoveExport" => v1::RemoveExportResponse::decode(bytes).ok().map(Outcome::RemoveExport),
+                "Withdraw" => v1::WithdrawResponse::decode(bytes).ok().map(Outcome::Withdraw),
+                "WithdrawCancel" => {
+                    v1::WithdrawCancelResponse::decode(bytes).ok().map(Outcome::WithdrawCancel)
+                }
+                "WalletTransfer" => {
+                    v1::WalletTransferResponse::decode(bytes).ok().map(Outcome::WalletTransfer)
+                }
+                "DepositAddresses" => {
+                    v1::GetDepositAddressesResponse::decode(bytes).ok().map(Outcome::GetDepositAddresses)
+                }
+                "FundingBeta/CreateAddress" => {
+                    v1::CreateAddressResponse::decode(bytes).ok().map(Outcome::CreateAddress)
+                }
+                "FundingBeta/UpdateAddress" => {
+                    v1::UpdateAddressResponse::decode(bytes).ok().map(Outcome::UpdateAddress)
+                }
+                "FundingBeta/DeleteAddress" => {
+                    v1::DeleteAddressResponse::decode(bytes).ok().map(Outcome::DeleteAddress)
+                }
+                "FundingBeta/ClaimDepositAddress" => {
+                    v1::ClaimDepositAddressResponse::decode(bytes).ok().map(Outcome::ClaimDepositAddress)
+                }
+                "FundingBeta/CreateWithdrawal" => {
+                    v1::CreateWithdrawalResponse::decode(bytes).ok().map(Outcome::CreateWithdrawal)
+                }
                 _ => None,
             }
         }

@@ -3,6 +3,8 @@
 pub(crate) mod account;
 pub(crate) mod books;
 pub(crate) mod earn;
+pub(crate) mod funding;
+pub(crate) mod funding_beta;
 pub(crate) mod history;
 pub(crate) mod intent;
 pub(crate) mod market;

@@ -34,6 +34,14 @@ impl Builder {
         self.params.push(name, value);
     }
 
+    /// Arguments of an argument; what is wrong with them is wrong with the request.
+    pub(crate) fn nested(&mut self, name: &'static str, write: impl FnOnce(&mut Self)) {
+        let mut inner = Self::default();
+        write(&mut inner);
+        self.wrong.append(&mut inner.wrong);
+        self.params.push(name, Value::Nested(inner.params));
+    }
+
     /// A flag; left out where it is false, which is Kraken's default everywhere.
     pub(crate) fn flag(&mut self, name: &'static str, value: bool) {
         if value {

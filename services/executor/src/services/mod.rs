@@ -3,6 +3,8 @@
 mod account;
 mod cancels;
 mod earn;
+mod funding;
+mod funding_beta;
 mod intents;
 mod market;
 mod markets;
@@ -12,6 +14,8 @@ mod report;
 mod stream;
 mod trading;
 mod unseen;
+
+pub(crate) use unseen::TRANSFERS;
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use crate::lane_cell::NotAfter;
 use crate::outcome;
 
 /// Calls by which money leaves an account, or that decide where it may go.
-const TRANSFERS: [&str; 7] = [
+pub(crate) const TRANSFERS: [&str; 7] = [
     "Withdraw",
     "WalletTransfer",
     "AccountTransfer",

@@ -66,6 +66,24 @@ impl std::fmt::Display for Needs {
     }
 }
 
+/// What one of Kraken's sources says that a call needs, where it differs from the most likely reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Which source, in words.
+    pub source: &'static str,
+    /// What it asks for.
+    pub needs: Needs,
+}
+
+/// How sure it is that a key may serve a call. Earlier members are surer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// Whichever of Kraken's sources is right.
+    Surely,
+    /// If the most likely one is right.
+    Likely,
+}
+
 /// What a call does to the account, which decides whether it may ever be repeated.
 ///
 /// Repeating belongs to the act and not to the error: nothing but a [`Effect::Read`] is sent a second time
@@ -109,8 +127,10 @@ pub struct Endpoint {
     pub verb: Verb,
     /// Path from the root, for instance `/0/private/AddOrder`. Funding Beta paths have `{placeholders}`.
     pub path: &'static str,
-    /// Permissions.
+    /// Permissions, by the most likely reading of Kraken's sources.
     pub needs: Needs,
+    /// What its other sources ask for; empty where they agree.
+    pub other_readings: &'static [Reading],
     /// What it does.
     pub effect: Effect,
     /// Points on the key's REST counter as Kraken's guide states them.
@@ -128,6 +148,50 @@ impl Endpoint {
     pub const fn is_private(&self) -> bool {
         !matches!(self.needs, Needs::Public)
     }
+
+    /// The same row, for which other sources ask for something else.
+    pub(crate) const fn but(mut self, other_readings: &'static [Reading]) -> Self {
+        self.other_readings = other_readings;
+        self
+    }
+
+    /// Whether a key with `have` may serve the call, and how sure that is. What only a less likely reading allows it may not.
+    pub fn fit(&self, have: PermissionSet) -> Option<Fit> {
+        if !self.needs.met_by(have) {
+            return None;
+        }
+        let every = self.other_readings.iter().all(|reading| reading.needs.met_by(have));
+        Some(if every { Fit::Surely } else { Fit::Likely })
+    }
+
+    /// Every permission that some reading asks for, whether together with others or instead of them.
+    pub fn named(&self) -> PermissionSet {
+        let readings = std::iter::once(self.needs).chain(self.other_readings.iter().map(|other| other.needs));
+        let sets = readings.filter_map(|needs| match needs {
+            Needs::AnyOf(sets) => Some(sets),
+            Needs::Public | Needs::AnyKey => None,
+        });
+        sets.flatten().flat_map(|set| set.iter()).collect()
+    }
+
+    /// Whether it shows what has been, of which a key may see a part only (Kraken docs: GetApiKeyInfo, `queryFrom` and
+    /// `queryTo`; which calls that concerns is not said, so these are all that tell of closed orders, trades, ledgers, deposits
+    /// and withdrawals).
+    pub fn is_history(&self) -> bool {
+        matches!(
+            self.name,
+            "ClosedOrders"
+                | "QueryOrders"
+                | "OrderAmends"
+                | "TradesHistory"
+                | "QueryTrades"
+                | "Ledgers"
+                | "QueryLedgers"
+                | "AddExport"
+                | "DepositStatus"
+                | "WithdrawStatus"
+        )
+    }
 }
 
 impl PartialEq for Endpoint {
@@ -141,6 +205,11 @@ impl Eq for Endpoint {}
 
 pub(crate) const fn set(list: &[Permission]) -> PermissionSet {
     PermissionSet::of(list)
+}
+
+/// What Kraken's guide to API keys says, where its reference says something else.
+pub(crate) const fn guide(needs: &'static [PermissionSet]) -> Reading {
+    Reading { source: "Kraken's guide to API keys", needs: Needs::AnyOf(needs) }
 }
 
 #[cfg(test)]
@@ -159,5 +228,16 @@ mod tests {
         assert!(needs("GetApiKeyInfo").met_by(PermissionSet::EMPTY));
         assert_eq!(needs("AmendOrder").to_string(), "modify-trades or close-trades");
         assert_eq!(needs("EditOrder").to_string(), "modify-trades + close-trades");
+    }
+
+    #[test]
+    fn a_key_that_meets_every_reading_is_surer_and_one_that_meets_another_alone_is_none() {
+        let fit = |list: &[Permission]| {
+            endpoint("TradeBalance").expect("in the table").fit(PermissionSet::of(list))
+        };
+        assert_eq!(fit(&[Permission::QueryOpenTrades, Permission::QueryFunds]), Some(Fit::Surely));
+        assert_eq!(fit(&[Permission::QueryOpenTrades]), Some(Fit::Likely));
+        assert_eq!(fit(&[Permission::QueryFunds]), None);
+        assert!(Fit::Surely < Fit::Likely);
     }
 }

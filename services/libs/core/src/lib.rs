@@ -17,7 +17,7 @@ mod permission;
 
 pub use clock::{Clock, ManualClock, MonoUs, UnixUs};
 pub use content::Content;
-pub use endpoint::{Effect, Encoding, Endpoint, Needs, Verb};
+pub use endpoint::{Effect, Encoding, Endpoint, Fit, Needs, Reading, Verb};
 pub use endpoints::{ENDPOINTS, endpoint};
 pub use error::{Error, ErrorKind, FieldViolation};
 pub use handle::{ClOrdId, derive_cl_ord_id, derive_row_cl_ord_id, derive_userref};

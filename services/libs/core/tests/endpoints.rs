@@ -55,6 +55,65 @@ fn the_table_says_what_the_recorded_facts_say() {
     }
 }
 
+/// Where the sources conflict: the endpoint, how that is known, and what the other source asks for. A quotation is of the notes
+/// of the recorded facts; the rest is in the tables of conflicts that were compiled with them.
+const OTHER_READINGS: &[(&str, Option<&str>, &[&[&str]])] = &[
+    ("TradeBalance", Some("the key guide lists it under Query Funds"), &[&["query-funds"]]),
+    ("TradesHistory", None, &[&["query-closed-trades"], &["query-open-trades"]]),
+    ("QueryTrades", None, &[&["query-closed-trades"], &["query-open-trades"]]),
+    ("DepositAddresses", Some("key guide lists it under Deposit"), &[&["add-funds"]]),
+    ("CreateSubaccount", None, &[&["modify-trades"]]),
+    (
+        "FundingBeta/UpdateAddress",
+        Some("verb, path and page address are inferred"),
+        &[&["add-withdraw-address", "update-withdraw-address"]],
+    ),
+];
+
+#[test]
+fn the_table_names_the_other_readings_and_no_more() {
+    let read: Vec<(&str, Vec<Needs>)> = ENDPOINTS
+        .iter()
+        .filter(|row| !row.other_readings.is_empty())
+        .map(|row| (row.name, row.other_readings.iter().map(|reading| reading.needs).collect()))
+        .collect();
+    assert_eq!(read.len(), OTHER_READINGS.len(), "{read:?}");
+    for ((name, needs), (wanted_name, _, wanted)) in read.iter().zip(OTHER_READINGS) {
+        assert_eq!(name, wanted_name);
+        let [Needs::AnyOf(sets)] = needs[..] else { panic!("{name}: {needs:?}") };
+        let tokens: Vec<Vec<&str>> =
+            sets.iter().map(|set| set.iter().map(Permission::token).collect()).collect();
+        assert_eq!(tokens, wanted.iter().map(|set| set.to_vec()).collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[test]
+fn every_conflict_that_the_recorded_facts_speak_of_is_in_the_list() {
+    for fact in recorded() {
+        let (name, notes) = (fact["name"].as_str().expect("a name"), fact["notes"].as_str().expect("notes"));
+        let listed = OTHER_READINGS.iter().find(|(listed, ..)| *listed == name);
+        if notes.contains("key guide") {
+            assert!(listed.is_some(), "{name}: {notes}");
+        }
+        if let Some((_, Some(quotation), _)) = listed {
+            assert!(notes.contains(quotation), "{name} does not say {quotation:?}: {notes}");
+        }
+    }
+}
+
+#[test]
+fn what_tells_of_the_past_is_what_takes_a_stretch_of_time_or_the_ids_of_such() {
+    let by_id = ["QueryOrders", "OrderAmends", "QueryTrades", "QueryLedgers"];
+    for fact in recorded() {
+        let name = fact["name"].as_str().expect("a name");
+        let params = fact["params"].as_array().expect("parameters");
+        let has = |wanted: &str| params.iter().any(|param| param["name"] == wanted);
+        let stretch = (has("start") && has("end")) || (has("starttm") && has("endtm"));
+        let row = ENDPOINTS.iter().find(|row| row.name == name).expect("a row");
+        assert_eq!(row.is_history(), stretch || by_id.contains(&name), "{name}");
+    }
+}
+
 #[test]
 fn names_and_verb_with_path_are_unique() {
     let names: BTreeSet<_> = ENDPOINTS.iter().map(|e| e.name).collect();

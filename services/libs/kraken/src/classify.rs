@@ -98,9 +98,18 @@ pub fn classify(errors: &[String]) -> Classified {
     Classified { warnings: warnings.into_iter().cloned().collect(), refusal }
 }
 
+/// An error as the table has it, if it has it.
+pub(crate) fn known(text: &str) -> Option<String> {
+    Some(plain(text)).filter(|plain| find(plain).is_some())
+}
+
+/// `EService: Throttled : 1781000400` was seen beside `EService:Throttled:1781000400`.
+fn plain(text: &str) -> String {
+    text.split(':').map(str::trim).collect::<Vec<_>>().join(":")
+}
+
 fn judge(text: &str) -> Refusal {
-    // `EService: Throttled : 1781000400` was seen beside `EService:Throttled:1781000400`.
-    let plain = text.split(':').map(str::trim).collect::<Vec<_>>().join(":");
+    let plain = plain(text);
     let Some((row, detail)) = find(&plain) else {
         return Refusal {
             text: text.to_owned(),

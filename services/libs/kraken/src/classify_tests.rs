@@ -67,6 +67,7 @@ const CLEAN: &[&str] = &[
     "ETrade:User Locked",
     "EBM:limit exceeded:CAL",
     "EFunding:Unknown withdraw key",
+    "EFunding:Duplicate withdraw key",
     "EFunding:Unknown asset",
     "EFunding:Invalid amount",
     "EFunding:No funding method",

@@ -23,13 +23,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SERVER};
-use reqwest::{Certificate, Client, Response, Url, redirect, retry};
+use reqwest::{Certificate, Client, Method, Response, Url, redirect, retry};
 use rustls::crypto::CryptoProvider;
 use tidegate_core::{Endpoint, Verb};
 
-use crate::encode::{Params, PreparedBody};
+use crate::encode::Params;
 use crate::gate::{GateShut, Gated};
-use crate::reply::{BodyFault, Reply, printable, read_reply};
+use crate::reply::{BodyFault, Reply, printable};
+use crate::request::{Dialect, PreparedRequest};
 use crate::sign::Credential;
 
 /// A page that only a sandbox has, and the name under which it serves it (its README, "Pages of its own").
@@ -206,32 +207,51 @@ impl RestClient {
         Ok(Self { http, base, body_limit_bytes: options.body_limit_bytes })
     }
 
-    /// Signs `body` and sends it, once. Returns at the response head, so that the key's lane can go on while the
+    /// Signs a request and sends it, once. Returns at the response head, so that the key's lane can go on while the
     /// body is still on its way. `total` covers everything up to the last byte of the body. `gate` is asked when the
     /// connection is there, directly before the first byte is written: `false` ends the call as not sent.
     pub async fn send_private(
         &self,
-        endpoint: &Endpoint,
         credential: &Credential,
-        body: PreparedBody,
+        request: PreparedRequest,
         total: Duration,
         gate: impl Fn() -> bool + Send + Sync + 'static,
     ) -> Result<Head, SendError> {
-        if endpoint.verb != Verb::Post || !endpoint.is_private() {
-            return Err(SendError::not_sent(format!("{} is not a signed POST", endpoint.name)));
+        let url = self.url_of(&request)?;
+        let sign = credential.sign(request.target(), request.nonce(), request.body());
+        let mut headers = HeaderMap::with_capacity(5);
+        if let Some(content_type) = request.content_type() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        let sign = credential.sign(endpoint.path, body.nonce(), body.bytes());
-        let mut headers = HeaderMap::with_capacity(3);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.content_type()));
-        for (name, value) in [("api-key", credential.api_key()), ("api-sign", sign.as_str())] {
+        let signed = [("api-key", credential.api_key()), ("api-sign", sign.as_str())];
+        for (name, value) in signed.into_iter().chain(request.headers()) {
             let mut value = HeaderValue::from_str(value)
                 .map_err(|_| SendError::not_sent(format!("{name} cannot be written into a header")))?;
             value.set_sensitive(true);
             headers.insert(HeaderName::from_static(name), value);
         }
-        let request = self.http.post(format!("{}{}", self.base, endpoint.path));
-        let gated = reqwest::Body::wrap(Gated::new(body.bytes().clone(), Box::new(gate)));
-        self.head(request.headers(headers).body(gated), total).await
+        let method = match request.verb() {
+            Verb::Get => Method::GET,
+            Verb::Post => Method::POST,
+            Verb::Put => Method::PUT,
+            Verb::Delete => Method::DELETE,
+        };
+        let gated = reqwest::Body::wrap(Gated::new(request.body().clone(), Box::new(gate)));
+        let sent = self.http.request(method, url).headers(headers).body(gated);
+        self.head(sent, request.dialect(), total).await
+    }
+
+    /// The address of a request. What reads addresses may write them anew; then something else would be sent than is signed.
+    fn url_of(&self, request: &PreparedRequest) -> Result<Url, SendError> {
+        let target = request.target();
+        let url = Url::parse(&format!("{}{target}", self.base)).ok();
+        let same = |url: &Url| match (target.split_once('?'), url.query()) {
+            (Some((path, query)), Some(kept)) => (path, query) == (url.path(), kept),
+            (None, None) => target == url.path(),
+            _ => false,
+        };
+        url.filter(same)
+            .ok_or_else(|| SendError::not_sent(format!("the address of {} is not one", request.endpoint())))
     }
 
     /// Asks a public endpoint. Returns at the response head; `total` covers the body too.
@@ -246,19 +266,19 @@ impl RestClient {
         }
         let query = params.query();
         let mark = if query.is_empty() { "" } else { "?" };
-        self.head(self.http.get(format!("{}{}{mark}{query}", self.base, endpoint.path)), total).await
+        let request = self.http.get(format!("{}{}{mark}{query}", self.base, endpoint.path));
+        self.head(request, Dialect::Spot, total).await
     }
 
     /// Sends a signed call and reads its reply. `on_head` is called between the two.
     pub async fn call_private(
         &self,
-        endpoint: &Endpoint,
         credential: &Credential,
-        body: PreparedBody,
+        request: PreparedRequest,
         total: Duration,
         on_head: impl FnOnce(),
     ) -> Result<Reply, CallFault> {
-        let head = self.send_private(endpoint, credential, body, total, || true).await?;
+        let head = self.send_private(credential, request, total, || true).await?;
         on_head();
         Ok(head.read().await?)
     }
@@ -276,17 +296,23 @@ impl RestClient {
     /// Whether the other end says of itself that it is tidegate's sandbox. The page is none of Kraken's, costs nothing
     /// and carries nothing; an exchange answers it with an error, which is a "no".
     pub async fn is_sandbox(&self, total: Duration) -> Result<bool, SendError> {
-        let head = self.head(self.http.get(format!("{}{SANDBOX_PAGE}", self.base)), total).await?;
+        let request = self.http.get(format!("{}{SANDBOX_PAGE}", self.base));
+        let head = self.head(request, Dialect::Spot, total).await?;
         let server = head.response.headers().get(SERVER).and_then(|value| value.to_str().ok());
         Ok(head.status() == 200 && server == Some(SANDBOX_SERVER))
     }
 
-    async fn head(&self, request: reqwest::RequestBuilder, total: Duration) -> Result<Head, SendError> {
+    async fn head(
+        &self,
+        request: reqwest::RequestBuilder,
+        dialect: Dialect,
+        total: Duration,
+    ) -> Result<Head, SendError> {
         if total.is_zero() {
             return Err(SendError { timed_out: true, ..SendError::not_sent("not sent: no time was left") });
         }
         let response = request.timeout(total).send().await.map_err(SendError::of)?;
-        Ok(Head { response, limit_bytes: self.body_limit_bytes })
+        Ok(Head { response, limit_bytes: self.body_limit_bytes, dialect })
     }
 }
 
@@ -295,12 +321,18 @@ impl RestClient {
 pub struct Head {
     response: Response,
     limit_bytes: usize,
+    dialect: Dialect,
 }
 
 impl Head {
     /// HTTP status.
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
+    }
+
+    /// The status, if it is that of the edge in front of Kraken: the exchange answers otherwise.
+    pub fn edge_status(&self) -> Option<u16> {
+        Some(self.status()).filter(|status| !self.dialect.speaks(*status, self.content_type()))
     }
 
     /// What the edge in front of Kraken says of when to come again, in seconds, if it does.
@@ -323,7 +355,7 @@ impl Head {
         let limit_bytes = self.limit_bytes;
         while body.len() <= limit_bytes {
             let Some(part) = self.chunk(body.len()).await? else {
-                return Ok(read_reply(self.status(), self.content_type(), &body)?);
+                return Ok(self.dialect.read(self.status(), self.content_type(), &body)?);
             };
             if part.len() > limit_bytes - body.len() {
                 break;

@@ -4,6 +4,9 @@
 //! any time. Whether the request may still be sent is therefore asked again when the connection is there and wants the body.
 //! hyper (1.x, `proto::h1::dispatch`) buffers the head and polls the body before it flushes anything, and an error of the
 //! body ends the connection without a flush; a test watches the wire. So a shut gate proves that no byte was written.
+//!
+//! A request without a body is asked by hyper at the same place whether there is nothing more to come (`is_end_stream`). While the gate
+//! is open the answer is yes, and the head goes out alone; behind a shut gate it claims a body, and fails when that is polled.
 
 use std::fmt;
 use std::pin::Pin;
@@ -48,14 +51,21 @@ impl Body for Gated {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, GateShut>>> {
         let Some(bytes) = self.bytes.take() else { return Poll::Ready(None) };
-        Poll::Ready(Some(if (self.gate)() { Ok(Frame::data(bytes)) } else { Err(GateShut) }))
+        // An empty body is polled only because the gate was shut when hyper asked for its end.
+        let open = !bytes.is_empty() && (self.gate)();
+        Poll::Ready(Some(if open { Ok(Frame::data(bytes)) } else { Err(GateShut) }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
+        self.bytes.as_ref().is_none_or(|bytes| bytes.is_empty() && (self.gate)())
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+        match &self.bytes {
+            // Asked for only behind a shut gate. Announced as none, or for a GET as of unknown length, it would not be polled.
+            Some(bytes) if bytes.is_empty() => SizeHint::with_exact(1),
+            Some(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            None => SizeHint::with_exact(0),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The envelope of a reply: `{"error": [...], "result": ...}`, HTTP 200 as a rule even for refusals.
+//! The envelope of a reply: `{"error": [...], "result": ...}`, HTTP 200 as a rule even for refusals. (Funding (Beta) has none: `bare`.)
 //!
 //! Whatever is not an envelope comes from the way and not from the exchange, and says nothing about what the
 //! exchange did. Each such fault has its own name. Its text never quotes the body, which may hold a balance, a
@@ -41,8 +41,8 @@ pub enum BodyFault {
         /// The content type, as far as it is printable.
         content_type: String,
     },
-    /// JSON, but not an object with an `error` list of texts.
-    #[error("the reply is JSON but not Kraken's envelope ({len_bytes} bytes of {content_type})")]
+    /// JSON, but not an object with an `error` list of texts, or no object at all.
+    #[error("the reply is JSON but not in Kraken's form ({len_bytes} bytes of {content_type})")]
     NotEnvelope {
         /// Its length.
         len_bytes: usize,

@@ -1,8 +1,8 @@
 //! The signature of a private call.
 //!
 //! Kraken docs (REST authentication): `API-Sign` is the base64 of HMAC-SHA-512, keyed with the decoded secret,
-//! over the URI path followed by SHA-256 of the nonce's digits and the request body. There are no separators, so
-//! the path begins at `/0/private/` and the body is the exact text that is sent.
+//! over the URI path with its query followed by SHA-256 of the nonce's digits and the request body. There are no separators, so
+//! the path begins at `/0/private/` or `/funding/` and the body is the exact text that is sent, which may be none.
 
 use std::fmt;
 
@@ -68,13 +68,13 @@ impl Credential {
         Sha256::digest(self.api_key.as_bytes()).iter().take(8).map(|b| format!("{b:02x}")).collect()
     }
 
-    /// Signs a request. `path` begins with a slash and has neither scheme nor host; `nonce` is the number that
-    /// also stands in `body`.
-    pub fn sign(&self, path: &str, nonce: Nonce, body: &[u8]) -> ApiSign {
+    /// Signs a request. `target` is path and query: it begins with a slash and has neither scheme nor host. `nonce` is the
+    /// number that also stands in the body or in a header.
+    pub fn sign(&self, target: &str, nonce: Nonce, body: &[u8]) -> ApiSign {
         let inner = Sha256::new().chain_update(nonce.to_string()).chain_update(body).finalize();
         #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104)")]
         let mut mac = Hmac::<Sha512>::new_from_slice(&self.secret).expect("any length");
-        mac.update(path.as_bytes());
+        mac.update(target.as_bytes());
         mac.update(&inner);
         ApiSign(STANDARD.encode(mac.finalize().into_bytes()))
     }

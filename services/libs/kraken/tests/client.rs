@@ -6,9 +6,9 @@ mod download;
 use std::time::Duration;
 
 use common::{Act, Server, ok, read_request, response};
-use tidegate_core::{Encoding, Endpoint, Nonce, endpoint};
+use tidegate_core::{Endpoint, Nonce, endpoint};
 use tidegate_kraken::{
-    BodyFault, BuildError, CallFault, ClientOptions, Credential, Params, PreparedBody, ReadFault, Reply,
+    BodyFault, BuildError, CallFault, ClientOptions, Credential, Params, PreparedRequest, ReadFault, Reply,
     RestClient, Stage,
 };
 use tokio::io::AsyncWriteExt as _;
@@ -34,14 +34,18 @@ fn named(name: &str) -> &'static Endpoint {
     endpoint(name).expect("in the table")
 }
 
-fn order(nonce: u64) -> PreparedBody {
+fn order(nonce: u64) -> PreparedRequest {
+    written("AddOrder", &[("pair", "XBT/USD")], nonce)
+}
+
+fn written(name: &str, arguments: &[(&'static str, &str)], nonce: u64) -> PreparedRequest {
     let mut params = Params::new();
-    params.text("pair", "XBT/USD");
-    params.body(Encoding::Form, Nonce(nonce), None)
+    arguments.iter().for_each(|(name, value)| params.text(name, *value));
+    PreparedRequest::of(named(name), &params, Nonce(nonce), None).expect("can be written")
 }
 
 async fn place(client: &RestClient, nonce: u64) -> Result<Reply, CallFault> {
-    client.call_private(named("AddOrder"), &credential(), order(nonce), LONG, || {}).await
+    client.call_private(&credential(), order(nonce), LONG, || {}).await
 }
 
 #[tokio::test]
@@ -49,10 +53,7 @@ async fn signed_bytes_are_sent_bytes() {
     let server = Server::start(vec![Act::Answer(ok()), Act::Answer(ok())]).await;
     let client = client(&server.url());
     let mut heads = 0;
-    client
-        .call_private(named("AddOrder"), &credential(), order(17), LONG, || heads += 1)
-        .await
-        .expect("a reply");
+    client.call_private(&credential(), order(17), LONG, || heads += 1).await.expect("a reply");
     let mut params = Params::new();
     params.text("pair", "XBT/USD");
     client.call_public(named("Ticker"), &params, LONG).await.expect("a reply");
@@ -62,7 +63,7 @@ async fn signed_bytes_are_sent_bytes() {
     let (head, body) = &seen[0];
     let has = |line: &str| head.lines().any(|l| l.eq_ignore_ascii_case(line));
     assert!(head.starts_with("POST /0/private/AddOrder HTTP/1.1\r\n"), "{head}");
-    assert_eq!(body, order(17).bytes());
+    assert_eq!(body, order(17).body());
     let sign = credential().sign("/0/private/AddOrder", Nonce(17), body);
     // Base64 has case, so this one is compared exactly.
     assert!(head.lines().any(|l| l.ends_with(sign.as_str())), "{head}");
@@ -100,8 +101,8 @@ async fn a_connection_that_the_server_ended_meanwhile_costs_no_second_request() 
             }
             let bodies: Vec<_> =
                 server.seen.requests.lock().expect("no panic").iter().map(|(_, body)| body.clone()).collect();
-            assert_eq!(bodies.iter().filter(|b| *b == order(1).bytes()).count(), 1);
-            assert!(bodies.iter().filter(|b| *b == order(2).bytes()).count() <= 1);
+            assert_eq!(bodies.iter().filter(|b| *b == order(1).body()).count(), 1);
+            assert!(bodies.iter().filter(|b| *b == order(2).body()).count() <= 1);
         }
     }
 }
@@ -157,7 +158,7 @@ async fn what_cannot_be_connected_was_not_sent() {
 async fn no_time_left_is_not_sent() {
     let server = Server::start(vec![]).await;
     let client = client(&server.url());
-    let sent = client.send_private(named("AddOrder"), &credential(), order(1), Duration::ZERO, || true).await;
+    let sent = client.send_private(&credential(), order(1), Duration::ZERO, || true).await;
     let error = sent.expect_err("no time");
     assert_eq!((error.stage, error.timed_out, server.seen.count()), (Stage::NotSent, true, 0));
 }
@@ -166,11 +167,11 @@ async fn no_time_left_is_not_sent() {
 async fn the_wrong_kind_of_endpoint_is_not_sent() {
     let server = Server::start(vec![]).await;
     let client = client(&server.url());
-    let signed_public = client.send_private(named("Time"), &credential(), order(1), LONG, || true).await;
-    let open_private = client.get_public(named("Balance"), &Params::new(), LONG).await;
-    for error in [signed_public.expect_err("public"), open_private.expect_err("private")] {
+    for private in ["Balance", "FundingBeta/ListNetworks"] {
+        let error = client.get_public(named(private), &Params::new(), LONG).await.expect_err("private");
         assert_eq!(error.stage, Stage::NotSent);
     }
+    assert!(PreparedRequest::of(named("Time"), &Params::new(), Nonce(1), None).is_err(), "nobody signs it");
     assert_eq!(server.seen.count(), 0);
 }
 
@@ -199,7 +200,7 @@ async fn a_head_comes_before_its_body_and_the_time_covers_both() {
         .to_vec();
     let server = Server::start(vec![Act::AnswerThenHang(part)]).await;
     let client = client(&server.url());
-    let sent = client.send_private(named("AddOrder"), &credential(), order(1), LONG, || true).await;
+    let sent = client.send_private(&credential(), order(1), LONG, || true).await;
     let head = sent.expect("the head is there");
     assert_eq!(head.status(), 200);
     pass(LONG).await;
@@ -305,7 +306,7 @@ async fn tls_trusts_the_given_ca_alone_and_a_failed_handshake_is_not_sent() {
     let fault = place(&bad, 1).await.expect_err("a stranger");
     assert!(fault.is_not_sent(), "{fault}");
     place(&good, 2).await.expect("a reply");
-    assert_eq!(told.recv().await.expect("seen"), *order(2).bytes());
+    assert_eq!(told.recv().await.expect("seen"), *order(2).body());
     assert!(told.try_recv().is_err());
 }
 
@@ -335,6 +336,14 @@ async fn bad_options_are_refused() {
 
 #[tokio::test]
 async fn a_gate_that_shuts_while_the_connection_is_made_lets_no_byte_out() {
+    shut_out(order(9)).await;
+    // What has no body is asked as well.
+    shut_out(written("FundingBeta/ListNetworks", &[], 9)).await;
+    shut_out(written("FundingBeta/DeleteAddress", &[("id", "AB")], 9)).await;
+    shut_out(written("FundingBeta/ClaimDepositAddress", &[("method_id", "m")], 9)).await;
+}
+
+async fn shut_out(request: PreparedRequest) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let client = client(&format!("http://{}", listener.local_addr().expect("an address")));
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -344,7 +353,7 @@ async fn a_gate_that_shuts_while_the_connection_is_made_lets_no_byte_out() {
         false
     };
     let credential = credential();
-    let send = client.send_private(named("AddOrder"), &credential, order(9), LONG, gate);
+    let send = client.send_private(&credential, request, LONG, gate);
     let seen = async {
         let (mut socket, _) = listener.accept().await.expect("a connection");
         let mut bytes = Vec::new();
@@ -356,5 +365,65 @@ async fn a_gate_that_shuts_while_the_connection_is_made_lets_no_byte_out() {
     let error = sent.expect_err("the gate was shut");
     assert_eq!((error.stage, error.gate_shut), (Stage::NotSent, true), "{error:?}");
     assert_eq!(String::from_utf8_lossy(&seen), "", "nothing on the wire");
-    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert!(asked.load(std::sync::atomic::Ordering::SeqCst) > 0);
+}
+
+#[tokio::test]
+async fn the_beta_family_has_verbs_and_its_nonce_in_a_header() {
+    let server = Server::start(vec![Act::Answer(response("200 OK", "application/json", "{}")); 4]).await;
+    let client = client(&server.url());
+    let listed = written("FundingBeta/ListMethods", &[("direction", "withdraw"), ("cursor", "a/b c")], 21);
+    let created = written("FundingBeta/CreateAddress", &[("name", "cold"), ("account_id", "AA 1")], 22);
+    let updated = written("FundingBeta/UpdateAddress", &[("id", "AB/1"), ("name", "cold")], 23);
+    let deleted = written("FundingBeta/DeleteAddress", &[("id", "AB1")], 24);
+    for request in [&listed, &created, &updated, &deleted] {
+        let reply = client.call_private(&credential(), request.clone(), LONG, || {}).await.expect("a reply");
+        assert_eq!(reply.result.expect("there").get(), "{}");
+    }
+    let seen = server.seen.requests.lock().expect("no panic");
+    let starts = [
+        "GET /funding/v1/methods/withdraw?cursor=a%2Fb%20c HTTP/1.1\r\n",
+        "POST /funding/v1/addresses?account_id=AA%201 HTTP/1.1\r\n",
+        "PUT /funding/v1/addresses/AB%2F1 HTTP/1.1\r\n",
+        "DELETE /funding/v1/addresses/AB1 HTTP/1.1\r\n",
+    ];
+    let requests = [listed, created, updated, deleted];
+    for (i, ((head, body), request)) in seen.iter().zip(requests).enumerate() {
+        assert!(head.starts_with(starts[i]), "{head}");
+        let lower = head.to_ascii_lowercase();
+        assert!(lower.contains(&format!("\r\napi-nonce: {}\r\n", 21 + i)), "{head}");
+        // Signed is what the first line says, and the body.
+        let target = head.split(' ').nth(1).expect("a target");
+        let sign = credential().sign(target, request.nonce(), body);
+        assert!(head.lines().any(|l| l.ends_with(sign.as_str())), "{head}");
+        assert!(!lower.contains("transfer-encoding") && !lower.contains("api-otp"), "{head}");
+        let has_body = matches!(i, 1 | 2);
+        assert_eq!(lower.contains("content-type: application/json"), has_body, "{head}");
+        assert_eq!(body, if has_body { &b"{\"name\":\"cold\"}"[..] } else { b"" });
+    }
+}
+
+#[tokio::test]
+async fn errors_of_the_beta_family_have_statuses_and_the_edge_has_its_own() {
+    let problem = r#"{"type":"tag:kraken.com,2025:PermissionDenied","status":403,"title":"General: Permission denied"}"#;
+    let json = "application/problem+json";
+    let ask = async |act: Act| {
+        let server = Server::start(vec![act]).await;
+        let client = client(&server.url());
+        let request = written("FundingBeta/ListNetworks", &[], 1);
+        let head = client.send_private(&credential(), request, LONG, || true).await.expect("a head");
+        (head.edge_status(), head.read().await.map(|reply| reply.errors))
+    };
+    let (edge, errors) = ask(Act::Answer(response("403 Forbidden", json, problem))).await;
+    assert_eq!((edge, errors.expect("Kraken's")), (None, vec!["EGeneral:Permission denied".to_owned()]));
+    let (edge, errors) =
+        ask(Act::Answer(response("403 Forbidden", "text/html", "<html>blocked</html>"))).await;
+    assert_eq!((edge, errors), (Some(403), Err(ReadFault::Body(BodyFault::HttpStatus(403)))));
+    let (edge, errors) = ask(Act::Answer(response("503 Busy", json, problem))).await;
+    assert_eq!((edge, errors), (Some(503), Err(ReadFault::Body(BodyFault::HttpStatus(503)))));
+    // Cut short it says nothing, whatever it was going to say.
+    let cut = response("403 Forbidden", json, problem);
+    let cut = cut[..cut.len() - 5].to_vec();
+    let (_, errors) = ask(Act::AnswerThenClose(cut)).await;
+    assert_eq!(errors, Err(ReadFault::Body(BodyFault::HttpStatus(403))));
 }

@@ -3,7 +3,24 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use tidegate_core::{AccountName, Endpoint, Error, ErrorKind, KeyLabel, Needs, PermissionSet};
+use tidegate_core::{AccountName, Endpoint, Error, ErrorKind, Fit, KeyLabel, Needs, PermissionSet, UnixUs};
+
+use crate::dates::{Cover, Dates};
+
+/// What a key is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The call.
+    pub endpoint: &'a Endpoint,
+    /// Whose key it must be.
+    pub account: &'a AccountName,
+    /// What its configuration must call it.
+    pub key_tag: Option<&'a str>,
+    /// The stretch of time that a call about the past asks for; looked at for such calls alone.
+    pub dates: Dates,
+    /// The time.
+    pub now: UnixUs,
+}
 
 /// A lane as a chooser sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +31,14 @@ pub struct Candidate {
     pub account: AccountName,
     /// What it may do.
     pub permissions: PermissionSet,
+    /// What it may ask about; without ends where that is not known.
+    pub dates: Dates,
+    /// Whether Kraken has denied it this very call not long ago.
+    pub denied: bool,
     /// Whether its owner would take a call now.
     pub ready: bool,
+    /// Why not, in words for an operator, where that is known.
+    pub why_not: String,
     /// How long a call would wait there, in milliseconds.
     pub predicted_wait_ms: u64,
     /// Whether it is to serve only where no other lane does: its key is kept for emergencies or in quarantine, or its address
@@ -27,6 +50,26 @@ pub struct Candidate {
     pub tags: Vec<String>,
     /// Whether it is owned by the chooser's own process.
     pub local: bool,
+}
+
+impl Candidate {
+    /// A lane that is ready and of which nothing else is known.
+    pub const fn new(label: KeyLabel, account: AccountName, permissions: PermissionSet) -> Self {
+        Self {
+            label,
+            account,
+            permissions,
+            dates: Dates { from: None, to: None },
+            denied: false,
+            ready: true,
+            why_not: String::new(),
+            predicted_wait_ms: 0,
+            last_resort: false,
+            busy: false,
+            tags: Vec::new(),
+            local: false,
+        }
+    }
 }
 
 /// Why no key serves a call.
@@ -51,23 +94,34 @@ pub enum ChooseError {
         /// What the key that is closest to being fit lacks: the smallest sets, any of which would do.
         missing: Vec<PermissionSet>,
     },
+    /// Keys may, but none may ask about that time.
+    OtherDates {
+        /// The account.
+        account: AccountName,
+        /// What the call asks for.
+        asked: Dates,
+        /// The keys that may do it, and about what.
+        keys: Vec<(KeyLabel, Dates)>,
+    },
     /// Keys may, but none is in use at present.
     NotReady {
-        /// The keys that may.
-        labels: Vec<KeyLabel>,
+        /// The keys that may, and why they are not in use where that is known.
+        keys: Vec<(KeyLabel, String)>,
     },
 }
 
 /// Ranks the lanes that may serve a call, best first; never empty.
 ///
-/// Account and tag first, then permissions, then: ready, no last resort, not busy, least privileged (so that a key that may do
-/// more is not exposed to calls that need less), least predicted wait, local, label.
+/// Account and tag first, then permissions by the most likely reading of Kraken's sources, then the dates that the key may ask
+/// about. Of those that are ready: no last resort, not denied this call before, not busy, fit by every reading, the
+/// whole of the time asked about (Kraken shows a part and does not say so), least privileged (fewest permissions that the call does
+/// not name, then fewest at all: a key that may do more is not exposed to calls that need less), least predicted wait, local, label. A last resort stands behind a key that was denied,
+/// because a denial may have been a moment's trouble and a last resort serves once in some seconds only.
 pub fn choose<'a>(
-    needs: Needs,
-    account: &AccountName,
-    key_tag: Option<&str>,
+    asked: &Asked<'_>,
     candidates: impl IntoIterator<Item = &'a Candidate>,
 ) -> Result<Vec<&'a Candidate>, ChooseError> {
+    let Asked { endpoint, account, key_tag, .. } = *asked;
     let mut found: Vec<&Candidate> = candidates.into_iter().filter(|c| c.account == *account).collect();
     if found.is_empty() {
         return Err(ChooseError::NoAccount { account: account.clone() });
@@ -78,22 +132,42 @@ pub fn choose<'a>(
             return Err(ChooseError::NoTag { account: account.clone(), tag: tag.to_owned() });
         }
     }
-    let missing = closest_missing(needs, &found);
-    found.retain(|c| needs.met_by(c.permissions));
-    if found.is_empty() {
+    let fit = |c: &Candidate| endpoint.fit(c.permissions);
+    if !found.iter().any(|c| fit(c).is_some()) {
+        let missing = closest_missing(endpoint.needs, &found);
         return Err(ChooseError::NoKey { account: account.clone(), missing });
     }
-    let mut labels: Vec<KeyLabel> = found.iter().map(|c| c.label.clone()).collect();
-    found.retain(|c| c.ready);
-    if found.is_empty() {
-        labels.sort_unstable();
-        labels.dedup();
-        return Err(ChooseError::NotReady { labels });
+    found.retain(|c| fit(c).is_some());
+    if !found.iter().any(|c| asked.cover(c) != Cover::Outside) {
+        let keys = named(&found, |c| c.dates);
+        return Err(ChooseError::OtherDates { account: account.clone(), asked: asked.dates, keys });
     }
+    found.retain(|c| asked.cover(c) != Cover::Outside);
+    if !found.iter().any(|c| c.ready) {
+        return Err(ChooseError::NotReady { keys: named(&found, |c| c.why_not.clone()) });
+    }
+    found.retain(|c| c.ready);
     found.sort_by_key(|c| {
-        (c.last_resort, c.busy, c.permissions.len(), c.predicted_wait_ms, Reverse(c.local), c.label.clone())
+        let doubts = (c.last_resort, c.denied, c.busy, fit(c).unwrap_or(Fit::Likely), asked.cover(c));
+        let needless = endpoint.named().missing(c.permissions).len();
+        let rights = (needless, c.permissions.len());
+        (doubts, rights, c.predicted_wait_ms, Reverse(c.local), c.label.clone())
     });
     Ok(found)
+}
+
+impl Asked<'_> {
+    fn cover(&self, candidate: &Candidate) -> Cover {
+        if self.endpoint.is_history() { candidate.dates.cover(self.dates, self.now) } else { Cover::Whole }
+    }
+}
+
+/// Each label once, in order, with something about it.
+fn named<T>(candidates: &[&Candidate], of: impl Fn(&Candidate) -> T) -> Vec<(KeyLabel, T)> {
+    let mut keys: Vec<(KeyLabel, T)> = candidates.iter().map(|c| (c.label.clone(), of(c))).collect();
+    keys.sort_by(|(a, _), (b, _)| a.cmp(b));
+    keys.dedup_by(|(a, _), (b, _)| a == b);
+    keys
 }
 
 /// The smallest sets of permissions that would make one of the candidates fit.
@@ -113,8 +187,8 @@ fn closest_missing(needs: Needs, candidates: &[&Candidate]) -> Vec<PermissionSet
 }
 
 impl ChooseError {
-    /// The error for the caller of an endpoint. Facts: `endpoint`, `account`, and `missing_permission` with
-    /// Kraken's own tokens (`a + b` is both, `a or b` is either).
+    /// The error for the caller of an endpoint. Facts: `endpoint`, `account`, and what was missing: `missing_permission` with
+    /// Kraken's own tokens (`a + b` is both, `a or b` is either), or `missing_dates`, the time that was asked about.
     pub fn into_error(self, endpoint: &Endpoint) -> Error {
         let name = endpoint.name;
         let error = |kind, text| Error::new(kind, text).with_fact("endpoint", name);
@@ -131,18 +205,39 @@ impl ChooseError {
             .with_fact("account", account.as_str()),
             Self::NoKey { account, missing } => {
                 let missing = Alternatives(&missing).to_string();
-                let needs = endpoint.needs;
-                let text = format!(
-                    "no key of account {account} may call {name}: it needs {needs}; the closest key lacks {missing}"
+                let mut text = format!(
+                    "no key of account {account} may call {name}: it needs {}; the closest key lacks {missing}",
+                    endpoint.needs
                 );
+                for reading in endpoint.other_readings {
+                    text.push_str(&format!(" ({} says {})", reading.source, reading.needs));
+                }
                 error(ErrorKind::NoKey, text)
                     .with_fact("account", account.as_str())
                     .with_fact("missing_permission", missing)
             }
-            Self::NotReady { labels } => {
-                let labels: Vec<&str> = labels.iter().map(KeyLabel::as_str).collect();
-                let text =
-                    format!("no key that may call {name} is in use at present ({})", labels.join(", "));
+            Self::OtherDates { account, asked, keys } => {
+                let keys: Vec<String> =
+                    keys.iter().map(|(label, dates)| format!("{label} {dates}")).collect();
+                let text = format!(
+                    "no key of account {account} that may call {name} may ask about the time that was asked for ({asked}): Kraken \
+                     shows {}",
+                    keys.join(", ")
+                );
+                error(ErrorKind::NoKey, text)
+                    .with_fact("account", account.as_str())
+                    .with_fact("missing_dates", asked.to_string())
+            }
+            Self::NotReady { keys } => {
+                let keys: Vec<String> = keys
+                    .into_iter()
+                    .map(
+                        |(label, why)| {
+                            if why.is_empty() { label.to_string() } else { format!("{label}: {why}") }
+                        },
+                    )
+                    .collect();
+                let text = format!("no key that may call {name} is in use at present ({})", keys.join(", "));
                 error(ErrorKind::Unavailable, text).retry_after_ms(1_000)
             }
         }
@@ -164,78 +259,5 @@ impl fmt::Display for Alternatives<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use tidegate_core::{Permission as P, endpoint};
-
-    use super::*;
-
-    fn candidate(label: &str, permissions: &[P]) -> Candidate {
-        Candidate {
-            label: label.parse().expect("a label"),
-            account: "main".parse().expect("a label"),
-            permissions: PermissionSet::of(permissions),
-            ready: true,
-            predicted_wait_ms: 0,
-            last_resort: false,
-            busy: false,
-            tags: Vec::new(),
-            local: false,
-        }
-    }
-
-    fn labels(needs_of: &str, tag: Option<&str>, candidates: &[Candidate]) -> Vec<String> {
-        let needs = endpoint(needs_of).expect("in the table").needs;
-        let account = "main".parse().expect("a label");
-        let chosen = choose(needs, &account, tag, candidates).expect("somebody");
-        chosen.iter().map(|c| c.label.to_string()).collect()
-    }
-
-    #[test]
-    fn least_privilege_then_wait_then_local_then_label() {
-        let all = candidate("all", &P::ALL);
-        let a = Candidate { predicted_wait_ms: 9, ..candidate("a", &[P::QueryFunds]) };
-        let b = Candidate { predicted_wait_ms: 3, ..candidate("b", &[P::QueryFunds]) };
-        let c = Candidate { predicted_wait_ms: 3, local: true, ..candidate("c", &[P::QueryFunds]) };
-        let d = Candidate { predicted_wait_ms: 3, local: true, ..candidate("d", &[P::QueryFunds]) };
-        let least = Candidate { last_resort: true, ..candidate("e", &[P::QueryFunds]) };
-        let busy = Candidate { busy: true, ..candidate("b2", &[P::QueryFunds]) };
-        let down = Candidate { ready: false, ..candidate("down", &[P::QueryFunds]) };
-        let foreign = Candidate { account: "sub".parse().expect("a label"), ..candidate("x", &P::ALL) };
-        let pool = [least, busy, foreign, d, all.clone(), down, b, a, c];
-        assert_eq!(labels("Balance", None, &pool), ["c", "d", "b", "a", "all", "b2", "e"]);
-        let spare = Candidate { last_resort: true, ..candidate("spare", &[P::CloseTrades]) };
-        let trade = candidate("trade", &[P::ModifyTrades, P::CloseTrades]);
-        assert_eq!(labels("CancelOrder", None, &[spare.clone(), trade.clone()]), ["trade", "spare"]);
-        assert_eq!(labels("CancelOrder", None, &[spare, Candidate { ready: false, ..trade }]), ["spare"]);
-        let tagged = [candidate("a", &P::ALL), Candidate { tags: vec!["fast".into()], ..all }];
-        assert_eq!(labels("Balance", Some("fast"), &tagged), ["all"]);
-    }
-
-    #[test]
-    fn the_error_names_endpoint_and_the_closest_missing_permission() {
-        let account: AccountName = "main".parse().expect("a label");
-        let pool = [candidate("reader", &[P::QueryFunds]), candidate("canceller", &[P::CloseTrades])];
-        let edit = endpoint("EditOrder").expect("in the table");
-        let error = choose(edit.needs, &account, None, &pool).expect_err("nobody may").into_error(edit);
-        assert_eq!(error.kind, ErrorKind::NoKey);
-        assert!(error.text.contains("EditOrder") && error.text.contains("modify-trades"), "{}", error.text);
-        assert!(error.facts.contains(&("missing_permission", "modify-trades".to_owned())), "{error:?}");
-        let amend = endpoint("AmendOrder").expect("in the table");
-        let error =
-            choose(amend.needs, &account, None, &pool[..1]).expect_err("nobody may").into_error(amend);
-        assert!(error.facts.contains(&("missing_permission", "modify-trades or close-trades".to_owned())));
-    }
-
-    #[test]
-    fn unknown_accounts_tags_and_sleeping_keys_are_told_apart() {
-        let balance = endpoint("Balance").expect("in the table");
-        let (main, sub) = ("main".parse().expect("a label"), "sub".parse().expect("a label"));
-        let pool = [Candidate { ready: false, ..candidate("reader", &[P::QueryFunds]) }];
-        let failed = |account, tag| choose(balance.needs, account, tag, &pool).expect_err("nobody");
-        assert!(matches!(failed(&sub, None), ChooseError::NoAccount { .. }));
-        assert!(matches!(failed(&main, Some("x")), ChooseError::NoTag { .. }));
-        let asleep = failed(&main, None);
-        assert!(matches!(asleep, ChooseError::NotReady { .. }));
-        assert_eq!(asleep.into_error(balance).kind, ErrorKind::Unavailable);
-    }
-}
+#[path = "choose_tests.rs"]
+mod tests;

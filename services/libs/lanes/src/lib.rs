@@ -14,6 +14,8 @@
 mod breaker;
 mod budget;
 mod choose;
+mod dates;
+mod denials;
 mod grant;
 mod guards;
 mod intent;
@@ -28,7 +30,9 @@ mod trade;
 
 pub use breaker::{Breaker, FAILURES_MAX, Held, LOCKOUT_US, Traffic, Trouble};
 pub use budget::{Admission, RestCounter, Tier};
-pub use choose::{Candidate, ChooseError, choose};
+pub use choose::{Asked, Candidate, ChooseError, choose};
+pub use dates::{Cover, Dates};
+pub use denials::{DENIED_FOR_US, Denials};
 pub use grant::{
     Applied, GRANT_RESERVE_US, GRANT_TTL_US, Generation, GrantError, GrantIds, GrantRecord, GrantReply,
     GrantRequest, GrantTerms, HeldRange, Intent, LEAD_CAP_US, Member, RECOVERY_US, Release, Released,
@@ -45,9 +49,9 @@ pub use intent::{
 pub use keeper::{Errand, Heard, Keeper};
 pub use keys::{Fingerprint, GrantKey};
 pub use lane::{
-    CANCEL_EVERY_US, End, FENCE_AGAIN_MAX_US, FENCE_AGAIN_US, Findings, GrantRefused, KeyUse, LOOK_AGAIN_US,
-    Lane, LaneConfig, LaneState, LaneView, NOTED_FOR_US, NonceVerdict, RECHECK_SOON_US, RENEW_EVERY_US, Step,
-    SubmitRefusal, Want,
+    CANCEL_EVERY_US, CODE_US, End, FENCE_AGAIN_MAX_US, FENCE_AGAIN_US, Findings, GrantRefused, KeyUse,
+    LOOK_AGAIN_US, Lane, LaneConfig, LaneState, LaneView, NOTED_FOR_US, NonceVerdict, RECHECK_SOON_US,
+    RENEW_EVERY_US, Step, SubmitRefusal, Want,
 };
 pub use nonce::{NonceError, NonceSource};
 pub use placement::propose;

@@ -1,10 +1,11 @@
-//! Who owns what. Every movement of an account is a ledger entry; the sum of an asset over accounts, house and
-//! collected fees never changes.
+//! Who owns what. Every movement of an account is a ledger entry; the sum of an asset over accounts, their wallets for
+//! futures and what they have in strategies, house, collected fees, what is on its way and the world outside never changes.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::archive::Archive;
-use super::ids::Id;
+use super::funding::{DepositAddress, WithdrawKey, default_keys};
+use super::ids::{Id, Refid};
 use super::markets::{ASSET_COUNT, ASSETS};
 use crate::wire::json::Json;
 
@@ -23,6 +24,12 @@ pub(crate) struct Account {
     pub(crate) earning: [i128; ASSET_COUNT],
     /// The part of the balances that open orders hold.
     pub(crate) held: [i128; ASSET_COUNT],
+    /// What was moved to the account's wallet for futures.
+    pub(crate) futures: [i128; ASSET_COUNT],
+    /// Where the account can be paid.
+    pub(crate) deposit_addresses: Vec<DepositAddress>,
+    /// Where it may pay to, by name.
+    pub(crate) withdraw_keys: Vec<WithdrawKey>,
     /// Open orders in the order of their birth.
     pub(crate) open: BTreeSet<u64>,
     /// Their client ids.
@@ -43,6 +50,9 @@ impl Account {
             balances: ASSETS.each_ref().map(|asset| asset.starting_balance),
             earning: [0; ASSET_COUNT],
             held: [0; ASSET_COUNT],
+            futures: [0; ASSET_COUNT],
+            deposit_addresses: Vec::new(),
+            withdraw_keys: default_keys(),
             open: BTreeSet::new(),
             cl_ord_ids: HashMap::new(),
             cancels_after_us: None,
@@ -62,8 +72,8 @@ impl Account {
 #[derive(Debug)]
 pub(crate) struct LedgerEntry {
     pub(crate) account: usize,
-    /// The trade that caused it.
-    pub(crate) refid: Id,
+    /// The trade or the movement of money that caused it.
+    pub(crate) refid: Refid,
     /// Kraken's word for what caused it, for instance `trade`,
     pub(crate) kind: &'static str,
     /// and what it says besides, as a rule nothing.
@@ -95,7 +105,7 @@ impl LedgerEntry {
     }
 }
 
-/// All accounts and the two that nobody has a key for.
+/// All accounts, and what nobody has a key for.
 #[derive(Debug)]
 pub(crate) struct Accounts {
     all: Vec<Account>,
@@ -103,6 +113,10 @@ pub(crate) struct Accounts {
     house: [i128; ASSET_COUNT],
     /// Fees collected.
     fees: [i128; ASSET_COUNT],
+    /// Has left an account and is not yet where it goes.
+    pub(crate) in_transit: [i128; ASSET_COUNT],
+    /// What came out of the exchange less what came in.
+    pub(crate) outside: [i128; ASSET_COUNT],
     pub(crate) ledger: Archive<LedgerEntry>,
 }
 
@@ -112,35 +126,45 @@ impl Accounts {
             all: Vec::new(),
             house: [0; ASSET_COUNT],
             fees: [0; ASSET_COUNT],
+            in_transit: [0; ASSET_COUNT],
+            outside: [0; ASSET_COUNT],
             ledger: Archive::new(LEDGER_MAX),
         }
     }
 
     /// The account of this name, opened with its starting balances if it is new.
     pub(crate) fn open(&mut self, name: &str) -> usize {
-        if let Some(known) = self.all.iter().position(|account| &*account.name == name) {
+        if let Some(known) = self.named(name) {
             return known;
         }
         self.all.push(Account::new(name));
         self.all.len() - 1
     }
 
-    /// Opens a subaccount with nothing in it. `false`: the name is taken.
+    /// Opens a subaccount with nothing in it and nowhere to pay to. `false`: the name is taken.
     pub(crate) fn open_under(&mut self, master: usize, name: &str) -> bool {
-        if self.all.iter().any(|account| &*account.name == name) {
+        if self.named(name).is_some() {
             return false;
         }
-        let master = Some(master);
-        self.all.push(Account { master, balances: [0; ASSET_COUNT], ..Account::new(name) });
+        self.all.push(Account {
+            master: Some(master),
+            balances: [0; ASSET_COUNT],
+            withdraw_keys: Vec::new(),
+            ..Account::new(name)
+        });
         true
     }
 
     /// Makes an account a subaccount of another, if there are both.
     pub(crate) fn join(&mut self, name: &str, master: &str) {
-        let find = |name: &str| self.all.iter().position(|account| &*account.name == name);
-        if let (Some(account), Some(master)) = (find(name), find(master)) {
+        if let (Some(account), Some(master)) = (self.named(name), self.named(master)) {
             self.all[account].master = Some(master);
         }
+    }
+
+    /// The account of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<usize> {
+        self.all.iter().position(|account| &*account.name == name)
     }
 
     pub(crate) fn get(&self, account: usize) -> &Account {
@@ -173,15 +197,41 @@ impl Accounts {
         self.house[asset] += amount;
     }
 
-    /// All that there is of each asset.
-    #[cfg(test)]
+    /// All that there is of each asset: never more and never less than what the accounts began with.
     pub(crate) fn total(&self) -> [i128; ASSET_COUNT] {
         let mut total = [0; ASSET_COUNT];
-        let owned = self.all.iter().flat_map(|account| [&account.balances, &account.earning]);
-        let piles = owned.chain([&self.house, &self.fees]);
-        for pile in piles {
+        let owned =
+            self.all.iter().flat_map(|account| [&account.balances, &account.futures, &account.earning]);
+        for pile in owned.chain([&self.house, &self.fees, &self.in_transit, &self.outside]) {
             (0..ASSET_COUNT).for_each(|asset| total[asset] += pile[asset]);
         }
         total
+    }
+
+    /// Appends where every unit of each asset is.
+    pub(crate) fn write_funds(&self, json: &mut Json) {
+        let pile = |json: &mut Json, pile: &[i128; ASSET_COUNT]| {
+            json.object(|json| {
+                for (asset, amount) in ASSETS.iter().zip(pile) {
+                    json.field(asset.id).decimal(*amount, asset.decimals);
+                }
+            });
+        };
+        json.object(|json| {
+            json.field("accounts").object(|json| {
+                for account in &self.all {
+                    json.field(&account.name).object(|json| {
+                        pile(json.field("spot"), &account.balances);
+                        pile(json.field("futures"), &account.futures);
+                        pile(json.field("earning"), &account.earning);
+                    });
+                }
+            });
+            let others = [&self.house, &self.fees, &self.in_transit, &self.outside];
+            for (name, amounts) in ["house", "fees", "in_transit", "outside"].into_iter().zip(others) {
+                pile(json.field(name), amounts);
+            }
+            pile(json.field("total"), &self.total());
+        });
     }
 }

@@ -3,8 +3,8 @@
 //! even if permission or counter refuse afterwards.
 
 use super::Request;
-use super::endpoints::{EndpointRow, is_funding};
-use super::keys::{KeyRing, KeyState};
+use super::endpoints::{Act, EndpointRow, is_funding};
+use super::keys::{KeyRing, KeyState, Otp};
 use super::lockout::Offenders;
 use super::nonce;
 use super::refusal::Refusal;
@@ -57,7 +57,7 @@ fn identify(
     if !state.signer.verify(sign, &request.path, &request.query, text, &request.body) {
         return Err(Refusal::InvalidSignature);
     }
-    second_factor(state, request.api_otp.as_deref().or_else(|| params.get("otp")))?;
+    second_factor(state, request.api_otp.as_deref().or_else(|| params.get("otp")), now_us)?;
     let refuse_replays = switches.replayed_nonce_in_window == ReplayRule::Refuse;
     let nonce = nonce::parse(text).ok_or(Refusal::InvalidNonce)?;
     if !state.nonce.accept(nonce, refuse_replays) {
@@ -72,17 +72,24 @@ pub(crate) fn nonce_text<'a>(request: &'a Request, params: &'a Params) -> Option
     if is_funding(&request.path) { request.api_nonce.as_deref() } else { params.get("nonce") }
 }
 
-/// Reports say: a missing password is a missing permission, a needless one an invalid key.
-fn second_factor(state: &KeyState, given: Option<&str>) -> Result<(), Refusal> {
-    match (&state.key.otp, given) {
-        (None, None) => Ok(()),
-        (None, Some(_)) => Err(Refusal::InvalidKey),
-        (Some(otp), Some(given)) if otp.static_password == given => Ok(()),
-        (Some(_), _) => Err(Refusal::PermissionDenied),
-    }
+/// Reports say: a missing password is a missing permission, a needless one an invalid key. A code that was taken is used up
+/// even if the nonce is refused afterwards.
+fn second_factor(state: &mut KeyState, given: Option<&str>, now_us: u64) -> Result<(), Refusal> {
+    let right = match (&state.key.otp, given) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => return Err(Refusal::InvalidKey),
+        (Some(_), None) => false,
+        (Some(Otp::Static(password)), Some(given)) => password == given,
+        (Some(Otp::Totp(_)), Some(given)) => {
+            state.codes.as_mut().is_some_and(|codes| codes.take(given, now_us / 1_000_000))
+        }
+    };
+    if right { Ok(()) } else { Err(Refusal::PermissionDenied) }
 }
 
 fn permit(state: &KeyState, endpoint: &EndpointRow) -> Result<(), Refusal> {
     let enough = |all: &&[&str]| all.iter().all(|token| state.may(token));
-    if endpoint.permissions.iter().any(enough) { Ok(()) } else { Err(Refusal::PermissionDenied) }
+    // What a cancel takes back decides what it needs, so its permission is judged where that is known.
+    let later = endpoint.act == Act::WithdrawCancel;
+    if later || endpoint.permissions.iter().any(enough) { Ok(()) } else { Err(Refusal::PermissionDenied) }
 }

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::beta;
+
 /// One endpoint of the exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointRow {
@@ -27,8 +29,6 @@ pub struct EndpointRow {
 /// What the exchange does for an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// Nothing: judged like any call, then answered `EAPI:Feature disabled`, so that nothing pretends.
-    Nothing,
     Time,
     SystemStatus,
     Assets,
@@ -78,6 +78,18 @@ pub(crate) enum Act {
     EarnDeallocateStatus,
     EarnStrategies,
     EarnAllocations,
+    DepositMethods,
+    DepositAddresses,
+    DepositStatus,
+    WithdrawMethods,
+    WithdrawAddresses,
+    WithdrawInfo,
+    Withdraw,
+    WithdrawStatus,
+    WithdrawCancel,
+    WalletTransfer,
+    /// Funding (Beta).
+    Beta(beta::Call),
 }
 
 /// All endpoints.
@@ -152,16 +164,16 @@ const TABLE: &[EndpointRow] = &[
     signed("CancelAllOrdersAfter", "POST", "/0/private/CancelAllOrdersAfter", &[&["modify-trades"], &["close-trades"]], [1, 1], Act::CancelAllOrdersAfter),
     signed("CancelOrderBatch", "POST", "/0/private/CancelOrderBatch", &[&["modify-trades"], &["close-trades"]], [0, 0], Act::CancelOrderBatch),
     signed("GetWebSocketsToken", "POST", "/0/private/GetWebSocketsToken", &[&["create-ws-token"]], [1, 1], Act::GetWebSocketsToken),
-    signed("DepositMethods", "POST", "/0/private/DepositMethods", &[&["query-funds", "add-funds"]], [1, 1], Act::Nothing),
-    signed("DepositAddresses", "POST", "/0/private/DepositAddresses", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("DepositStatus", "POST", "/0/private/DepositStatus", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("WithdrawMethods", "POST", "/0/private/WithdrawMethods", &[&["query-funds", "withdraw-funds"]], [1, 1], Act::Nothing),
-    signed("WithdrawAddresses", "POST", "/0/private/WithdrawAddresses", &[&["query-funds", "withdraw-funds"]], [1, 1], Act::Nothing),
-    signed("WithdrawInfo", "POST", "/0/private/WithdrawInfo", &[&["query-funds", "withdraw-funds"]], [1, 1], Act::Nothing),
-    signed("Withdraw", "POST", "/0/private/Withdraw", &[&["withdraw-funds"]], [1, 1], Act::Nothing),
-    signed("WithdrawStatus", "POST", "/0/private/WithdrawStatus", &[&["withdraw-funds"], &["query-ledger"]], [1, 1], Act::Nothing),
-    signed("WithdrawCancel", "POST", "/0/private/WithdrawCancel", &[&["withdraw-funds"]], [1, 1], Act::Nothing),
-    signed("WalletTransfer", "POST", "/0/private/WalletTransfer", &[&["query-funds"]], [1, 1], Act::Nothing),
+    signed("DepositMethods", "POST", "/0/private/DepositMethods", &[&["query-funds", "add-funds"]], [1, 1], Act::DepositMethods),
+    signed("DepositAddresses", "POST", "/0/private/DepositAddresses", &[&["query-funds"]], [1, 1], Act::DepositAddresses),
+    signed("DepositStatus", "POST", "/0/private/DepositStatus", &[&["query-funds"]], [1, 1], Act::DepositStatus),
+    signed("WithdrawMethods", "POST", "/0/private/WithdrawMethods", &[&["query-funds", "withdraw-funds"]], [1, 1], Act::WithdrawMethods),
+    signed("WithdrawAddresses", "POST", "/0/private/WithdrawAddresses", &[&["query-funds", "withdraw-funds"]], [1, 1], Act::WithdrawAddresses),
+    signed("WithdrawInfo", "POST", "/0/private/WithdrawInfo", &[&["query-funds", "withdraw-funds"]], [1, 1], Act::WithdrawInfo),
+    signed("Withdraw", "POST", "/0/private/Withdraw", &[&["withdraw-funds"]], [1, 1], Act::Withdraw),
+    signed("WithdrawStatus", "POST", "/0/private/WithdrawStatus", &[&["withdraw-funds"], &["query-ledger"]], [1, 1], Act::WithdrawStatus),
+    signed("WithdrawCancel", "POST", "/0/private/WithdrawCancel", &[&["withdraw-funds"]], [1, 1], Act::WithdrawCancel),
+    signed("WalletTransfer", "POST", "/0/private/WalletTransfer", &[&["query-funds"]], [1, 1], Act::WalletTransfer),
     signed("CreateSubaccount", "POST", "/0/private/CreateSubaccount", &[&["withdraw-funds"]], [1, 1], Act::CreateSubaccount),
     signed("AccountTransfer", "POST", "/0/private/AccountTransfer", &[&["withdraw-funds"]], [1, 1], Act::AccountTransfer),
     signed("Earn/Allocate", "POST", "/0/private/Earn/Allocate", &[&["earn-funds"]], [1, 1], Act::EarnAllocate),
@@ -170,15 +182,15 @@ const TABLE: &[EndpointRow] = &[
     signed("Earn/DeallocateStatus", "POST", "/0/private/Earn/DeallocateStatus", &[&["earn-funds"], &["query-funds"]], [1, 1], Act::EarnDeallocateStatus),
     signed("Earn/Strategies", "POST", "/0/private/Earn/Strategies", &[&[]], [1, 1], Act::EarnStrategies),
     signed("Earn/Allocations", "POST", "/0/private/Earn/Allocations", &[&["query-funds"]], [1, 1], Act::EarnAllocations),
-    signed("FundingBeta/ListMethods", "GET", "/funding/v1/methods/{direction}", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/ListNetworks", "GET", "/funding/v1/networks", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/CalculateFees", "GET", "/funding/v1/fees/{method_id}", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/ListAddresses", "GET", "/funding/v1/addresses", &[&["query-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/CreateAddress", "POST", "/funding/v1/addresses", &[&["add-withdraw-address"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/DeleteAddress", "DELETE", "/funding/v1/addresses/{id}", &[&["add-withdraw-address"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/ClaimDepositAddress", "PUT", "/funding/v1/deposit/address", &[&["add-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/CreateWithdrawal", "POST", "/funding/v1/withdrawals", &[&["withdraw-funds"]], [1, 1], Act::Nothing),
-    signed("FundingBeta/UpdateAddress", "PUT", "/funding/v1/addresses/{id}", &[&["update-withdraw-address"]], [1, 1], Act::Nothing),
+    signed("FundingBeta/ListMethods", "GET", "/funding/v1/methods/{direction}", &[&["query-funds"]], [1, 1], Act::Beta(beta::Call::ListMethods)),
+    signed("FundingBeta/ListNetworks", "GET", "/funding/v1/networks", &[&["query-funds"]], [1, 1], Act::Beta(beta::Call::ListNetworks)),
+    signed("FundingBeta/CalculateFees", "GET", "/funding/v1/fees/{method_id}", &[&["query-funds"]], [1, 1], Act::Beta(beta::Call::CalculateFees)),
+    signed("FundingBeta/ListAddresses", "GET", "/funding/v1/addresses", &[&["query-funds"]], [1, 1], Act::Beta(beta::Call::ListAddresses)),
+    signed("FundingBeta/CreateAddress", "POST", "/funding/v1/addresses", &[&["add-withdraw-address"]], [1, 1], Act::Beta(beta::Call::CreateAddress)),
+    signed("FundingBeta/DeleteAddress", "DELETE", "/funding/v1/addresses/{id}", &[&["add-withdraw-address"]], [1, 1], Act::Beta(beta::Call::DeleteAddress)),
+    signed("FundingBeta/ClaimDepositAddress", "PUT", "/funding/v1/deposit/address", &[&["add-funds"]], [1, 1], Act::Beta(beta::Call::ClaimDepositAddress)),
+    signed("FundingBeta/CreateWithdrawal", "POST", "/funding/v1/withdrawals", &[&["withdraw-funds"]], [1, 1], Act::Beta(beta::Call::CreateWithdrawal)),
+    signed("FundingBeta/UpdateAddress", "PUT", "/funding/v1/addresses/{id}", &[&["update-withdraw-address"]], [1, 1], Act::Beta(beta::Call::UpdateAddress)),
 ];
 
 /// The endpoint behind a path. Public ones answer POST as well, as the live host does.
@@ -192,7 +204,8 @@ pub(crate) fn find(verb: &str, path: &str) -> Option<&'static EndpointRow> {
     BY_PATH.get(path).copied().filter(|row| row.verb == verb || (row.public && verb == "POST"))
 }
 
-/// Whether a path belongs to Funding (Beta), where the nonce is a header and nothing stands in a form.
+/// Whether a path belongs to Funding (Beta), where the nonce is a header, arguments stand in the path too, and answers have no
+/// envelope.
 pub(crate) fn is_funding(path: &str) -> bool {
     path.starts_with("/funding/")
 }

@@ -14,6 +14,7 @@ use super::accounts::{Accounts, LedgerEntry};
 use super::archive::Archive;
 use super::book::{Book, Entry, Owner, Reach, Side, reaches};
 use super::earn::Earn;
+use super::funding::Funding;
 use super::ids::{Id, Source};
 use super::markets::{LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
 use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
@@ -56,12 +57,13 @@ pub(crate) struct Engine {
     /// House quotes that were traded and not yet restored.
     owed: Vec<(usize, Side, u64)>,
     pub(crate) earn: Earn,
-    ids: Source,
+    pub(crate) ids: Source,
     orders_born: u64,
     trades_made: u64,
     /// What is placed or amended now is not shown before.
     pub(crate) hides_until_us: u64,
     pub(crate) counters: TradingCounters,
+    pub(crate) funding: Funding,
 }
 
 impl Engine {
@@ -83,6 +85,7 @@ impl Engine {
             trades_made: 0,
             hides_until_us: 0,
             counters: TradingCounters::default(),
+            funding: Funding::new(seed),
         };
         for (pair, book) in PAIRS.iter().zip(&mut engine.books) {
             let house = &pair.house;
@@ -272,11 +275,20 @@ impl Engine {
         let ledgers = [self.ids.id(b'L'), self.ids.id(b'L')];
         let sides = [(pair.base, sign * base, base_fee), (pair.quote, -sign * fill.cost, quote_fee)];
         for (id, (asset, amount, fee)) in ledgers.into_iter().zip(sides) {
-            let account = order.account;
-            let (kind, subtype) = ("trade", "");
-            let entry =
-                LedgerEntry { account, refid, kind, subtype, at_us: now_us, asset, amount, fee, balance: 0 };
-            self.accounts.book(id, entry);
+            self.accounts.book(
+                id,
+                LedgerEntry {
+                    account: order.account,
+                    refid: refid.into(),
+                    kind: "trade",
+                    subtype: "",
+                    at_us: now_us,
+                    asset,
+                    amount,
+                    fee,
+                    balance: 0,
+                },
+            );
         }
         order.filled_lots += fill.lots;
         order.notional += u128::from(fill.price) * u128::from(fill.lots);

@@ -196,7 +196,7 @@ fn each_trade_has_two_ledger_entries_under_its_id() {
     let [trade_id] = desk.order(0, id).trades[..] else { panic!("one fill") };
     let (_, trade) = desk.engine.trades.find(trade_id).unwrap();
     let entries = trade.ledgers.map(|id| desk.engine.accounts.ledger.find(id).unwrap().1);
-    assert!(entries.iter().all(|entry| entry.refid == trade_id));
+    assert!(entries.iter().all(|entry| entry.refid == trade_id.into()));
     assert_eq!(
         entries.map(|entry| (entry.asset, entry.amount, entry.fee)),
         [(XXBT, 10_000_000_000, 0), (ZUSD, -600_005_000, 2_400_020),]

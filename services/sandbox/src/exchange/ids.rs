@@ -30,6 +30,44 @@ impl fmt::Debug for Id {
     }
 }
 
+/// What caused a movement: the id of a trade, or of a movement of money (`FT4Kx2b-` and 22 more letters and digits).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Refid {
+    text: [u8; REFID_LENGTH],
+    length: u8,
+}
+
+/// Two letters, five more, a dash, twenty-two.
+const REFID_LENGTH: usize = 30;
+
+impl Refid {
+    pub(crate) fn as_str(&self) -> &str {
+        // Only ever filled with ASCII.
+        std::str::from_utf8(&self.text[..usize::from(self.length)]).unwrap_or_default()
+    }
+
+    /// The id of this text, if it is not too long for one.
+    pub(crate) fn parse(id: &str) -> Option<Self> {
+        let mut text = [0; REFID_LENGTH];
+        text.get_mut(..id.len())?.copy_from_slice(id.as_bytes());
+        Some(Self { text, length: u8::try_from(id.len()).ok()? })
+    }
+}
+
+impl From<Id> for Refid {
+    fn from(id: Id) -> Self {
+        let mut text = [0; REFID_LENGTH];
+        text[..id.0.len()].copy_from_slice(&id.0);
+        Self { text, length: 19 }
+    }
+}
+
+impl fmt::Debug for Refid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
 /// SplitMix64's step and mix: a bijection of its counter, so that ids made from it never meet.
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -85,6 +123,28 @@ impl Source {
         Id(id)
     }
 
+    /// The next id of a movement of money.
+    pub(crate) fn refid(&mut self) -> Refid {
+        const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRabcdefghjkmnpqr9";
+        // As in an order's id: the whole 64 bits are in it.
+        let value = self.next_u64();
+        let mut bits = (u128::from(mix(value)) << 64) | u128::from(value);
+        let mut text = *b"FT----------------------------";
+        for (at, place) in text.iter_mut().enumerate().skip(2) {
+            if at == 7 {
+                continue;
+            }
+            *place = LETTERS[(bits & 31) as usize];
+            bits = bits.rotate_right(5);
+        }
+        Refid { text, length: 30 }
+    }
+
+    /// A text of that many letters of an alphabet of thirty-two.
+    pub(crate) fn spelt(&mut self, length: usize, letters: &[u8; 32]) -> String {
+        (0..length).map(|_| char::from(letters[(self.next_u64() & 31) as usize])).collect()
+    }
+
     /// A text of that many letters and digits, for tokens.
     pub(crate) fn token(&mut self, length: usize) -> String {
         const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -117,6 +177,22 @@ mod tests {
             assert_eq!(Id::parse(id.as_str()), Some(*id));
         }
         assert_eq!(Id::parse("O"), None);
+    }
+
+    #[test]
+    fn refids_have_krakens_shape_and_never_repeat() {
+        let mut source = Source::new(7, 1);
+        let ids: std::collections::HashSet<_> = (0..100_000).map(|_| source.refid()).collect();
+        assert_eq!(ids.len(), 100_000);
+        for id in ids.iter().take(100) {
+            let (head, tail) = id.as_str().split_once('-').unwrap();
+            assert!(head.starts_with("FT") && head.len() == 7 && tail.len() == 22, "{id:?}");
+            assert!(tail.bytes().all(|c| c.is_ascii_alphanumeric()), "{id:?}");
+            assert_eq!(Refid::parse(id.as_str()), Some(*id));
+        }
+        let trade = source.id(b'T');
+        assert_eq!(Refid::from(trade).as_str(), trade.as_str());
+        assert_eq!(Refid::parse(&"x".repeat(31)), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::counter::Counter;
 use super::nonce::NonceState;
 use super::sign::Signer;
+use super::totp::Codes;
 
 /// The tokens of Kraken's thirteen permissions (Kraken docs: GetApiKeyInfo).
 const PERMISSIONS: [&str; 13] = [
@@ -72,13 +73,14 @@ pub struct SandboxKey {
     pub note: String,
 }
 
-/// The second factor of a key.
+/// The second factor of a key: what every call must carry as `otp`. In a keys file `{"static": PASSWORD}` or `{"totp": SEED}`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Otp {
-    /// A password that every call must carry as `otp`.
-    #[serde(rename = "static")]
-    pub static_password: String,
+#[serde(rename_all = "lowercase")]
+pub enum Otp {
+    /// A password.
+    Static(String),
+    /// A code of an authenticator app, made from this seed in base32. Each is taken once.
+    Totp(String),
 }
 
 impl fmt::Debug for Otp {
@@ -121,6 +123,9 @@ pub enum KeyError {
     /// The secret is no base64.
     #[error("key {0}: its secret is not base64")]
     Secret(String),
+    /// The seed of its codes is none.
+    #[error("key {0}: its totp seed is not base32")]
+    Seed(String),
     /// A permission that Kraken does not have.
     #[error("key {0}: {1:?} is no permission token")]
     Permission(String, String),
@@ -182,6 +187,8 @@ pub(crate) struct KeyState {
     pub(crate) nonce: NonceState,
     pub(crate) counter: Counter,
     pub(crate) last_used_us: Option<u64>,
+    /// Where its second factor is an app.
+    pub(crate) codes: Option<Codes>,
     allowlist: Vec<Network>,
 }
 
@@ -216,9 +223,14 @@ impl KeyRing {
         let secret = STANDARD.decode(&key.secret).map_err(|_| KeyError::Secret(label()))?;
         let signer = Signer::new(&secret).ok_or_else(|| KeyError::Secret(label()))?;
         let allowlist = judge(&key.label, &key.permission_tokens, &key.ip_allowlist)?;
+        let codes = match &key.otp {
+            Some(Otp::Totp(seed)) => Some(Codes::new(seed).ok_or_else(|| KeyError::Seed(label()))?),
+            Some(Otp::Static(_)) | None => None,
+        };
         self.by_api_key.insert(key.api_key.as_str().into(), self.states.len());
         let (nonce, counter) = (NonceState::new(key.nonce_window), Counter::default());
-        self.states.push(KeyState { key, signer, account, nonce, counter, last_used_us: None, allowlist });
+        let last_used_us = None;
+        self.states.push(KeyState { key, signer, account, nonce, counter, last_used_us, codes, allowlist });
         Ok(())
     }
 
@@ -321,7 +333,7 @@ mod tests {
         }
         assert_eq!(ring.add(keys()[0].clone(), 0), Err(KeyError::Twice("sandbox-read".to_owned())));
         let otp = ring.get(ring.find("sandbox-otp").unwrap());
-        assert_eq!(otp.key.otp.as_ref().unwrap().static_password, "correct horse");
+        assert!(otp.key.otp == Some(Otp::Static("correct horse".to_owned())));
     }
 
     #[test]
@@ -367,6 +379,8 @@ mod tests {
         assert_eq!(broken(|key| key.secret = "%".to_owned()), KeyError::Secret("sandbox-read".to_owned()));
         let unknown = broken(|key| key.permission_tokens.push("fly".to_owned()));
         assert_eq!(unknown, KeyError::Permission("sandbox-read".to_owned(), "fly".to_owned()));
+        let seed = broken(|key| key.otp = Some(Otp::Totp("0189".to_owned())));
+        assert_eq!(seed, KeyError::Seed("sandbox-read".to_owned()));
         assert!(matches!(parse_keys("{\"keys\":[{}]}"), Err(KeyError::Unreadable(_))));
     }
 }

@@ -11,6 +11,7 @@ mod accounts;
 mod archive;
 mod auth;
 mod batch;
+mod beta;
 mod book;
 mod candles;
 mod changes;
@@ -21,6 +22,7 @@ mod engine;
 mod exports;
 mod faults;
 mod fees;
+mod funding;
 mod grouped;
 mod history;
 mod ids;
@@ -42,6 +44,7 @@ mod sign;
 mod spread;
 mod subaccounts;
 mod tape;
+mod totp;
 mod trading;
 mod transparency;
 
@@ -58,6 +61,7 @@ use sha2::{Digest, Sha256};
 use crate::options::{Change, Options, Switches};
 use crate::wire::json::Json;
 use crate::wire::params::{Malformed, Params};
+use beta::Beta;
 use earn::Way;
 use endpoints::Act;
 use engine::Engine;
@@ -79,6 +83,7 @@ pub struct Exchange {
     offenders: Offenders,
     engine: Engine,
     exports: Exports,
+    beta: Beta,
     faults: FaultQueue,
     log: Log,
     stats: Stats,
@@ -96,6 +101,7 @@ impl Exchange {
             offenders: Offenders::default(),
             engine: Engine::new(options.seed),
             exports: Exports::new(options.seed),
+            beta: Beta::new(options.seed),
             faults: FaultQueue::default(),
             log: Log::default(),
             stats: Stats::default(),
@@ -138,7 +144,7 @@ impl Exchange {
     /// Step 0: a request has arrived whole. It is in the log from now on.
     pub fn receive(&mut self, now_us: u64, request: Request) -> Arrived {
         let endpoint = endpoints::find(&request.verb, &request.path);
-        let params = request.params();
+        let params = request.params(endpoint);
         let key = request.api_key.as_deref().and_then(|api_key| self.keys.find(api_key));
         let public = endpoint.is_some_and(|row| row.public);
         let fault = endpoint.and_then(|row| self.faults.strike(row.name, public, request.api_key.as_deref()));
@@ -164,7 +170,7 @@ impl Exchange {
             fault: fault_name,
         });
         let pauses = self.pauses(public, fault.as_ref());
-        let ticket = Ticket { seq, key };
+        let ticket = Ticket { seq, key, bare: endpoints::is_funding(&request.path) };
         Arrived { ticket, pauses, request, received_us: now_us, endpoint, params, fault }
     }
 
@@ -231,20 +237,19 @@ impl Exchange {
         };
         if let Some(refusal) = said {
             self.note(ticket, |entry| entry.verdict = Some(refusal.text()));
-            return Reply::refusal(&refusal);
+            return Reply::refusal(&refusal, ticket.bare);
         }
         if let Some(Fault::HangWithoutExecuteMs(_)) = fault {
             self.note(ticket, |entry| entry.verdict = Some("never executed".into()));
             return Reply { delivery: Delivery::Reset, ..Reply::edge(522) };
         }
-        self.engine.tick(now_us);
+        self.tick(now_us);
         self.engine.counters.begin(now_us, self.switches.trading_tier());
         self.engine.hides_until_us = match fault {
             Some(Fault::HideMs(ms)) => now_us + ms * 1_000,
             _ => 0,
         };
         self.exports.tick(now_us);
-        self.engine.earn.takes_us = self.switches.earn_ms * 1_000;
         self.engine.watch(now_us);
         if endpoint.act == Act::RetrieveExport {
             return self.retrieve(now_us, ticket, key, &params, fault.as_ref());
@@ -261,7 +266,7 @@ impl Exchange {
                     entry.txid = joined(&done.orders);
                     entry.rows = done.rows;
                 });
-                Reply::json(done.body).spoilt_by(fault.as_ref())
+                Reply::json(done.body).spoilt_by(fault.as_ref(), ticket.bare)
             }
             Err(refusal) => self.refuse(ticket, &refusal),
         }
@@ -282,10 +287,17 @@ impl Exchange {
         match archive {
             Ok(archive) => {
                 self.note(ticket, |entry| (entry.verdict, entry.executed) = (Some("ok".into()), true));
-                Reply::archive(archive).spoilt_by(fault)
+                Reply::archive(archive).spoilt_by(fault, ticket.bare)
             }
             Err(refusal) => self.refuse(ticket, &refusal),
         }
+    }
+
+    /// What has become due by the clock.
+    fn tick(&mut self, now_us: u64) {
+        self.engine.funding.pace(self.switches.funding_step_ms, self.switches.funding_fails);
+        self.engine.earn.takes_us = self.switches.earn_ms * 1_000;
+        self.engine.tick(now_us);
     }
 
     fn act(
@@ -340,11 +352,22 @@ impl Exchange {
             Act::TradeVolume => fees::trade_volume(engine, now_us, account, params).map(answer),
             Act::OpenPositions => fees::open_positions(params).map(answer),
             Act::CreditLines => Ok(answer(fees::credit_lines())),
+            Act::DepositMethods => funding::deposit_methods(params).map(answer),
+            Act::DepositAddresses => funding::deposit_addresses(engine, now_us, account, params).map(answer),
+            Act::DepositStatus => funding::deposit_status(engine, key, params).map(answer),
+            Act::WithdrawMethods => funding::withdraw_methods(params).map(answer),
+            Act::WithdrawAddresses => funding::withdraw_addresses(engine, account, params).map(answer),
+            Act::WithdrawInfo => funding::withdraw_info(engine, account, params).map(answer),
+            Act::Withdraw => funding::withdraw(engine, now_us, account, params),
+            Act::WithdrawStatus => funding::withdraw_status(engine, key, params).map(answer),
+            Act::WithdrawCancel => funding::withdraw_cancel(engine, key, params),
+            Act::WalletTransfer => funding::wallet_transfer(engine, now_us, account, params),
             Act::GetWebSocketsToken => Ok(answer(private::websockets_token(&mut self.tokens))),
             Act::GetApiKeyInfo => {
                 let name = &engine.accounts.get(account).name;
                 Ok(answer(private::api_key_info(key, name, self.switches.key_info_casing)))
             }
+            Act::Beta(call) => self.beta.carry_out(call, engine, now_us, account, params),
             _ => Err(Refusal::FeatureDisabled),
         }
     }
@@ -365,7 +388,7 @@ impl Exchange {
     fn refuse(&mut self, ticket: Ticket, refusal: &Refusal) -> Reply {
         self.stats.refused(ticket.key, refusal.text());
         self.note(ticket, |entry| entry.verdict = Some(refusal.text()));
-        Reply::refusal(refusal)
+        Reply::refusal(refusal, ticket.bare)
     }
 
     /// `/sandbox/stats` as JSON.
@@ -402,6 +425,23 @@ impl Exchange {
         self.faults.check_room(faults.len(), false)?;
         self.faults.add(faults);
         Ok(())
+    }
+
+    /// Sends a deposit to an account, as somebody outside would; a refusal is in words for the caller.
+    pub fn deposit(&mut self, now_us: u64, json: &[u8]) -> Result<String, String> {
+        self.tick(now_us);
+        let refid = funding::arrive(&mut self.engine, now_us, json)?;
+        let mut json = Json::default();
+        json.object(|json| json.field("refid").text(refid.as_str()));
+        Ok(json.finish())
+    }
+
+    /// `/sandbox/funds` as JSON: where every unit of each asset is.
+    pub fn funds_json(&mut self, now_us: u64) -> String {
+        self.tick(now_us);
+        let mut json = Json::default();
+        self.engine.accounts.write_funds(&mut json);
+        json.finish()
     }
 
     /// Forgets the faults that wait.

@@ -31,6 +31,19 @@ pub(crate) enum Refusal {
     EarnBusy,
     /// The account's tier is too low, or nothing can be put in at all.
     EarnPermissionDenied,
+    UnknownFundingAsset,
+    NoFundingMethod,
+    TooManyAddresses,
+    /// No such name, not of this asset, or not confirmed by its owner.
+    UnknownWithdrawKey,
+    /// Kraken's page has the words without a category.
+    InvalidWithdrawalAddress,
+    /// Unreadable, too small, or more than there is.
+    InvalidAmount,
+    MaxFeeExceeded,
+    UnknownReference,
+    /// A name that another saved address has.
+    DuplicateWithdrawKey,
     OrderMinimum,
     CostMinimum,
     TickSize,
@@ -92,6 +105,15 @@ impl Refusal {
             }
             Self::EarnBusy => "EEarnings:Busy:Another (de)allocation for the same strategy is in progress",
             Self::EarnPermissionDenied => "EEarnings:Permission denied:The user's tier is not high enough",
+            Self::UnknownFundingAsset => "EFunding:Unknown asset",
+            Self::NoFundingMethod => "EFunding:No funding method",
+            Self::TooManyAddresses => "EFunding:Too many addresses",
+            Self::UnknownWithdrawKey => "EFunding:Unknown withdraw key",
+            Self::InvalidWithdrawalAddress => "EFunding:Invalid withdrawal address",
+            Self::InvalidAmount => "EFunding:Invalid amount",
+            Self::MaxFeeExceeded => "EFunding:Max fee exceeded",
+            Self::UnknownReference => "EFunding:Unknown reference id",
+            Self::DuplicateWithdrawKey => "EFunding:Duplicate withdraw key",
             Self::OrderMinimum => "EOrder:Order minimum not met",
             Self::CostMinimum => "EOrder:Cost minimum not met",
             Self::TickSize => "EOrder:Tick size check failed",

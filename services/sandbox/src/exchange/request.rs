@@ -35,16 +35,39 @@ pub struct Request {
 }
 
 impl Request {
-    /// Its parameters: of a question the query, else the body.
-    pub(super) fn params(&self) -> Result<Params, Malformed> {
-        let is_json = |text: &String| text.trim_start().to_ascii_lowercase().starts_with("application/json");
-        if is_funding(&self.path) || (self.verb == "GET" && self.body.is_empty()) {
+    /// Its parameters: of a question the query, else the body. Those of Funding (Beta) are in body, query and path.
+    pub(super) fn params(&self, endpoint: Option<&EndpointRow>) -> Result<Params, Malformed> {
+        if is_funding(&self.path) {
+            return self.funding_params(endpoint);
+        }
+        if self.verb == "GET" && self.body.is_empty() {
             Params::form(self.query.as_bytes())
-        } else if self.content_type.as_ref().is_some_and(is_json) {
+        } else if self.is_json() {
             Params::json(&self.body)
         } else {
             Params::form(&self.body)
         }
+    }
+
+    fn is_json(&self) -> bool {
+        let is_it = |text: &String| text.trim_start().to_ascii_lowercase().starts_with("application/json");
+        self.content_type.as_ref().is_some_and(is_it)
+    }
+
+    fn funding_params(&self, endpoint: Option<&EndpointRow>) -> Result<Params, Malformed> {
+        let body = match self.verb.as_str() {
+            "POST" | "PUT" if self.is_json() => Params::json(&self.body)?,
+            "GET" | "DELETE" if self.body.is_empty() => Params::default(),
+            _ => return Err(Malformed),
+        };
+        let mut params = body.and_form(self.query.as_bytes())?;
+        let template = endpoint.map_or("", |row| row.path);
+        for (name, part) in template.split('/').zip(self.path.split('/')) {
+            if let Some(name) = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                params = params.and_part(name, part)?;
+            }
+        }
+        Ok(params)
     }
 }
 
@@ -64,6 +87,8 @@ pub struct Pauses {
 pub struct Ticket {
     pub(super) seq: u64,
     pub(super) key: Option<usize>,
+    /// Whether it is answered without an envelope.
+    pub(super) bare: bool,
 }
 
 /// A request that arrived whole and is written down.

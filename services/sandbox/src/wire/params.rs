@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 /// More members than any call of Kraken's has.
 const MEMBERS_MAX: usize = 512;
-/// Object in array in object is the deepest that Kraken documents.
-const DEPTH_MAX: u32 = 4;
+/// The name of an asset in an amount in the cap of a fee is the deepest that Kraken documents.
+const DEPTH_MAX: u32 = 5;
 
 /// The body or query cannot be read, or says something twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,13 @@ pub(crate) struct Params {
 impl Params {
     /// The value of a parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// The same, whatever it is: also nothing, where that was said.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
         let (_, value) = self.members.iter().find(|(known, _)| &self.text[known.clone()] == name)?;
-        Some(&self.text[value.clone()]).filter(|value| !value.is_empty())
+        Some(&self.text[value.clone()])
     }
 
     /// Whether a parameter whose name begins like this was given.
@@ -65,15 +70,27 @@ impl Params {
 
     /// Reads `application/x-www-form-urlencoded` or a query string.
     pub(crate) fn form(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut params = Self { text: String::with_capacity(bytes.len()), members: Vec::with_capacity(12) };
+        let params = Self { text: String::with_capacity(bytes.len()), members: Vec::with_capacity(12) };
+        params.and_form(bytes)
+    }
+
+    /// Adds what a form or a query says.
+    pub(crate) fn and_form(mut self, bytes: &[u8]) -> Result<Self, Malformed> {
         let mut decoded = Vec::with_capacity(64);
         for pair in bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-            let name = params.append_encoded(&pair[..at], &mut decoded)?;
-            let value = params.append_encoded(pair.get(at + 1..).unwrap_or_default(), &mut decoded)?;
-            params.add(name, value)?;
+            let name = self.append_encoded(&pair[..at], &mut decoded)?;
+            let value = self.append_encoded(pair.get(at + 1..).unwrap_or_default(), &mut decoded)?;
+            self.add(name, value)?;
         }
-        Ok(params)
+        Ok(self)
+    }
+
+    /// Adds one value, encoded as in a path.
+    pub(crate) fn and_part(mut self, name: &str, part: &str) -> Result<Self, Malformed> {
+        let (name, value) = (self.append(name), self.append_encoded(part.as_bytes(), &mut Vec::new())?);
+        self.add(name, value)?;
+        Ok(self)
     }
 
     /// Reads a JSON object. Numbers keep their own digits.

@@ -15,6 +15,8 @@ mod allocations;
 mod books;
 mod credit;
 mod earn;
+mod funding;
+mod funding_beta;
 mod history;
 mod key;
 mod market;
@@ -39,6 +41,17 @@ pub use books::{
 pub use credit::{CreditLimits, CreditLine, CreditLines};
 pub use earn::{
     EarnCompound, EarnLock, EarnRate, EarnSource, EarnStatus, EarnStrategies, EarnStrategy, EarnTaken,
+};
+pub use funding::{
+    Deposit, DepositAddress, DepositAddresses, DepositMethod, DepositMethods, Deposits, FundsSent, Limit,
+    WithdrawAddress, WithdrawAddresses, WithdrawFee, WithdrawInfo, WithdrawMethod, WithdrawMethods,
+    Withdrawal, Withdrawals,
+};
+pub use funding_beta::{
+    AddressCreated, AddressDeleted, AddressDetails, AddressGeneration, AddressUpdated, CryptoAddress,
+    DepositAddressClaimed, FeeDetails, FundingAddress, FundingAddresses, FundingAmount, FundingAsset,
+    FundingFees, FundingMethod, FundingMethods, FundingNetwork, FundingNetworks, FundingScope, MethodDeposit,
+    MethodFees, MethodNetwork, NetworkGroup, Texts, WithdrawalCreated,
 };
 pub use history::{
     FeeSchedule, FeeStanding, LedgersById, OpenPosition, OpenPositions, OwnTrade, TradeBalance, TradeVolume,

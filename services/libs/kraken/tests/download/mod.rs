@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::common::{Act, Server, response};
-use tidegate_core::{Encoding, Nonce, endpoint};
-use tidegate_kraken::{BodyFault, ClientOptions, Credential, Head, Opened, Params, ReadFault, RestClient};
+use tidegate_core::{Nonce, endpoint};
+use tidegate_kraken::{
+    BodyFault, ClientOptions, Credential, Head, Opened, Params, PreparedRequest, ReadFault, RestClient,
+};
 
 const SECRET: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const LONG: Duration = Duration::from_secs(30);
@@ -15,9 +17,9 @@ async fn head(server: &Server, limit_bytes: usize, total: Duration) -> Head {
     let options = ClientOptions { body_limit_bytes: limit_bytes, ..ClientOptions::new(server.url()) };
     let client = RestClient::new(options).expect("a client");
     let credential = Credential::new("public-half".to_owned(), SECRET).expect("a pair");
-    let body = Params::new().body(Encoding::Form, Nonce(1), None);
     let endpoint = endpoint("RetrieveExport").expect("in the table");
-    client.send_private(endpoint, &credential, body, total, || true).await.expect("a head")
+    let request = PreparedRequest::of(endpoint, &Params::new(), Nonce(1), None).expect("can be written");
+    client.send_private(&credential, request, total, || true).await.expect("a head")
 }
 
 /// Everything that comes, in pieces of at most so many bytes.

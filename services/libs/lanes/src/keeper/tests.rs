@@ -55,6 +55,7 @@ impl World {
                 window: 0,
                 tier: Tier::WIDE,
                 permissions: PermissionSet::EMPTY,
+                codes: false,
                 queue_len_max: 3,
                 in_flight_max: 8,
             };

@@ -27,7 +27,7 @@ impl Lane {
         if self.counter.admit(now, milli, false) == Admission::Never {
             return Err(SubmitRefusal::TooDear);
         }
-        let slot_us = self.slot_wait_us(ticket.priority);
+        let slot_us = self.slot_wait_us(ticket.priority).max(self.code_wait_us(now, ticket.priority));
         if !self.queue.has_room(ticket.priority) {
             return Err(SubmitRefusal::QueueFull { retry_after_ms: ms_up(slot_us).max(1) });
         }
@@ -46,7 +46,10 @@ impl Lane {
 
     /// The lane at this moment.
     pub fn snapshot(&self, now: MonoUs) -> LaneView {
-        let wait_us = self.slot_wait_us(Priority::Read).max(self.budget_wait_us(now, Priority::Read, 1_000));
+        let wait_us = self
+            .slot_wait_us(Priority::Read)
+            .max(self.budget_wait_us(now, Priority::Read, 1_000))
+            .max(self.code_wait_us(now, Priority::Read));
         LaneView {
             label: self.config.label.clone(),
             state: self.state.clone(),

@@ -56,6 +56,7 @@ impl Lane {
             && !self.is_cancel_early(now)
             && (now < self.lease_until || self.adrift)
             && first.is_some_and(|t| self.counter.admit(now, t.points_milli(), false) == Admission::Now)
+            && self.code_at(now, wall).is_none()
             && self.nonces.peek(wall).is_ok_and(|nonce| !self.flights.has_room(nonce))
     }
 

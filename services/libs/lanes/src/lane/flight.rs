@@ -34,6 +34,8 @@ pub(super) struct Flight {
     pub priority: Priority,
     /// Whether its nonce was drawn without a lease.
     pub adrift: bool,
+    /// Whose one-time code it carries, where the key has such.
+    pub code_step: Option<u64>,
 }
 
 impl Flight {
@@ -217,6 +219,7 @@ mod tests {
             sent_at: MonoUs(0),
             priority: Priority::Place,
             adrift: false,
+            code_step: None,
         }
     }
 
@@ -287,6 +290,7 @@ mod window_tests {
             sent_at: MonoUs(0),
             priority: Priority::Read,
             adrift: false,
+            code_step: None,
         }
     }
 

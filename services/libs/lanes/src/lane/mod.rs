@@ -10,6 +10,9 @@
 
 mod admit;
 mod cancels;
+mod codes;
+#[cfg(test)]
+mod codes_tests;
 mod flight;
 mod foreign;
 mod recheck;
@@ -25,6 +28,8 @@ mod types;
 
 use tidegate_core::{MonoUs, UnixUs};
 
+pub use self::codes::CODE_US;
+use self::codes::Codes;
 use self::flight::{Flight, Flights};
 pub use self::foreign::KeyUse;
 use self::recheck::Looks;
@@ -89,6 +94,7 @@ pub struct Lane {
     suspicion: Suspicion,
     pauses: Pauses,
     looks: Looks,
+    codes: Codes,
 }
 
 impl Lane {
@@ -119,6 +125,7 @@ impl Lane {
             suspicion: Suspicion::default(),
             pauses: Pauses::default(),
             looks: Looks::of(&config.label),
+            codes: Codes::default(),
             config,
         }
     }
@@ -360,7 +367,10 @@ impl Lane {
                 let dead = self.flights.settle(now, Some(flight.nonce));
                 self.counter.end(now, flight.points_milli + dead);
             }
-            End::NotSent => self.counter.give_back(flight.points_milli),
+            End::NotSent => {
+                self.counter.give_back(flight.points_milli);
+                self.codes.give_back(flight.code_step);
+            }
             End::Unknown if flight.points_milli > 0 => self.flights.linger(&flight, now),
             End::Unknown => {}
         }
@@ -496,6 +506,9 @@ impl Lane {
         now: MonoUs,
         wall: UnixUs,
     ) -> Result<tidegate_core::Nonce, Step> {
+        if let Some(at) = self.code_at(now, wall) {
+            return Err(self.wait(Some(at)));
+        }
         // Without a lease the clock says nothing: another owner's range may begin right above ours.
         let leased = now < self.lease_until;
         let drawn = if leased { self.nonces.draw(wall) } else { self.nonces.draw_lowest(wall) };
@@ -507,7 +520,18 @@ impl Lane {
         self.counter.begin(points_milli);
         let epoch = self.epoch_seen;
         let adrift = now >= self.lease_until;
-        self.flights.start(Flight { ticket, nonce, epoch, points_milli, sent_at: now, priority, adrift });
+        let code_step = self.take_code(now, wall);
+        let sent_at = now;
+        self.flights.start(Flight {
+            ticket,
+            nonce,
+            epoch,
+            points_milli,
+            sent_at,
+            priority,
+            adrift,
+            code_step,
+        });
         Ok(nonce)
     }
 

@@ -21,6 +21,7 @@ fn open_lane(label: &str, window: u64, tier: Tier) -> Lane {
         window,
         tier,
         permissions: PermissionSet::EMPTY,
+        codes: false,
         queue_len_max: 64,
         in_flight_max: 8,
     };

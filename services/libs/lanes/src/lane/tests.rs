@@ -26,6 +26,7 @@ fn lane_at(tier: Tier) -> Lane {
         window: 0,
         tier,
         permissions: PermissionSet::EMPTY,
+        codes: false,
         queue_len_max: 3,
         in_flight_max: 8,
     };

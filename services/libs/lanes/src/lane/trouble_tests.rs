@@ -32,6 +32,7 @@ fn new_lane(unit: NonceUnit, window: u64) -> Lane {
         window,
         tier: Tier::WIDE,
         permissions: PermissionSet::EMPTY,
+        codes: false,
         queue_len_max: 64,
         in_flight_max: 256,
     };

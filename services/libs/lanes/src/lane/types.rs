@@ -22,6 +22,8 @@ pub struct LaneConfig {
     pub tier: Tier,
     /// What it may do.
     pub permissions: PermissionSet,
+    /// Whether each call carries a one-time code, of which there is one in [`crate::CODE_US`].
+    pub codes: bool,
     /// How many calls may wait; as many cancels may wait besides.
     pub queue_len_max: usize,
     /// How many calls may be in flight where the window allows more than one.

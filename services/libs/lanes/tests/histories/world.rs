@@ -67,6 +67,7 @@ fn lane(unit: NonceUnit, window: u64, now: u64) -> Lane {
         window,
         tier: TIER,
         permissions: PermissionSet::EMPTY,
+        codes: false,
         queue_len_max: 6,
         in_flight_max: 5,
     };

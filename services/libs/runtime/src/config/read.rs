@@ -279,6 +279,13 @@ fn key_config(mut s: Section<'_>, accounts: &Accounts) -> Option<KeyConfig> {
     let window = s.number("window", 0..=i64::MAX.unsigned_abs()).unwrap_or(0);
     let tags = s.list("tags", str::parse).unwrap_or_default();
     let otp_file = path(&mut s, "otp_file");
+    let totp_file = path(&mut s, "totp_file");
+    if otp_file.is_some() && totp_file.is_some() {
+        s.mistake(
+            "totp_file",
+            "must not be given together with otp_file: a key has a password or an authenticator app",
+        );
+    }
     let break_glass = s.parsed("break_glass");
     let allow_placing_with_window = s.flag("allow_placing_with_window").unwrap_or(false);
     s.finish();
@@ -291,6 +298,7 @@ fn key_config(mut s: Section<'_>, accounts: &Accounts) -> Option<KeyConfig> {
         permissions: permissions?.into_iter().collect::<PermissionSet>(),
         tags,
         otp_file,
+        totp_file,
         allow_placing_with_window,
         break_glass,
     })

@@ -237,6 +237,9 @@ pub struct KeyConfig {
     pub tags: Vec<Label>,
     /// `otp_file`: a file with the static password of a key that has one; default none.
     pub otp_file: Option<PathBuf>,
+    /// `totp_file`: a file with the seed (base32) of a key whose second factor is an authenticator app; default none. Such a
+    /// key makes one call in thirty seconds.
+    pub totp_file: Option<PathBuf>,
     /// `allow_placing_with_window`, default false. A window weakens Kraken's own guard against duplicates.
     pub allow_placing_with_window: bool,
     /// `break_glass`: the name of the one process that uses this key, for cancels without a store; default none.

@@ -52,8 +52,9 @@ fn embedded_keys_are_what_the_sandbox_says_they_are() {
     }
 }
 
-/// Settings of the sample that do not go together with its `redis_url`.
-const EXCLUSIVE: [&str; 15] = [
+/// Settings of the sample that do not go together with its `redis_url`, or with another one of their table.
+const EXCLUSIVE: [&str; 16] = [
+    "totp_file",
     "redis_url_file",
     "sentinel_master",
     "sentinel_user",
@@ -88,6 +89,20 @@ fn the_sample_loads_as_it_is_and_with_every_comment_opened() {
     let config = load(&opened.join("\n"), &[]);
     let config = config.expect("the sample with its comments opened");
     assert_eq!(config.executor.pool.expect("opened").as_str(), "trade");
+}
+
+#[test]
+fn a_key_has_one_second_factor() {
+    let key =
+        "[accounts.main]\n[keys.desk]\naccount = \"main\"\nfile = \"k\"\npermissions = [\"query-funds\"]\n";
+    let config = load(&format!("{key}totp_file = \"seed\""), &[]).expect("one");
+    let desk = config.keys.values().next().expect("a key");
+    assert_eq!(
+        (desk.otp_file.as_deref(), desk.totp_file.as_deref()),
+        (None, Some(std::path::Path::new("seed")))
+    );
+    let both = mistakes(&format!("{key}totp_file = \"seed\"\notp_file = \"password\""), &[]);
+    assert!(both.contains("keys.desk.totp_file: must not be given together with otp_file"), "{both}");
 }
 
 /// The sample with every line `# key = value` in force.

@@ -24,6 +24,7 @@ impl Engine {
         }
         self.expire(now_us);
         self.move_earn(now_us);
+        self.move_funds(now_us);
     }
 
     fn expire(&mut self, now_us: u64) {

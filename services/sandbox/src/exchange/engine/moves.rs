@@ -21,6 +21,7 @@ impl Engine {
         asset: usize,
         amount: i128,
     ) {
+        let refid = refid.into();
         let entry = LedgerEntry { account, refid, kind, subtype, at_us, asset, amount, fee: 0, balance: 0 };
         let id = self.ids.id(b'L');
         self.accounts.book(id, entry);

@@ -20,7 +20,41 @@ fn checks_come_in_their_order() {
     assert_eq!(floor.refusal("sandbox-none", "Balance", ""), "EGeneral:Permission denied");
     let again = form("sandbox-none", "Balance", floor.nonce, "");
     assert_eq!(error(&floor.send(again)), "EAPI:Invalid nonce", "consumed though the permission was missing");
-    assert_eq!(floor.refusal("sandbox-all", "Withdraw", ""), "EAPI:Feature disabled");
+    assert_eq!(floor.refusal("sandbox-all", "Withdraw", ""), "EGeneral:Invalid arguments:asset");
+}
+
+#[test]
+fn a_code_is_taken_once_and_in_its_time() {
+    let mut floor = floor();
+    let codes = keys().iter().find(|key| key.label == "sandbox-otp").unwrap().clone();
+    let seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    let key = SandboxKey {
+        label: "codes".into(),
+        api_key: "codes".into(),
+        otp: Some(Otp::Totp(seed.into())),
+        ..codes
+    };
+    floor.exchange.add_key(key).unwrap();
+    // RFC 6238, appendix B: the codes of 1111111109 and 1111111111 are those of two steps, one behind the other.
+    floor.now_us = 1_111_111_109_000_000;
+    let ask = |floor: &mut Floor, otp: &str| {
+        floor.nonce += 1;
+        let mut request = form("sandbox-otp", "Balance", floor.nonce, &format!("otp={otp}"));
+        request.api_key = Some("codes".to_owned());
+        floor.send(request)["error"].clone()
+    };
+    let (taken, denied) = (json!([]), json!(["EGeneral:Permission denied"]));
+    assert_eq!(ask(&mut floor, "000000"), denied);
+    assert_eq!(ask(&mut floor, "081804"), taken);
+    assert_eq!(ask(&mut floor, "081804"), denied, "a code is taken once");
+    floor.now_us = 1_111_111_111_000_000;
+    assert_eq!(ask(&mut floor, "050471"), taken);
+    assert_eq!(ask(&mut floor, "081804"), denied, "and none that is older than one that was taken");
+    // A clock may be one step off, and no more.
+    floor.now_us = 1_234_567_890_000_000 + 30_000_000;
+    assert_eq!(ask(&mut floor, "005924"), taken);
+    floor.now_us = 2_000_000_000_000_000 + 60_000_000;
+    assert_eq!(ask(&mut floor, "279037"), denied);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! The exchange from outside: requests in, replies, log and statistics out.
 
+mod beta;
+mod conservation;
 mod earn;
 mod exports;
 mod faults;
 mod fees;
+mod funding;
 mod judging;
 mod market;
 mod metering;
