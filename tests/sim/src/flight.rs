@@ -42,7 +42,6 @@ pub(crate) struct Flight {
     /// Written without a lease while the store did not answer.
     pub adrift: bool,
     pub over: bool,
-    pub endpoint: &'static Endpoint,
     pub request: PreparedRequest,
     /// Whether the answer that comes back is that of the copy that the exchange sees second.
     pub crossed: bool,
@@ -111,7 +110,6 @@ impl World {
             frozen: false,
             adrift: false,
             over: false,
-            endpoint,
             request: written(endpoint, &params, nonce),
             crossed: false,
         });

@@ -18,7 +18,7 @@ use tidegate_tests::{eventually, request_id};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-const KEYS: [&str; 2] = ["sandbox-ledger", "sandbox-trade"];
+const KEYS: [&str; 3] = ["sandbox-ledger", "sandbox-trade", "sandbox-read"];
 const RETRIEVE: &str = "RetrieveExport";
 
 fn within<T>(message: T) -> Request<T> {
@@ -266,7 +266,7 @@ async fn large_archives_are_for_streams_and_broken_ones_are_told() {
     let (again, end) = drained(&mut reports, stream(&id)).await;
     assert!(end.is_none() && again == whole, "nothing of it is left behind");
 
-    let key = house.config(&["sandbox-trade-2"], "").expect("a config");
+    let key = house.config(&["sandbox-trade-2", "sandbox-read"], "").expect("a config");
     let without = house.all("without", &key).await.expect("a process");
     let (_, end) = drained(&mut client(&without).await, stream(&id)).await;
     let status = end.expect("no key");

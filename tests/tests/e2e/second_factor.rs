@@ -69,8 +69,9 @@ async fn a_key_with_codes_makes_one_call_with_each() {
     assert_eq!(refused.code(), Code::DeadlineExceeded, "{refused:?}");
     assert!(promises_not_executed(&refused));
     let entries = house.pages.log().await.expect("a log");
-    let seen: Vec<_> =
-        entries.iter().map(|entry| (entry["endpoint"].as_str(), entry["verdict"].as_str())).collect();
+    // The pairs are public: they are asked for without a key.
+    let signed = entries.iter().filter(|entry| entry["endpoint"] != "AssetPairs");
+    let seen: Vec<_> = signed.map(|entry| (entry["endpoint"].as_str(), entry["verdict"].as_str())).collect();
     assert_eq!(seen, [(Some("GetApiKeyInfo"), Some("ok")), (Some("Balance"), Some("ok"))]);
     assert!(!process.log().contains(SEED) && !process.stdout().contains(SEED));
 }

@@ -38,8 +38,9 @@ async fn process(house: &House, name: &str, allowed: bool) -> Process {
     house.all(name, &config.replacen("[executor]\n", &switch, 1)).await.expect("a process")
 }
 
-async fn iban(gateway: &Channel, key_label: &str) -> String {
-    let request = v1::GetApiKeyInfoRequest { context: None, key_label: key_label.to_owned() };
+async fn iban(gateway: &Channel, account: &str, key_label: &str) -> String {
+    let context = Some(v1::CallContext { account: account.to_owned(), ..v1::CallContext::default() });
+    let request = v1::GetApiKeyInfoRequest { context, key_label: key_label.to_owned() };
     let mut operations = OperationsServiceClient::new(gateway.clone());
     operations.get_api_key_info(within(request)).await.expect("a key").into_inner().iban
 }
@@ -49,8 +50,8 @@ async fn pay(gateway: &Channel, amount: &str) -> v1::AccountTransferRequest {
         context: context(),
         asset: "USD".into(),
         amount: amount.into(),
-        from_iiban: iban(gateway, "sandbox-fund").await,
-        to_iiban: iban(gateway, SECOND).await,
+        from_iiban: iban(gateway, "main", "sandbox-fund").await,
+        to_iiban: iban(gateway, "second", SECOND).await,
         ..Default::default()
     }
 }

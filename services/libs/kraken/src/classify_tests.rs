@@ -69,6 +69,8 @@ const CLEAN: &[&str] = &[
     "EFunding:Unknown withdraw key",
     "EFunding:Duplicate withdraw key",
     "EFunding:Unknown asset",
+    "EFunding:Invalid withdrawal address",
+    "EFunding:Insufficient funds",
     "EFunding:Invalid amount",
     "EFunding:No funding method",
     "EFunding:Max fee exceeded",

@@ -26,6 +26,7 @@ pub enum Opened {
 /// An archive on its way. Dropping it closes the connection.
 pub struct Download {
     head: Head,
+    announced_bytes: Option<u64>,
     /// What has come already and was not passed on.
     held: Bytes,
     /// How much has come.
@@ -41,6 +42,8 @@ impl fmt::Debug for Download {
 impl Head {
     /// Reads as much of the body as tells what it is; of an envelope all, up to the client's limit.
     pub async fn open(mut self) -> Result<Opened, ReadFault> {
+        // Before anything is read: of a body that is under way only the rest is told.
+        let announced_bytes = self.announced_bytes();
         let mut start = Vec::new();
         while start.len() < MAGIC.len()
             && let Some(part) = self.chunk(start.len()).await?
@@ -49,7 +52,12 @@ impl Head {
         }
         if matches!(self.status(), 200 | 202) && start.starts_with(MAGIC) {
             let come_bytes = start.len();
-            return Ok(Opened::Archive(Download { head: self, held: start.into(), come_bytes }));
+            return Ok(Opened::Archive(Download {
+                head: self,
+                announced_bytes,
+                held: start.into(),
+                come_bytes,
+            }));
         }
         self.read_behind(start).await.map(Opened::Reply)
     }
@@ -57,8 +65,8 @@ impl Head {
 
 impl Download {
     /// How long the archive is as a whole, if Kraken says so.
-    pub fn announced_bytes(&self) -> Option<u64> {
-        self.head.announced_bytes()
+    pub const fn announced_bytes(&self) -> Option<u64> {
+        self.announced_bytes
     }
 
     /// The next piece, of `max` bytes at the most; nothing at the end of a whole archive.
