@@ -81,7 +81,7 @@ impl Api {
                 warn!(%error, "Kraken's pairs cannot be read; what was known of them before goes on");
             }
             Err(error) => {
-                warn!(%error, "Kraken's pairs cannot be read; until they can, Kraken alone judges amounts of orders")
+                warn!(%error, "Kraken's pairs cannot be read; until they can, Kraken alone judges amounts of orders");
             }
         }
     }

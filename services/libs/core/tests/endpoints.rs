@@ -57,7 +57,8 @@ fn the_table_says_what_the_recorded_facts_say() {
 
 /// Where the sources conflict: the endpoint, how that is known, and what the other source asks for. A quotation is of the notes
 /// of the recorded facts; the rest is in the tables of conflicts that were compiled with them.
-const OTHER_READINGS: &[(&str, Option<&str>, &[&[&str]])] = &[
+type OtherReading = (&'static str, Option<&'static str>, &'static [&'static [&'static str]]);
+const OTHER_READINGS: &[OtherReading] = &[
     ("TradeBalance", Some("the key guide lists it under Query Funds"), &[&["query-funds"]]),
     ("TradesHistory", None, &[&["query-closed-trades"], &["query-open-trades"]]),
     ("QueryTrades", None, &[&["query-closed-trades"], &["query-open-trades"]]),

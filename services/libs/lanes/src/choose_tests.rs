@@ -98,7 +98,11 @@ fn history_is_asked_of_a_key_that_may_see_it() {
     assert_eq!(first(ask(1_700_000_000, 1_731_000_000), &pool).as_deref(), Ok("dated"));
     assert_eq!(first(ask(1_699_999_999, 1_731_000_000), &pool).as_deref(), Ok("whole"));
     assert_eq!(first(ask(1_700_000_000, 0), &pool).as_deref(), Ok("whole"), "an open end would be cut");
-    assert_eq!(first(ask(0, 0), &[dated.clone()]).as_deref(), Ok("dated"), "a part is better than nothing");
+    assert_eq!(
+        first(ask(0, 0), std::slice::from_ref(&dated)).as_deref(),
+        Ok("dated"),
+        "a part is better than nothing"
+    );
     // Without a key that may, what is missing is said; one that is away is waited for.
     let failed = choose(&ask(1, 2), [&dated]).expect_err("not that time").into_error(row("Ledgers"));
     assert_eq!(failed.kind, ErrorKind::NoKey);

@@ -1,5 +1,7 @@
 //! Funding (Beta): its way of calling, and what moves when.
 
+#![expect(clippy::needless_pass_by_value, reason = "bodies are written where they are sent")]
+
 use super::*;
 
 const FUND: &str = "sandbox-fund";
