@@ -40,6 +40,9 @@ const PAGE: usize = 50;
 const PAGES_MAX: usize = 400;
 /// Orders whose changes are read in one round: each costs a point, and what else was seen waits for them.
 const AMENDED_MAX: usize = 10;
+/// Younger acts are left alone: whoever watches intents sees the open ones once a second (`board`), and must have seen an act
+/// open to be told of its end.
+const SHOWN_US: u64 = 1_500_000;
 /// Kraken's clock, ours and the store's may differ: looked for from so long before.
 const BEFORE_US: u64 = 60_000_000;
 
@@ -276,5 +279,6 @@ const fn needs(handle: &Handle) -> Needs {
 
 fn is_due(asked: &Asked<'_>) -> bool {
     // Of a cancel nothing can be concluded before its time.
-    asked.known.is_due(asked.now_us) && (!asked.handle.is_cancel() || asked.is_over())
+    let shown = asked.known.claimed_us.saturating_add(SHOWN_US) <= asked.now_us;
+    shown && asked.known.is_due(asked.now_us) && (!asked.handle.is_cancel() || asked.is_over())
 }

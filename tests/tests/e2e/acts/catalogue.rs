@@ -7,7 +7,7 @@ use super::batches::batch_of;
 use super::*;
 
 /// Everything that changes something and ends in Kraken's matching engine.
-const CALLS: [&str; 8] = [
+pub(super) const CALLS: [&str; 8] = [
     "AddOrder",
     "AddOrderBatch",
     "AmendOrder",
@@ -56,18 +56,26 @@ macro_rules! open_of {
     };
 }
 
-async fn call(
+/// Makes a call about an order that rests, within so many seconds. What its reply leaves open, if it does.
+pub(super) async fn call(
     name: &str,
     asking: &mut TradingServiceClient<Channel>,
     order_id: String,
+    seconds: u64,
 ) -> Result<Option<Unresolved>, Status> {
     Ok(match name {
-        "AddOrder" => open_of!(asking.add_order(resting_order()).await?, add_order_response),
+        "AddOrder" => open_of!(asking.add_order(within(resting_order(), seconds)).await?, add_order_response),
         "AddOrderBatch" => {
-            open_of!(asking.add_order_batch(batch_of(&["0.001", "0.001"])).await?, add_order_batch_response)
+            open_of!(
+                asking.add_order_batch(within(batch_of(&["0.001", "0.001"]), seconds)).await?,
+                add_order_batch_response
+            )
         }
         "AmendOrder" => {
-            open_of!(asking.amend_order(amend_of(&order_id, "0.002")).await?, amend_order_response)
+            open_of!(
+                asking.amend_order(within(amend_of(&order_id, "0.002"), seconds)).await?,
+                amend_order_response
+            )
         }
         "EditOrder" => {
             let edit = v1::EditOrderRequest {
@@ -77,24 +85,27 @@ async fn call(
                 volume: "0.002".into(),
                 ..Default::default()
             };
-            open_of!(asking.edit_order(edit).await?, edit_order_response)
+            open_of!(asking.edit_order(within(edit, seconds)).await?, edit_order_response)
         }
         "CancelOrder" => {
             let target = Some(v1::cancel_order_request::Target::OrderId(order_id));
             let cancel = v1::CancelOrderRequest { context: None, target };
-            open_of!(asking.cancel_order(cancel).await?, cancel_order_response)
+            open_of!(asking.cancel_order(within(cancel, seconds)).await?, cancel_order_response)
         }
         "CancelOrderBatch" => {
             let cancel = v1::CancelOrderBatchRequest { context: None, order_ids: vec![order_id] };
-            open_of!(asking.cancel_order_batch(cancel).await?, cancel_order_batch_response)
+            open_of!(asking.cancel_order_batch(within(cancel, seconds)).await?, cancel_order_batch_response)
         }
         "CancelAll" => {
             let cancel = v1::CancelAllRequest { context: context() };
-            open_of!(asking.cancel_all(cancel).await?, cancel_all_response)
+            open_of!(asking.cancel_all(within(cancel, seconds)).await?, cancel_all_response)
         }
         "CancelAllOrdersAfter" => {
             let timer = v1::CancelAllOrdersAfterRequest { context: context(), timeout_s: 600 };
-            open_of!(asking.cancel_all_orders_after(timer).await?, cancel_all_orders_after_response)
+            open_of!(
+                asking.cancel_all_orders_after(within(timer, seconds)).await?,
+                cancel_all_orders_after_response
+            )
         }
         other => panic!("{other}"),
     })
@@ -110,8 +121,9 @@ async fn what_is_ambiguous_is_never_a_status_and_sent_once() {
             let what = format!("{name}, {fault}: {value}");
             let (order_id, before) = (resting(&one).await, sent(&house, name).await);
             spoil(&house, name, fault, value).await;
-            let open =
-                call(name, &mut asking, order_id).await.unwrap_or_else(|status| panic!("{what}: {status:?}"));
+            let open = call(name, &mut asking, order_id, 10)
+                .await
+                .unwrap_or_else(|status| panic!("{what}: {status:?}"));
             assert!(open.is_some(), "{what}: told as if it were known");
             assert_eq!(sent(&house, name).await, before + 1, "{what}");
         }
