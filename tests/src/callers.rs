@@ -210,7 +210,8 @@ impl Caller {
                     }
                 } else if std::error::Error::source(&status).is_some() {
                     // A server's Status comes from its trailers and has no source.
-                    *ledger.transport.entry(format!("{what}: {:?}", status.code())).or_default() += 1;
+                    let why = without_figures(&causes(&status));
+                    *ledger.transport.entry(format!("{what}: {:?}: {why}", status.code())).or_default() += 1;
                 } else {
                     ledger.unmarked.push(format!("{what}: {status:?}"));
                 }
@@ -246,6 +247,13 @@ pub(crate) fn without_figures(text: &str) -> String {
         }
     }
     plain
+}
+
+/// What went wrong, outermost first.
+fn causes(status: &Status) -> String {
+    let first = std::error::Error::source(status);
+    let causes: Vec<_> = std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
+    causes.join(": ")
 }
 
 /// Whether the client's own library gave the call back because its connection was ending: not a byte of it left. gRPC

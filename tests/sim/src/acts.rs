@@ -323,7 +323,9 @@ impl World {
         let (mut open, mut late) = (0, 0);
         for account in 0..ACCOUNTS.len() {
             for (_, known) in self.store.open_intents(self.t_us, &domain(account)).intents {
-                let deadline_us = known.not_after_us.saturating_sub(EPOCH_US).max(CHAOS_US);
+                // One that was lost may be asked for long after the last moment at which it could be executed.
+                let latest_us = known.not_after_us.max(known.claimed_us);
+                let deadline_us = latest_us.saturating_sub(EPOCH_US).max(CHAOS_US);
                 open += usize::from(deadline_us <= CHAOS_US + 130 * S);
                 late += usize::from(self.t_us > deadline_us + slack_us);
             }

@@ -129,14 +129,12 @@ impl World {
                 let (pair, price, volume) =
                     [("XBTUSD", "20000", "0.001"), ("ETHUSD", "1000", "0.01"), ("XBTEUR", "20000", "0.001")]
                         [number % self.plan.pairs];
-                for (name, text) in [
-                    ("pair", pair),
-                    ("type", "buy"),
-                    ("ordertype", "limit"),
-                    ("price", price),
-                    ("volume", volume),
-                ] {
-                    params.text(name, text);
+                let terms: &[_] = match self.plan.fills {
+                    true => &[("ordertype", "market")],
+                    false => &[("ordertype", "limit"), ("price", price)],
+                };
+                for (name, text) in [("pair", pair), ("type", "buy"), ("volume", volume)].iter().chain(terms) {
+                    params.text(name, *text);
                 }
                 params.text("cl_ord_id", client_id.clone());
                 ("AddOrder", true)

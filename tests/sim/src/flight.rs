@@ -135,6 +135,10 @@ impl World {
         self.take_off(slot, key, None, TicketId::VERIFICATION, Priority::Cancel, nonce);
     }
 
+    pub(crate) fn recheck(&mut self, slot: usize, key: usize, nonce: Nonce) {
+        self.take_off(slot, key, None, TicketId::RECHECK, Priority::Read, nonce);
+    }
+
     /// The last look at the lease.
     pub(crate) fn check(&mut self, number: usize) {
         let flight = &self.flights[number];
@@ -308,10 +312,14 @@ impl World {
                 _ => return self.note(Mark::FenceRepeated),
             },
         };
-        let cell = &mut self.procs[slot].cells[key];
+        let process = &mut self.procs[slot];
+        let cell = &mut process.cells[key];
         let handed_back = match verdict {
             Ok(()) => {
-                if cell.lane.verified(epoch) {
+                if flight.ticket == TicketId::RECHECK {
+                    let now = process.clocks.mono(self.t_us);
+                    cell.lane.rechecked(epoch, now);
+                } else if cell.lane.verified(epoch) {
                     self.trace.say(self.t_us, || format!("process {slot} opens key-{key}, epoch {epoch}"));
                     self.opened(slot, key);
                 }

@@ -88,6 +88,17 @@ impl World {
         }
     }
 
+    /// How often the exchange executed an act.
+    pub(crate) fn executions_of(&self, act: usize) -> usize {
+        let Ok(page) = serde_json::from_str::<Page>(&self.exchange.log_json(0, usize::MAX)) else { return 0 };
+        let of_act = |entry: &&Entry| {
+            let number = usize::try_from(entry.seq - 1).unwrap_or_default();
+            let call = self.flights[self.deliveries[number].flight].call;
+            call.and_then(|call| self.calls[call].attempt.as_ref()).is_some_and(|a| a.act == act)
+        };
+        page.entries.iter().filter(|entry| entry.executed).filter(of_act).count()
+    }
+
     fn judge_key(&mut self, key: usize, looks: &[Judged<'_>], found: &mut Vec<String>) {
         let mut by_nonce: BTreeMap<u64, usize> = BTreeMap::new();
         let mut accepted: Vec<&Judged<'_>> = Vec::new();

@@ -27,10 +27,12 @@ mod store;
 mod trace;
 mod truth;
 mod watch;
+mod wiped;
 mod wire;
 mod world;
 
 pub use seen::{Mark, Seen};
+pub use wiped::{Loss, Wiped, Word, wiped};
 
 use plan::Plan;
 use world::World;

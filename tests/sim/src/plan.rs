@@ -290,6 +290,8 @@ pub(crate) struct Plan {
     pub store_wall_us: i64,
     /// Over how many pairs orders are spread: each has a counter of its own at the exchange.
     pub pairs: usize,
+    /// Orders meet the house's quotes and fill at once, instead of resting far below them.
+    pub fills: bool,
 }
 
 impl Plan {
@@ -350,6 +352,7 @@ impl Plan {
             wall_us: std::array::from_fn(|_| rng.around_zero(400 * MS)),
             store_wall_us: rng.around_zero(400 * MS),
             pairs: 1,
+            fills: false,
             keys,
         }
     }

@@ -293,7 +293,7 @@ impl World {
         }
     }
 
-    fn happen(&mut self, event: Event) {
+    pub(crate) fn happen(&mut self, event: Event) {
         if let Some((slot, life)) = self.addressee(&event) {
             let process = &self.procs[slot];
             if !process.up || process.life != life {
