@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{FaultSpec, KeyChange, Lockout, Tier};
+use crate::exchange::{FaultSpec, KeyChange, Lockout, PairStatuses, SystemStatus, Tier};
 
 /// The longest delay that is taken: ten minutes.
 const DELAY_MAX_MS: u64 = 600_000;
@@ -90,6 +90,10 @@ pub struct Options {
     pub funding_step_ms: Option<u64>,
     /// Whether deposits, withdrawals and transfers fail in the end.
     pub funding_fails: bool,
+    /// What the exchange as a whole takes.
+    pub system_status: SystemStatus,
+    /// What single pairs take; those that are not named take everything.
+    pub pair_status: PairStatuses,
 }
 
 /// A change while the sandbox runs: what is not named stays as it is.
@@ -111,6 +115,8 @@ pub(crate) struct Change {
     earn_ms: Option<u64>,
     funding_step_ms: Option<u64>,
     funding_fails: Option<bool>,
+    system_status: Option<SystemStatus>,
+    pair_status: PairStatuses,
     /// Settings of keys, as their owner would change them at Kraken.
     pub(crate) keys: Vec<KeyChange>,
     /// Forgets the faults that still wait, before new ones are added.
@@ -137,6 +143,8 @@ pub(crate) struct Switches {
     pub(crate) earn_ms: u64,
     pub(crate) funding_step_ms: u64,
     pub(crate) funding_fails: bool,
+    pub(crate) system_status: SystemStatus,
+    pub(crate) pair_status: PairStatuses,
 }
 
 impl Switches {
@@ -158,6 +166,8 @@ impl Switches {
             earn_ms: cap(options.earn_ms.unwrap_or(EARN_MS)),
             funding_step_ms: cap(options.funding_step_ms.unwrap_or(FUNDING_STEP_MS)),
             funding_fails: options.funding_fails,
+            system_status: options.system_status,
+            pair_status: options.pair_status.clone(),
         }
     }
 
@@ -190,6 +200,8 @@ impl Switches {
             earn_ms: delay("earn_ms", change.earn_ms, self.earn_ms)?,
             funding_step_ms: delay("funding_step_ms", change.funding_step_ms, self.funding_step_ms)?,
             funding_fails: change.funding_fails.unwrap_or(self.funding_fails),
+            system_status: change.system_status.unwrap_or(self.system_status),
+            pair_status: change.pair_status.over(&self.pair_status),
         })
     }
 }

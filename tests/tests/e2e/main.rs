@@ -29,6 +29,7 @@ mod store_moods;
 mod store_trouble;
 mod strangers;
 mod subaccounts;
+mod system_status;
 mod takeover;
 mod throughput;
 mod windows;

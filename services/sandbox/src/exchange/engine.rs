@@ -17,6 +17,7 @@ use super::earn::Earn;
 use super::funding::Funding;
 use super::ids::{Id, Source};
 use super::markets::{LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
+use super::modes::Modes;
 use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
 use super::refusal::Refusal;
 use super::spread::Spreads;
@@ -64,6 +65,7 @@ pub(crate) struct Engine {
     pub(crate) hides_until_us: u64,
     pub(crate) counters: TradingCounters,
     pub(crate) funding: Funding,
+    pub(crate) modes: Modes,
 }
 
 impl Engine {
@@ -86,6 +88,7 @@ impl Engine {
             hides_until_us: 0,
             counters: TradingCounters::default(),
             funding: Funding::new(seed),
+            modes: Modes::default(),
         };
         for (pair, book) in PAIRS.iter().zip(&mut engine.books) {
             let house = &pair.house;
@@ -116,6 +119,7 @@ impl Engine {
 
     /// Judges an order as [`place`](Self::place) does, and places nothing.
     pub(crate) fn judge(&self, account: usize, terms: &NewOrder) -> Result<(), Refusal> {
+        self.modes.takes(terms)?;
         let (pair, owner) = (terms.pair(), self.accounts.get(account));
         let in_pair = || self.open_orders(account).filter(|order| order.terms.pair == terms.pair).count();
         let open_max = self.counters.open_orders_max();

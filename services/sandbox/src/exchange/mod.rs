@@ -32,6 +32,7 @@ mod level3;
 mod lockout;
 mod log;
 mod markets;
+mod modes;
 mod nonce;
 mod order;
 mod private;
@@ -53,6 +54,7 @@ pub use endpoints::{EndpointRow, table};
 pub use faults::{Fault, FaultSpec, True};
 pub use keys::{KeyChange, KeyError, Otp, SandboxKey, account_iban, keys, parse_keys};
 pub use lockout::Lockout;
+pub use modes::{PairStatus, PairStatuses, SystemStatus};
 pub use reply::{Delivery, Reply};
 pub use request::{Admitted, Arrived, Pauses, Request, Ticket};
 
@@ -113,6 +115,7 @@ impl Exchange {
             debug_assert_eq!(added, Ok(()), "a test adds the built-in keys one by one");
         }
         exchange.engine.accounts.join("second", "main");
+        exchange.apply_modes();
         exchange
     }
 
@@ -310,6 +313,7 @@ impl Exchange {
     ) -> Result<Done, Refusal> {
         let engine = &mut self.engine;
         let answer = Done::answer;
+        engine.gate(act, params)?;
         let Some(key) = key else {
             return public::answer(engine, now_us, act, params).map(answer);
         };
@@ -458,13 +462,24 @@ impl Exchange {
         Ok(switches.to_string())
     }
 
-    /// Changes switches and adds faults, all or nothing; a refusal is in words for the caller.
+    /// Lets time pass: what has become due happens. Every request does so first; before a switch is thrown it says when.
+    pub fn pass(&mut self, now_us: u64) {
+        self.tick(now_us);
+    }
+
+    fn apply_modes(&mut self) {
+        self.engine.modes.set(self.switches.system_status, &self.switches.pair_status);
+    }
+
+    /// Changes switches and adds faults, all or nothing, as of the time that has passed so far; a refusal is in words for
+    /// the caller.
     pub fn change(&mut self, json: &[u8]) -> Result<(), String> {
         let change: Change = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let switches = self.switches.changed(&change)?;
         self.faults.check_room(change.faults.len(), change.clear_faults)?;
         self.keys.change(&change.keys).map_err(|error| error.to_string())?;
         self.switches = switches;
+        self.apply_modes();
         if change.clear_faults {
             self.faults.clear();
         }

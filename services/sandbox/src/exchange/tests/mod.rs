@@ -10,6 +10,7 @@ mod funding;
 mod judging;
 mod market;
 mod metering;
+mod modes;
 mod orders;
 mod subaccounts;
 mod trading;
