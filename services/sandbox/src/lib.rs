@@ -21,5 +21,5 @@ pub use exchange::{
     EndpointRow, KeyError, Lockout, Otp, PairStatus, PairStatuses, SandboxKey, SystemStatus, Tier,
     account_iban, keys, table,
 };
-pub use options::{Casing, CostProfile, Options, ReplayRule};
+pub use options::{Casing, CostProfile, MarketKind, Options, ReplayRule};
 pub use serve::{Error, Listeners, serve};

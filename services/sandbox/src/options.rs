@@ -15,6 +15,8 @@ const FUNDING_STEP_MS: u64 = 2_000;
 const EXPORT_MS: u64 = 1_000;
 /// How long a move into an earn strategy or out of it takes unless told otherwise.
 const EARN_MS: u64 = 1_000;
+/// Nothing goes faster than this: a day in a second.
+const SPEED_MAX: u64 = 86_400;
 
 /// Which figures the REST counter charges where Kraken's own sources differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -47,6 +49,17 @@ pub enum Casing {
     Camel,
     /// `nonce_window`, a text.
     Snake,
+}
+
+/// What the house's market maker does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MarketKind {
+    /// It quotes around one price for ever: whatever moves a price, a client did.
+    #[default]
+    Still,
+    /// Its prices move, and others trade with them, as the seed and the time have it.
+    Moving,
 }
 
 /// Everything that can be chosen before the start.
@@ -94,6 +107,13 @@ pub struct Options {
     pub system_status: SystemStatus,
     /// What single pairs take; those that are not named take everything.
     pub pair_status: PairStatuses,
+    /// Whether prices move by themselves.
+    pub market: MarketKind,
+    /// How many times as fast as time goes what callers wait for (money on its way, reports, moves into strategies and out of
+    /// them, addresses that are to be confirmed), and a moving market; from 1, which none is, to 86,400. Whatever is compared
+    /// with a caller's clock, or gives a caller time, keeps to time: time stamps, nonces, deadlines, the expiry of orders, the
+    /// timer that cancels them, counters, delays.
+    pub speed: Option<u64>,
 }
 
 /// A change while the sandbox runs: what is not named stays as it is.
@@ -117,6 +137,8 @@ pub(crate) struct Change {
     funding_fails: Option<bool>,
     system_status: Option<SystemStatus>,
     pair_status: PairStatuses,
+    market: Option<MarketKind>,
+    speed: Option<u64>,
     /// Settings of keys, as their owner would change them at Kraken.
     pub(crate) keys: Vec<KeyChange>,
     /// Forgets the faults that still wait, before new ones are added.
@@ -145,6 +167,8 @@ pub(crate) struct Switches {
     pub(crate) funding_fails: bool,
     pub(crate) system_status: SystemStatus,
     pub(crate) pair_status: PairStatuses,
+    pub(crate) market: MarketKind,
+    pub(crate) speed: u64,
 }
 
 impl Switches {
@@ -168,12 +192,19 @@ impl Switches {
             funding_fails: options.funding_fails,
             system_status: options.system_status,
             pair_status: options.pair_status.clone(),
+            market: options.market,
+            speed: options.speed.unwrap_or(1).clamp(1, SPEED_MAX),
         }
     }
 
     /// The tier of the trading counters: it follows `tier` until it is set itself.
     pub(crate) fn trading_tier(&self) -> Tier {
         self.trading_tier.unwrap_or(self.tier)
+    }
+
+    /// How long something of the exchange's own takes that would take so long, in microseconds.
+    pub(crate) fn own_us(&self, takes_ms: u64) -> u64 {
+        takes_ms * 1_000 / self.speed
     }
 
     /// The switches after a change; the change is refused in words if a delay is too long.
@@ -202,6 +233,13 @@ impl Switches {
             funding_fails: change.funding_fails.unwrap_or(self.funding_fails),
             system_status: change.system_status.unwrap_or(self.system_status),
             pair_status: change.pair_status.over(&self.pair_status),
+            market: change.market.unwrap_or(self.market),
+            speed: match change.speed {
+                Some(speed) if !(1..=SPEED_MAX).contains(&speed) => {
+                    return Err(format!("speed: from 1 to {SPEED_MAX}"));
+                }
+                speed => speed.unwrap_or(self.speed),
+            },
         })
     }
 }

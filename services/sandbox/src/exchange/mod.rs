@@ -16,6 +16,7 @@ mod book;
 mod candles;
 mod changes;
 mod counter;
+mod drift;
 mod earn;
 mod endpoints;
 mod engine;
@@ -60,7 +61,7 @@ pub use request::{Admitted, Arrived, Pauses, Request, Ticket};
 
 use sha2::{Digest, Sha256};
 
-use crate::options::{Change, Options, Switches};
+use crate::options::{Change, MarketKind, Options, Switches};
 use crate::wire::json::Json;
 use crate::wire::params::{Malformed, Params};
 use beta::Beta;
@@ -115,7 +116,7 @@ impl Exchange {
             debug_assert_eq!(added, Ok(()), "a test adds the built-in keys one by one");
         }
         exchange.engine.accounts.join("second", "main");
-        exchange.apply_modes();
+        exchange.apply_switches();
         exchange
     }
 
@@ -298,8 +299,10 @@ impl Exchange {
 
     /// What has become due by the clock.
     fn tick(&mut self, now_us: u64) {
-        self.engine.funding.pace(self.switches.funding_step_ms, self.switches.funding_fails);
-        self.engine.earn.takes_us = self.switches.earn_ms * 1_000;
+        let switches = &self.switches;
+        self.engine.speed = switches.speed;
+        self.engine.funding.pace(switches.own_us(switches.funding_step_ms), switches.funding_fails);
+        self.engine.earn.takes_us = switches.own_us(switches.earn_ms);
         self.engine.tick(now_us);
     }
 
@@ -320,7 +323,7 @@ impl Exchange {
         let key = self.keys.get(key);
         let account = key.account;
         let look = Look { now_us, lag_us: self.switches.visibility_lag_ms * 1_000 };
-        let (exports, export_us) = (&mut self.exports, self.switches.export_ms * 1_000);
+        let (exports, export_us) = (&mut self.exports, self.switches.own_us(self.switches.export_ms));
         match act {
             Act::AddExport => exports.add(now_us, export_us, account, params),
             Act::ExportStatus => exports.status(now_us, account, params).map(answer),
@@ -467,8 +470,10 @@ impl Exchange {
         self.tick(now_us);
     }
 
-    fn apply_modes(&mut self) {
+    fn apply_switches(&mut self) {
         self.engine.modes.set(self.switches.system_status, &self.switches.pair_status);
+        let (now_us, speed) = (self.engine.modes.now_us(), self.switches.speed);
+        self.engine.market.set(now_us, self.switches.market == MarketKind::Moving, speed);
     }
 
     /// Changes switches and adds faults, all or nothing, as of the time that has passed so far; a refusal is in words for
@@ -479,7 +484,7 @@ impl Exchange {
         self.faults.check_room(change.faults.len(), change.clear_faults)?;
         self.keys.change(&change.keys).map_err(|error| error.to_string())?;
         self.switches = switches;
-        self.apply_modes();
+        self.apply_switches();
         if change.clear_faults {
             self.faults.clear();
         }

@@ -135,6 +135,11 @@ impl Modes {
         self.now_us = self.now_us.max(now_us);
     }
 
+    /// How far time has come.
+    pub(crate) fn now_us(&self) -> u64 {
+        self.now_us
+    }
+
     pub(crate) fn system(&self) -> SystemStatus {
         self.system
     }
@@ -163,6 +168,11 @@ impl Modes {
 
     fn is_post_only(&self, pair: usize) -> bool {
         self.system == SystemStatus::PostOnly || self.of(pair) == PairStatus::PostOnly
+    }
+
+    /// Whether orders of this pair trade with each other.
+    pub(crate) fn matches(&self, pair: usize) -> bool {
+        self.takes_any(pair).is_ok() && !self.is_post_only(pair)
     }
 
     /// Whether an order of these terms is taken.

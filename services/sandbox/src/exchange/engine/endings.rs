@@ -11,7 +11,12 @@ impl Engine {
     /// Ends what has ended by the clock.
     pub(crate) fn tick(&mut self, now_us: u64) {
         self.modes.pass(now_us);
+        let steps = self.market.steps(now_us);
         if !self.modes.is_down() {
+            for step in steps {
+                self.end_due(step.at_us);
+                self.move_market(step);
+            }
             self.end_due(now_us);
         }
         self.move_earn(now_us);

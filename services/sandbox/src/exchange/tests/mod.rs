@@ -11,7 +11,9 @@ mod judging;
 mod market;
 mod metering;
 mod modes;
+mod moving;
 mod orders;
+mod speed;
 mod subaccounts;
 mod trading;
 
