@@ -252,7 +252,8 @@ pub(crate) fn without_figures(text: &str) -> String {
 /// What went wrong, outermost first.
 fn causes(status: &Status) -> String {
     let first = std::error::Error::source(status);
-    let causes: Vec<_> = std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
+    let causes: Vec<_> =
+        std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
     causes.join(": ")
 }
 
