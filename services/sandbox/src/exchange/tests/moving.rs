@@ -40,12 +40,12 @@ impl Floor {
         placed["txid"][0].as_str().unwrap().to_owned()
     }
 
-    fn order(&mut self, id: &str) -> Value {
+    fn order_of(&mut self, id: &str) -> Value {
         self.result("sandbox-all", "QueryOrders", &format!("txid={id}"))[id].clone()
     }
 
     /// Everything that must hold of money and books, whatever happens.
-    fn holds(&self, start: [i128; ASSET_COUNT]) {
+    fn all_holds(&self, start: [i128; ASSET_COUNT]) {
         let engine = &self.exchange.engine;
         assert_eq!(engine.accounts.total(), start);
         for book in &engine.books {
@@ -134,16 +134,16 @@ fn what_waits_near_the_best_price_is_filled_at_its_own_price_as_maker() {
     let mut ended = [false; 3];
     for _ in 0..3_600 {
         floor.wait_s(1);
-        floor.holds(start);
+        floor.all_holds(start);
         for (ended, id) in ended.iter_mut().zip([&buy, &sell, &better]) {
-            *ended = *ended || floor.order(id)["status"] == "closed";
+            *ended = *ended || floor.order_of(id)["status"] == "closed";
         }
         if ended == [true; 3] {
             break;
         }
     }
     assert_eq!(ended, [true; 3], "within an hour the market comes by");
-    assert_eq!(floor.order(&far)["status"], "open");
+    assert_eq!(floor.order_of(&far)["status"], "open");
     let told = floor.result("sandbox-all", "TradesHistory", "");
     for trade in told["trades"].as_object().unwrap().values() {
         assert_eq!(trade["maker"], true, "{trade}");
@@ -182,10 +182,10 @@ fn no_money_comes_or_goes_whoever_trades() {
                 price % 10
             );
             floor.ask("sandbox-all", "AddOrder", &order);
-            floor.holds(start);
+            floor.all_holds(start);
             floor.now_us += chance.up_to(20) * 300_000;
             floor.exchange.pass(floor.now_us);
-            floor.holds(start);
+            floor.all_holds(start);
         }
         let funds: Value = serde_json::from_str(&floor.exchange.funds_json(floor.now_us)).unwrap();
         assert_ne!(funds["accounts"]["main"]["spot"]["XXBT"], "100.0000000000", "something was traded");
