@@ -28,6 +28,7 @@ mod shared_keys;
 mod store_moods;
 mod store_trouble;
 mod strangers;
+mod streams;
 mod subaccounts;
 mod takeover;
 mod throughput;

@@ -1,6 +1,7 @@
 //! Reads of an account, and what a master does with its subaccounts.
 
 use tidegate_kraken::Params;
+use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_server::AccountService;
 use tidegate_proto::v1::{
     AccountTransferRequest, AccountTransferResponse, CreateSubaccountRequest, CreateSubaccountResponse,
@@ -17,6 +18,7 @@ use tidegate_proto::v1::{
 use tidegate_proto::v1::{GetLevel3Request, GetLevel3Response};
 use tonic::{Request, Response, Status};
 
+use super::pages::{Fetch, Streamed};
 use super::{Api, opened, status};
 use crate::convert::{account, books, history, request as params, subaccounts};
 
@@ -67,11 +69,17 @@ impl AccountService for Api {
         request: Request<GetClosedOrdersRequest>,
     ) -> Result<Response<GetClosedOrdersResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = params::closed_orders(&message).map_err(status)?;
-        let orders = self.read(&info, "ClosedOrders", params).await.map_err(status)?;
-        let mut reply = account::closed_orders(orders);
-        self.name(&mut reply.orders);
-        Ok(Response::new(reply))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamClosedOrdersStream = Streamed<v1::StreamClosedOrdersResponse>;
+
+    async fn stream_closed_orders(
+        &self,
+        request: Request<v1::StreamClosedOrdersRequest>,
+    ) -> Result<Response<Self::StreamClosedOrdersStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.count_through::<GetClosedOrdersRequest>(info, message).await
     }
 
     async fn query_orders(
@@ -101,9 +109,17 @@ impl AccountService for Api {
         request: Request<GetLedgersRequest>,
     ) -> Result<Response<GetLedgersResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = params::ledgers(&message).map_err(status)?;
-        let ledgers = self.read(&info, "Ledgers", params).await.map_err(status)?;
-        Ok(Response::new(account::ledgers(ledgers)))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamLedgersStream = Streamed<v1::StreamLedgersResponse>;
+
+    async fn stream_ledgers(
+        &self,
+        request: Request<v1::StreamLedgersRequest>,
+    ) -> Result<Response<Self::StreamLedgersStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.count_through::<GetLedgersRequest>(info, message).await
     }
 
     async fn query_ledgers(
@@ -131,11 +147,17 @@ impl AccountService for Api {
         request: Request<GetTradesHistoryRequest>,
     ) -> Result<Response<GetTradesHistoryResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = history::trades_history_params(&message).map_err(status)?;
-        let found = self.read(&info, "TradesHistory", params).await.map_err(status)?;
-        let mut reply = history::trades_history(found);
-        self.name(&mut reply.trades);
-        Ok(Response::new(reply))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamTradesHistoryStream = Streamed<v1::StreamTradesHistoryResponse>;
+
+    async fn stream_trades_history(
+        &self,
+        request: Request<v1::StreamTradesHistoryRequest>,
+    ) -> Result<Response<Self::StreamTradesHistoryStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.count_through::<GetTradesHistoryRequest>(info, message).await
     }
 
     async fn query_trades(
