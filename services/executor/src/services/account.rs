@@ -49,7 +49,7 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = books::level3_of(&message).map_err(status)?;
         let found = self.read(&info, "Level3", params).await.map_err(status)?;
-        Ok(Response::new(books::level3(found)))
+        Ok(Response::new(self.named(books::level3(found))))
     }
 
     async fn get_open_orders(
@@ -179,7 +179,7 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = history::trade_volume_params(&message).map_err(status)?;
         let found = self.read(&info, "TradeVolume", params).await.map_err(status)?;
-        Ok(Response::new(history::trade_volume(found)))
+        Ok(Response::new(self.named(history::trade_volume(found))))
     }
 
     async fn get_open_positions(
