@@ -1,6 +1,5 @@
 //! Reads of an account, and what a master does with its subaccounts.
 
-use tidegate_kraken::Params;
 use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_server::AccountService;
 use tidegate_proto::v1::{
@@ -28,8 +27,9 @@ impl AccountService for Api {
         &self,
         request: Request<GetBalanceRequest>,
     ) -> Result<Response<GetBalanceResponse>, Status> {
-        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let balances = self.read(&info, "Balance", Params::new()).await.map_err(status)?;
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = params::balances(message.rebase_multiplier).map_err(status)?;
+        let balances = self.read(&info, "Balance", params).await.map_err(status)?;
         Ok(Response::new(account::balance(balances)))
     }
 
@@ -37,8 +37,9 @@ impl AccountService for Api {
         &self,
         request: Request<GetExtendedBalanceRequest>,
     ) -> Result<Response<GetExtendedBalanceResponse>, Status> {
-        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let balances = self.read(&info, "BalanceEx", Params::new()).await.map_err(status)?;
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = params::balances(message.rebase_multiplier).map_err(status)?;
+        let balances = self.read(&info, "BalanceEx", params).await.map_err(status)?;
         Ok(Response::new(account::extended_balance(balances)))
     }
 

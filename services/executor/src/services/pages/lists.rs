@@ -164,7 +164,8 @@ macro_rules! linked {
 
 counted! {
     "ClosedOrders": GetClosedOrdersRequest as StreamClosedOrdersRequest {
-        trades, userref, cl_ord_id, start_time, end_time, close_time_kind, without_count
+        trades, userref, cl_ord_id, start_time, end_time, close_time_kind, without_count, rebase_multiplier,
+        consolidate_taker
     },
     GetClosedOrdersResponse as StreamClosedOrdersResponse { orders: Order by order_id at close_time },
     counts_once: true
@@ -181,7 +182,7 @@ counted! {
 
 counted! {
     "Ledgers": GetLedgersRequest as StreamLedgersRequest {
-        assets, asset_class, entry_type, start_time, end_time, without_count
+        assets, asset_class, entry_type, start_time, end_time, without_count, rebase_multiplier
     },
     GetLedgersResponse as StreamLedgersResponse { entries: LedgerEntry by ledger_id at time },
     counts_once: true
