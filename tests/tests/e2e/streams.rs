@@ -202,7 +202,7 @@ async fn the_lists_whose_pages_are_named_come_whole() {
     // Kraken takes the later pages without the filters of the first, and here nobody needs to know.
     let mut beta = FundingBetaServiceClient::new(gateway.clone());
     let direction = v1::BetaDirection::Withdraw.into();
-    let asset = Some(v1::BetaAsset { name: "BTC".into(), ..Default::default() });
+    let asset = Some(v1::BetaAsset { name: "ETH".into(), ..Default::default() });
     let all = v1::ListMethodsRequest { direction, asset: asset.clone(), ..Default::default() };
     let all = beta.list_methods(within(all)).await.expect("methods").into_inner().methods;
     assert!(all.len() > 1, "{all:?}");
