@@ -29,6 +29,7 @@ mod shared_keys;
 mod store_moods;
 mod store_trouble;
 mod strangers;
+mod streams;
 mod subaccounts;
 mod system_status;
 mod takeover;
