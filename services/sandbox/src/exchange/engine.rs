@@ -5,10 +5,13 @@
 //! rounded down; so no balance of an account ever falls below zero.
 
 mod amend;
+mod closes;
 mod endings;
 mod moves;
+mod triggers;
 
-use std::collections::{BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::accounts::{Accounts, LedgerEntry};
 use super::archive::Archive;
@@ -25,6 +28,8 @@ use super::trading::TradingCounters;
 use crate::wire::decimal;
 
 pub(crate) use amend::Amendment;
+use closes::Birth;
+use triggers::Triggers;
 
 /// Closed orders and trades kept.
 const HISTORY_MAX: usize = 100_000;
@@ -54,6 +59,11 @@ pub(crate) struct Engine {
     pub(crate) trades: Archive<Trade>,
     /// Orders that end by themselves: when, and which.
     expiries: BTreeSet<(u64, u64)>,
+    /// Orders whose time is to come, the same way.
+    starts: BTreeSet<(u64, u64)>,
+    triggers: Triggers,
+    /// Closes of fills that were just booked.
+    births: VecDeque<Birth>,
     /// House quotes that were traded and not yet restored.
     owed: Vec<(usize, Side, u64)>,
     pub(crate) earn: Earn,
@@ -78,6 +88,9 @@ impl Engine {
             closed: Archive::new(HISTORY_MAX),
             trades: Archive::new(HISTORY_MAX),
             expiries: BTreeSet::new(),
+            starts: BTreeSet::new(),
+            triggers: Triggers::default(),
+            births: VecDeque::new(),
             owed: Vec::new(),
             earn: Earn::default(),
             ids: Source::new(seed, 1),
@@ -90,7 +103,7 @@ impl Engine {
         for (pair, book) in PAIRS.iter().zip(&mut engine.books) {
             let house = &pair.house;
             for level in 1..=house.levels {
-                let entry = Entry { owner: Owner::House, lots: house.lots };
+                let entry = Entry::plain(Owner::House, house.lots);
                 book.rest(Side::Buy, house.middle - level * house.step, entry, 0);
                 book.rest(Side::Sell, house.middle + level * house.step, entry, 0);
             }
@@ -116,6 +129,7 @@ impl Engine {
 
     /// Judges an order as [`place`](Self::place) does, and places nothing.
     pub(crate) fn judge(&self, account: usize, terms: &NewOrder) -> Result<(), Refusal> {
+        let terms = &*self.measured(terms);
         let (pair, owner) = (terms.pair(), self.accounts.get(account));
         let in_pair = || self.open_orders(account).filter(|order| order.terms.pair == terms.pair).count();
         let open_max = self.counters.open_orders_max();
@@ -126,7 +140,7 @@ impl Engine {
             return Err(Refusal::OrderMinimum);
         }
         let best = self.books[terms.pair].best(terms.side.opposite());
-        let price = terms.limit.or(best).unwrap_or(self.tapes[terms.pair].last().0);
+        let price = terms.likely_price().or(best).unwrap_or(self.tapes[terms.pair].last().0);
         let notional = u128::from(price) * u128::from(terms.lots);
         if to_i128(notional) < decimal::rescale(pair.cost_min, 5, pair.notional_scale()) {
             return Err(Refusal::CostMinimum);
@@ -136,17 +150,31 @@ impl Engine {
         }
         let would_take =
             || best.zip(terms.limit).is_some_and(|(best, limit)| reaches(terms.side, limit, best));
-        if terms.post_only && would_take() {
+        if terms.post_only && terms.starts_us.is_none() && would_take() {
             return Err(Refusal::PostOnly);
         }
-        let needed = match terms.limit {
-            Some(_) => terms.hold(terms.lots, notional),
-            None => terms.hold(terms.lots, self.reach(account, terms).notional),
-        };
-        if needed > owner.available(terms.held_asset()) {
+        if self.needs(account, terms) > owner.available(terms.held_asset()) {
             return Err(Refusal::InsufficientFunds);
         }
         Ok(())
+    }
+
+    /// An order that names what it spends, with what that buys now.
+    fn measured<'t>(&self, terms: &'t NewOrder) -> Cow<'t, NewOrder> {
+        let Some(spends) = terms.spends else { return Cow::Borrowed(terms) };
+        let notional = u128::from(spends) * 10_u128.pow(terms.pair().price_decimals);
+        let lots = self.books[terms.pair].affords(terms.side, notional);
+        Cow::Owned(NewOrder { lots, ..terms.clone() })
+    }
+
+    /// What an order takes to be paid whole, at its price or at what the book has for it.
+    fn needs(&self, account: usize, terms: &NewOrder) -> i128 {
+        let notional = match terms.likely_price().filter(|_| terms.limit.is_some() || terms.waits_for_price())
+        {
+            Some(price) => u128::from(price) * u128::from(terms.lots),
+            None => self.reach(account, terms).notional,
+        };
+        terms.hold(terms.lots, notional)
     }
 
     /// What an order could trade at once, without what self-trade prevention keeps it from.
@@ -157,17 +185,25 @@ impl Engine {
         self.books[terms.pair].reach(terms.side, terms.limit, terms.lots, stops, skips)
     }
 
-    /// Accepts an order, trades what can be traded and lets the rest wait if it may.
+    /// Accepts an order: it trades what can be traded, and the rest waits if it may; or it waits for its price or its time.
     pub(crate) fn place(&mut self, now_us: u64, account: usize, terms: NewOrder) -> Result<Id, Refusal> {
         self.judge(account, &terms)?;
+        let terms = self.measured(&terms).into_owned();
+        let id = self.accept(now_us, account, terms, None);
+        self.follow_up(now_us);
+        Ok(id)
+    }
+
+    fn accept(&mut self, now_us: u64, account: usize, terms: NewOrder, parent: Option<Id>) -> Id {
         self.orders_born += 1;
         let order = Order {
             number: self.orders_born,
             id: self.ids.id(b'O'),
             account,
+            parent,
             opened_us: now_us,
             closed_us: 0,
-            status: Status::Open,
+            status: if terms.starts_us.is_some() { Status::Pending } else { Status::Open },
             reason: None,
             filled_lots: 0,
             notional: 0,
@@ -180,8 +216,8 @@ impl Engine {
             terms,
         };
         let id = order.id;
-        self.arrive(now_us, order);
-        Ok(id)
+        self.set_out(now_us, order);
+        id
     }
 
     /// Trades what can be traded of an order and lets the rest wait if it may.
@@ -295,6 +331,7 @@ impl Engine {
         order.cost += fill.cost;
         order.fee += base_fee + quote_fee;
         order.trades.push(refid);
+        self.expect_close(order, fill.price, fill.lots);
         let trade = Trade {
             order: order.id,
             position: self.ids.id(b'T'),
@@ -331,8 +368,13 @@ impl Engine {
     fn rest(&mut self, now_us: u64, mut order: Order, limit: u64) {
         self.hold(&mut order);
         let owner = Owner::Order { order: order.number, account: order.account };
-        let entry = Entry { owner, lots: order.open_lots() };
+        let entry = Entry::showing(owner, order.open_lots(), order.terms.shows);
         self.books[order.terms.pair].rest(order.terms.side, limit, entry, now_us);
+        self.keep(order);
+    }
+
+    /// Puts an order that is open on all lists.
+    fn keep(&mut self, order: Order) {
         let account = self.accounts.get_mut(order.account);
         account.open.insert(order.number);
         if let Some(id) = &order.terms.cl_ord_id {
@@ -359,8 +401,11 @@ impl Engine {
         if let Some(expires_us) = order.terms.expires_us {
             self.expiries.remove(&(expires_us, number));
         }
-        if let Some(limit) = order.terms.limit {
-            self.books[order.terms.pair].remove(order.terms.side, limit, number, now_us);
+        match order.terms.limit {
+            Some(limit) if order.is_live() => {
+                self.books[order.terms.pair].remove(order.terms.side, limit, number, now_us);
+            }
+            _ => self.unpark(&order),
         }
         let account = self.accounts.get_mut(order.account);
         account.held[order.terms.held_asset()] -= order.held;
@@ -394,3 +439,6 @@ impl Engine {
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod type_tests;

@@ -10,6 +10,7 @@ mod funding;
 mod judging;
 mod market;
 mod metering;
+mod order_types;
 mod orders;
 mod subaccounts;
 mod trading;
