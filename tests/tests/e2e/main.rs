@@ -16,6 +16,7 @@ mod intents;
 mod keys;
 mod late_store;
 mod market;
+mod order_types;
 mod orders;
 mod outcomes;
 mod permissions;
