@@ -17,6 +17,7 @@ mod keys;
 mod late_store;
 mod market;
 mod moving_market;
+mod order_types;
 mod orders;
 mod outcomes;
 mod permissions;

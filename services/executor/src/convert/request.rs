@@ -8,6 +8,9 @@ use tidegate_proto::v1;
 
 use super::history::rebase;
 
+/// An iceberg shows at least this part of itself.
+const ICEBERG_PARTS: u32 = 15;
+
 /// Collects what is wrong with a request while its parameters are written.
 #[derive(Default)]
 pub(crate) struct Builder {
@@ -272,10 +275,15 @@ pub(crate) fn add_order(request: &v1::AddOrderRequest) -> Result<Params, Error> 
         Ok(volume) => to.text("volume", volume.to_string()),
         Err(error) => to.wrong("volume", error.to_string()),
     }
-    prices(&mut to, request, order_type);
+    prices(&mut to, "", [&request.price, &request.price2], order_type);
     if !request.display_volume.is_empty() {
         match request.display_volume.parse::<Volume>() {
-            Ok(volume) if order_type == v1::OrderType::Iceberg => to.text("displayvol", volume.to_string()),
+            Ok(volume) if order_type == v1::OrderType::Iceberg => {
+                if is_too_small_a_part(volume, &request.volume) {
+                    to.wrong("display_volume", "must be at least a fifteenth of volume");
+                }
+                to.text("displayvol", volume.to_string());
+            }
             Ok(_) => to.wrong("display_volume", "is for iceberg orders only"),
             Err(error) => to.wrong("display_volume", error.to_string()),
         }
@@ -300,14 +308,45 @@ pub(crate) fn add_order(request: &v1::AddOrderRequest) -> Result<Params, Error> 
         Ok(v1::SelfTradePrevention::CancelBoth) => to.text("stptype", "cancel-both"),
         Err(_) => to.wrong("self_trade_prevention", "is not one of the known ways"),
     }
+    if order_type == v1::OrderType::SettlePosition && request.leverage.is_empty() {
+        to.wrong("leverage", "must be set for settling a position");
+    }
     flags_and_times(&mut to, request);
+    close(&mut to, request);
     to.word("asset_class", "asset_class", &request.asset_class);
+    to.word("broker", "broker", &request.broker);
     to.flag("validate", request.validate);
     to.finish()
 }
 
+/// Whether an iceberg of that volume may not show so little (Kraken docs: AddOrder, `displayvol`).
+fn is_too_small_a_part(shows: Volume, of: &str) -> bool {
+    let least = of.parse::<Volume>().ok().map(Volume::decimal);
+    least.zip(shows.decimal().checked_mul(ICEBERG_PARTS.into())).is_some_and(|(whole, most)| most < whole)
+}
+
+/// What closes the order, if anything does.
+fn close(to: &mut Builder, request: &v1::AddOrderRequest) {
+    let Some(close) = &request.close else { return };
+    if !request.cl_ord_id.is_empty() {
+        to.wrong(
+            "cl_ord_id",
+            "must be empty beside a conditional close: Kraken takes no client order id there",
+        );
+    }
+    let order_type = v1::OrderType::try_from(close.order_type).unwrap_or(v1::OrderType::Unspecified);
+    let closes = !matches!(order_type, v1::OrderType::Market | v1::OrderType::SettlePosition);
+    to.nested("close", |to| {
+        match super::order_type_text(order_type).filter(|_| closes) {
+            Some(text) => to.text("ordertype", text),
+            None => to.wrong("close.order_type", "must be an order type that has a price"),
+        }
+        prices(to, "close.", [&close.price, &close.price2], order_type);
+    });
+}
+
 /// Which prices an order type takes (Kraken docs: AddOrder, `price` and `price2`).
-fn prices(to: &mut Builder, request: &v1::AddOrderRequest, order_type: v1::OrderType) {
+fn prices(to: &mut Builder, place: &str, texts: [&String; 2], order_type: v1::OrderType) {
     use v1::OrderType as T;
     let (first, second) = match order_type {
         T::Market | T::SettlePosition => (false, false),
@@ -315,16 +354,30 @@ fn prices(to: &mut Builder, request: &v1::AddOrderRequest, order_type: v1::Order
         T::StopLossLimit | T::TakeProfitLimit | T::TrailingStopLimit => (true, true),
         T::Unspecified => return,
     };
-    for (name, text, wanted) in [("price", &request.price, first), ("price2", &request.price2, second)] {
+    let trails = matches!(order_type, T::TrailingStop | T::TrailingStopLimit);
+    for (name, text, wanted) in [("price", texts[0], first), ("price2", texts[1], second)] {
+        let field = format!("{place}{name}");
         match (text.is_empty(), wanted) {
-            (true, true) => to.wrong(name, "must be set for this order type"),
-            (false, false) => to.wrong(name, "is not taken by this order type"),
+            (true, true) => to.wrong(&field, "must be set for this order type"),
+            (false, false) => to.wrong(&field, "is not taken by this order type"),
             (true, false) => {}
+            (false, true) if trails && name == "price" && !text.starts_with('+') => {
+                to.wrong(
+                    &field,
+                    "must begin with +: it is how far a trailing stop stays behind the best price",
+                );
+            }
+            (false, true) if trails && !text.starts_with(['+', '-']) => {
+                to.wrong(
+                    &field,
+                    "must begin with + or -: it is how far the limit lies from where the stop went off",
+                );
+            }
             (false, true) => match text.parse::<PriceText>() {
                 Ok(price) => to.text(name, price.to_string()),
                 Err(error) => {
                     to.wrong(
-                        name,
+                        &field,
                         format!("{error}; a relative price begins with +, - or # and may end with %"),
                     );
                 }
@@ -449,6 +502,109 @@ mod tests {
         ];
         for params in unknown {
             assert_eq!(params.expect_err("no such word").fields[0].field, "rebase_multiplier");
+        }
+    }
+
+    #[test]
+    fn every_type_says_its_own_prices() {
+        use v1::OrderType as T;
+        for (order_type, price, price2, query) in [
+            (T::Market, "", "", "ordertype=market&volume=1.25"),
+            (T::StopLoss, "-2%", "", "ordertype=stop-loss&volume=1.25&price=-2%25"),
+            (T::TakeProfit, "#5", "", "ordertype=take-profit&volume=1.25&price=%235"),
+            (
+                T::StopLossLimit,
+                "60000",
+                "59999.9",
+                "ordertype=stop-loss-limit&volume=1.25&price=60000&price2=59999.9",
+            ),
+            (
+                T::TakeProfitLimit,
+                "+5",
+                "+4",
+                "ordertype=take-profit-limit&volume=1.25&price=%2B5&price2=%2B4",
+            ),
+            (T::TrailingStop, "+50", "", "ordertype=trailing-stop&volume=1.25&price=%2B50"),
+            (
+                T::TrailingStopLimit,
+                "+2%",
+                "-0",
+                "ordertype=trailing-stop-limit&volume=1.25&price=%2B2%25&price2=-0",
+            ),
+        ] {
+            let request = v1::AddOrderRequest {
+                order_type: order_type.into(),
+                price: price.into(),
+                price2: price2.into(),
+                ..order()
+            };
+            let params = add_order(&request).expect("a good order");
+            assert_eq!(params.query(), format!("pair=XBTUSD&type=buy&{query}"));
+        }
+        for (order_type, price, price2, wrong) in [
+            (T::TrailingStop, "50", "", "price"),
+            (T::TrailingStop, "-50", "", "price"),
+            (T::TrailingStopLimit, "+50", "60000", "price2"),
+            (T::TrailingStopLimit, "+50", "#5", "price2"),
+            (T::StopLossLimit, "60000", "", "price2"),
+            (T::StopLoss, "60000", "59000", "price2"),
+            (T::SettlePosition, "", "", "leverage"),
+        ] {
+            let request = v1::AddOrderRequest {
+                order_type: order_type.into(),
+                price: price.into(),
+                price2: price2.into(),
+                ..order()
+            };
+            let error = add_order(&request).expect_err("wrong");
+            assert_eq!(error.fields.iter().map(|f| f.field.as_str()).collect::<Vec<_>>(), [wrong]);
+        }
+    }
+
+    #[test]
+    fn a_close_is_an_order_within_the_order() {
+        let close = |order_type: v1::OrderType, price: &str, price2: &str| v1::AddOrderRequest {
+            close: Some(v1::ConditionalClose {
+                order_type: order_type.into(),
+                price: price.into(),
+                price2: price2.into(),
+            }),
+            broker: "partner".into(),
+            ..order()
+        };
+        let params = add_order(&close(v1::OrderType::StopLossLimit, "-2%", "#3")).expect("a good close");
+        assert_eq!(
+            params.query(),
+            "pair=XBTUSD&type=buy&ordertype=limit&volume=1.25&price=37500&close%5Bordertype%5D=stop-loss-limit\
+             &close%5Bprice%5D=-2%25&close%5Bprice2%5D=%233&broker=partner"
+        );
+        for (request, wrong) in [
+            (close(v1::OrderType::Market, "", ""), "close.order_type"),
+            (close(v1::OrderType::Limit, "", ""), "close.price"),
+            (close(v1::OrderType::TrailingStop, "5", ""), "close.price"),
+            (
+                v1::AddOrderRequest { cl_ord_id: "mine".into(), ..close(v1::OrderType::Limit, "1", "") },
+                "cl_ord_id",
+            ),
+        ] {
+            let error = add_order(&request).expect_err("wrong");
+            assert_eq!(error.fields.iter().map(|f| f.field.as_str()).collect::<Vec<_>>(), [wrong]);
+        }
+    }
+
+    #[test]
+    fn an_iceberg_shows_a_fifteenth_at_least() {
+        let iceberg = |shows: &str| {
+            add_order(&v1::AddOrderRequest {
+                order_type: v1::OrderType::Iceberg.into(),
+                volume: "1.5".into(),
+                display_volume: shows.into(),
+                ..order()
+            })
+        };
+        assert!(iceberg("0.1").expect("a fifteenth").query().ends_with("&displayvol=0.1"));
+        for wrong in ["0.09999999", "", "x"] {
+            assert_eq!(iceberg(wrong).expect_err("wrong").fields[0].field, "display_volume", "{wrong}");
         }
     }
 

@@ -6,7 +6,7 @@ use super::endpoints::Act;
 use super::engine::Engine;
 use super::grouped;
 use super::markets::{ASSETS, Asset, COST_DECIMALS, LOT_DECIMALS, PAIRS, Pair, find_asset, find_pair};
-use super::order::{OrderType, to_i128};
+use super::order::to_i128;
 use super::refusal::{Refusal, wrong};
 use super::spread;
 use super::transparency;
@@ -296,7 +296,7 @@ fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal> {
                         json.decimal(i128::from(trade.lots), LOT_DECIMALS);
                         json.raw(&decimal::text(i128::from(trade.at_ns), 9));
                         json.text(if trade.taker == Side::Buy { "b" } else { "s" });
-                        json.text(if trade.order_type == OrderType::Limit { "l" } else { "m" });
+                        json.text(if trade.order_type.has_limit() { "l" } else { "m" });
                         json.text("");
                         json.integer(trade.number);
                     });

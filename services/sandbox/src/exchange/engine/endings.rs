@@ -16,6 +16,7 @@ impl Engine {
             for step in steps {
                 self.end_due(step.at_us);
                 self.move_market(step);
+                self.follow_up(step.at_us);
             }
             self.end_due(now_us);
         }
@@ -29,27 +30,44 @@ impl Engine {
         fired.retain(|(at_us, _)| *at_us <= now_us);
         fired.sort_unstable();
         for (at_us, account) in fired {
-            self.expire(at_us);
+            self.pass(at_us);
             self.accounts.get_mut(account).cancels_after_us = None;
             let all: Vec<_> = self.accounts.get(account).open.iter().copied().collect();
             for number in all {
                 self.end(self.modes.ends_us(at_us), number, BY_TIMER);
             }
         }
-        self.expire(now_us);
+        self.pass(now_us);
+        self.follow_up(now_us);
     }
 
-    fn expire(&mut self, now_us: u64) {
-        while let Some(&(at_us, number)) = self.expiries.first()
-            && at_us <= now_us
-        {
-            let pair = self.open.get(&number).map_or(0, |order| order.terms.pair);
-            self.close_open(number, Status::Expired, Some(EXPIRED), self.modes.ends_us(at_us));
-            self.restore_house(now_us, pair);
+    /// Lets time pass for orders: what begins by then begins, what ends by then ends, one after the other. Where nothing is
+    /// matched nothing begins either.
+    fn pass(&mut self, now_us: u64) {
+        loop {
+            let begins = |(_, number): &&(u64, u64)| {
+                self.open.get(number).is_none_or(|order| self.modes.matches(order.terms.pair))
+            };
+            let due = self.starts.iter().take_while(|(at_us, _)| *at_us <= now_us);
+            let start = due.into_iter().find(begins).copied();
+            let expiry = self.expiries.first().copied().filter(|(at_us, _)| *at_us <= now_us);
+            match (start, expiry) {
+                (Some(start), expiry) if expiry.is_none_or(|expiry| start <= expiry) => {
+                    let (at_us, number) = (self.modes.ends_us(start.0), start.1);
+                    self.start(at_us, number);
+                    self.follow_up(at_us);
+                }
+                (_, Some((at_us, number))) => {
+                    let pair = self.open.get(&number).map_or(0, |order| order.terms.pair);
+                    self.close_open(number, Status::Expired, Some(EXPIRED), self.modes.ends_us(at_us));
+                    self.restore_house(now_us, pair);
+                }
+                _ => return,
+            }
         }
     }
 
-    /// Cancels an order that is open.
+    /// Cancels an order that is open. What follows from that is [`follow_up`](Self::follow_up)'s.
     pub(crate) fn cancel(&mut self, now_us: u64, number: u64) {
         self.end(now_us, number, BY_USER);
     }

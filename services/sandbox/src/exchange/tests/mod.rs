@@ -12,6 +12,7 @@ mod market;
 mod metering;
 mod modes;
 mod moving;
+mod order_types;
 mod orders;
 mod speed;
 mod subaccounts;
