@@ -120,6 +120,8 @@ pub(crate) struct Modes {
     now_us: u64,
     /// When the exchange was back last after it was down.
     back_us: u64,
+    /// When any status changed last.
+    changed_us: u64,
 }
 
 impl Modes {
@@ -127,6 +129,9 @@ impl Modes {
     pub(crate) fn set(&mut self, system: SystemStatus, pairs: &PairStatuses) {
         if self.is_down() && system != SystemStatus::Maintenance {
             self.back_us = self.now_us;
+        }
+        if (self.system, &self.pairs) != (system, pairs) {
+            self.changed_us = self.now_us;
         }
         (self.system, self.pairs) = (system, pairs.clone());
     }
@@ -157,6 +162,11 @@ impl Modes {
         at_us.max(self.back_us)
     }
 
+    /// When something begins that was due at `at_us`: not while it could not.
+    pub(crate) fn starts_us(&self, at_us: u64) -> u64 {
+        at_us.max(self.changed_us)
+    }
+
     /// Whether anything new is taken in a pair.
     fn takes_any(&self, pair: usize) -> Result<(), Refusal> {
         match (self.system, self.of(pair)) {
@@ -181,7 +191,8 @@ impl Modes {
         if self.is_post_only(terms.pair) && !terms.post_only {
             return Err(Refusal::PostOnlyMode);
         }
-        if self.of(terms.pair) == PairStatus::LimitOnly && terms.order_type == OrderType::Market {
+        let is_limit = matches!(terms.order_type, OrderType::Limit | OrderType::Iceberg);
+        if self.of(terms.pair) == PairStatus::LimitOnly && !is_limit {
             return Err(Refusal::LimitOnly);
         }
         Ok(())
@@ -190,7 +201,8 @@ impl Modes {
     /// Whether an order of this pair may be changed so: what could trade afterwards must say that it will not.
     pub(crate) fn takes_change(&self, pair: usize, wanted: &Amendment) -> Result<(), Refusal> {
         self.takes_any(pair)?;
-        if self.is_post_only(pair) && wanted.limit.is_some() && !wanted.post_only {
+        let moves = wanted.limit.is_some() || wanted.trigger.is_some();
+        if self.is_post_only(pair) && moves && !wanted.post_only {
             return Err(Refusal::PostOnlyMode);
         }
         Ok(())

@@ -75,8 +75,8 @@ impl Engine {
     /// smaller, its place. A volume that is executed already ends it. One that waits goes on waiting, under its new terms.
     pub(crate) fn amend(&mut self, now_us: u64, number: u64, wanted: Amendment) -> Result<Id, Refusal> {
         let order = self.open.get(&number).ok_or(Refusal::UnknownOrder)?;
+        self.modes.takes_change(order.terms.pair, &wanted)?;
         let (old, is_live) = (&order.terms, order.is_live());
-        self.modes.takes_change(old.pair, &wanted)?;
         let terms = wanted.of(old, &self.prices())?;
         let parts = |terms: &NewOrder| (terms.lots, terms.limit, terms.stop, terms.shows);
         if parts(&terms) == parts(old) {

@@ -41,19 +41,18 @@ impl Engine {
         self.follow_up(now_us);
     }
 
-    /// Lets time pass for orders: what begins by then begins, what ends by then ends, one after the other. Where nothing is
-    /// matched nothing begins either.
+    /// Lets time pass for orders: what begins by then begins, what ends by then ends, one after the other. What is to begin in a
+    /// market in which nothing is matched begins when that is over.
     fn pass(&mut self, now_us: u64) {
         loop {
-            let begins = |(_, number): &&(u64, u64)| {
-                self.open.get(number).is_none_or(|order| self.modes.matches(order.terms.pair))
-            };
-            let due = self.starts.iter().take_while(|(at_us, _)| *at_us <= now_us);
-            let start = due.into_iter().find(begins).copied();
+            let pair_of = |number: u64| self.open.get(&number).map(|order| order.terms.pair);
+            let may_start = |number: u64| pair_of(number).is_some_and(|pair| self.modes.matches(pair));
+            let due = self.starts.iter().copied().take_while(|(at_us, _)| *at_us <= now_us);
+            let start = due.into_iter().find(|(_, number)| may_start(*number));
             let expiry = self.expiries.first().copied().filter(|(at_us, _)| *at_us <= now_us);
             match (start, expiry) {
                 (Some(start), expiry) if expiry.is_none_or(|expiry| start <= expiry) => {
-                    let (at_us, number) = (self.modes.ends_us(start.0), start.1);
+                    let (at_us, number) = (self.modes.starts_us(start.0), start.1);
                     self.start(at_us, number);
                     self.follow_up(at_us);
                 }

@@ -127,8 +127,8 @@ impl Engine {
             }
             let prices = self.prices();
             // Where nothing is matched nothing goes off.
-            let pairs: Vec<_> = (0..PAIR_COUNT).filter(|pair| self.modes.matches(*pair)).collect();
-            let places = pairs.into_iter().flat_map(|pair| Reference::ALL.map(|by| (pair, by)));
+            let moving: Vec<_> = (0..PAIR_COUNT).filter(|pair| self.modes.matches(*pair)).collect();
+            let places = moving.into_iter().flat_map(|pair| Reference::ALL.map(|by| (pair, by)));
             let due = places.into_iter().find_map(|(pair, by)| self.due(pair, by, prices.of(pair, by)));
             let Some(number) = due else { return };
             self.fire(now_us, number);

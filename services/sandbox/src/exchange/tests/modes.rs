@@ -264,3 +264,35 @@ fn an_order_runs_out_in_a_market_that_takes_only_cancels() {
     floor.now_us += 20_000_000;
     assert_eq!(floor.result("sandbox-all", "OpenOrders", "")["open"], json!({}));
 }
+
+#[test]
+fn what_waits_for_its_time_or_its_price_goes_on_waiting_where_nothing_is_matched() {
+    let mut floor = floor();
+    let place = |floor: &mut Floor, more: &str| {
+        let order = format!("pair=XBTUSD&type=buy&volume=0.1&{more}");
+        let placed = floor.result("sandbox-all", "AddOrder", &order);
+        placed["txid"][0].as_str().unwrap().to_owned()
+    };
+    let later = place(&mut floor, "ordertype=limit&price=60001&starttm=%2B10");
+    // By the middle of the best prices, which a post-only order can move.
+    let stop = place(&mut floor, "ordertype=stop-loss&price=60000.2&trigger=index");
+    let seen = |floor: &mut Floor, id: &str| {
+        let order = floor.result("sandbox-all", "QueryOrders", &format!("txid={id}"))[id].clone();
+        (order["status"].as_str().unwrap().to_owned(), order["vol_exec"].as_str().unwrap().to_owned())
+    };
+    floor.system("post_only");
+    place(&mut floor, "ordertype=limit&price=60000.4&oflags=post");
+    floor.now_us += 60_000_000;
+    assert_eq!(seen(&mut floor, &later), ("pending".to_owned(), "0.00000000".to_owned()));
+    assert_eq!(seen(&mut floor, &stop), ("open".to_owned(), "0.00000000".to_owned()));
+    floor.system("online");
+    floor.now_us += 1_000_000;
+    let done = ("closed".to_owned(), "0.10000000".to_owned());
+    assert_eq!(seen(&mut floor, &later), done);
+    assert_eq!(seen(&mut floor, &stop), done);
+    let trades = floor.result("sandbox-all", "TradesHistory", "");
+    for trade in trades["trades"].as_object().unwrap().values() {
+        let at_s: u64 = trade["time"].to_string().split('.').next().unwrap().parse().unwrap();
+        assert!(at_s >= NOW_US / 1_000_000 + 60, "not while nothing was matched: {trade}");
+    }
+}
