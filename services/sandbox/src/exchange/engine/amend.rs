@@ -30,6 +30,7 @@ impl Engine {
         let (terms, filled_lots) = (&order.terms, order.filled_lots);
         let (pair, side, held_asset) = (terms.pair, terms.side, terms.held_asset());
         let old = (terms.lots, terms.limit);
+        self.modes.takes_change(pair, &wanted)?;
         let (lots, limit) = (wanted.lots.unwrap_or(terms.lots), wanted.limit.or(terms.limit));
         if (lots, limit) == old {
             return Err(Refusal::NothingToAmend);

@@ -10,7 +10,10 @@ mod funding;
 mod judging;
 mod market;
 mod metering;
+mod modes;
+mod moving;
 mod orders;
+mod speed;
 mod subaccounts;
 mod trading;
 
