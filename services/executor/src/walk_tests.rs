@@ -85,7 +85,7 @@ fn what_comes_within_the_last_second_loses_and_doubles_nothing() {
         let within = |page: usize, list: &mut List| {
             (0..burst).for_each(|i| {
                 if page < 4 {
-                    list.add(&format!("N{page}-{i}"), 200)
+                    list.add(&format!("N{page}-{i}"), 200);
                 }
             });
         };
