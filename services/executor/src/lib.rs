@@ -26,6 +26,8 @@ mod key;
 mod lane_cell;
 mod markets;
 mod outcome;
+#[cfg(test)]
+mod recorded;
 mod remarks;
 mod resolve;
 mod services;

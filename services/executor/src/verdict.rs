@@ -178,7 +178,7 @@ impl Asked<'_> {
                 }),
                 (None, None) => return Verdict::Wait,
             };
-            rows.push(batch::Row { cl_ord_id: id.clone(), outcome: Some(outcome) });
+            rows.push(batch::Row { cl_ord_id: id.clone(), outcome: Some(outcome), extra: HashMap::new() });
         }
         if any {
             Verdict::Executed(answers::placed_rows(rows, HashMap::new(), Vec::new()))

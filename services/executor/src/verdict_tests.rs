@@ -116,8 +116,13 @@ fn a_batch_is_decided_when_every_row_is() {
         batch::Row {
             cl_ord_id: "a".into(),
             outcome: Some(batch::row::Outcome::Unresolved(v1::Unresolved::default())),
+            ..batch::Row::default()
         },
-        batch::Row { cl_ord_id: "b".into(), outcome: Some(batch::row::Outcome::NotPlaced(refused.clone())) },
+        batch::Row {
+            cl_ord_id: "b".into(),
+            outcome: Some(batch::row::Outcome::NotPlaced(refused.clone())),
+            ..batch::Row::default()
+        },
     ];
     let mut kept = known(&batch);
     kept.outcome = answers::placed_rows(partly, HashMap::new(), Vec::new());

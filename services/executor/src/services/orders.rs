@@ -98,7 +98,7 @@ impl Api {
         let accepted = add_order_response::Accepted {
             description: added.order.unwrap_or_default(),
             validated_only: true,
-            extra: added.extra.into_iter().collect(),
+            extra: orders::with_close(added.extra, added.close),
             ..add_order_response::Accepted::default()
         };
         Ok(AddOrderResponse { outcome: Some(add_order_response::Outcome::Accepted(accepted)), warnings })
@@ -168,7 +168,8 @@ impl Api {
                     description: row.order.unwrap_or_default(),
                 }),
             };
-            batch::Row { cl_ord_id: String::new(), outcome: Some(outcome) }
+            let extra = row.extra.into_iter().collect();
+            batch::Row { cl_ord_id: String::new(), outcome: Some(outcome), extra }
         };
         let accepted = batch::Accepted {
             rows: added.orders.into_iter().map(row).collect(),
