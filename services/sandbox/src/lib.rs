@@ -17,6 +17,8 @@ mod serve;
 mod tls;
 mod wire;
 
-pub use exchange::{EndpointRow, KeyError, Lockout, Otp, SandboxKey, Tier, account_iban, keys, table};
+pub use exchange::{
+    EndpointRow, KeyError, Lockout, Otp, SandboxKey, Tier, WithdrawTo, account_iban, keys, table,
+};
 pub use options::{Casing, CostProfile, Options, ReplayRule};
 pub use serve::{Error, Listeners, serve};

@@ -1,10 +1,11 @@
 //! What can be set of the sandbox: at its start through [`Options`], while it runs through [`Change`].
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{FaultSpec, KeyChange, Lockout, Tier};
+use crate::exchange::{FaultSpec, KeyChange, Lockout, Tier, WithdrawTo};
 
 /// The longest delay that is taken: ten minutes.
 const DELAY_MAX_MS: u64 = 600_000;
@@ -90,6 +91,8 @@ pub struct Options {
     pub funding_step_ms: Option<u64>,
     /// Whether deposits, withdrawals and transfers fail in the end.
     pub funding_fails: bool,
+    /// Where accounts may pay to, by the name that Withdraw calls `key`. Empty is the built-in ones.
+    pub withdraw_keys: BTreeMap<String, WithdrawTo>,
 }
 
 /// A change while the sandbox runs: what is not named stays as it is.
