@@ -56,7 +56,7 @@ pub(crate) fn read(handle: &Handle, id: &str, result: &RawValue, warnings: Vec<S
             let outcome = Some(timer::Outcome::Accepted(accepted));
             Answer::Done(v1::CancelAllOrdersAfterResponse { outcome, warnings }.encode_to_vec())
         }),
-        Handle::Unseen { endpoint } => match unseen(endpoint) {
+        Handle::Unseen { endpoint, .. } => match unseen(endpoint) {
             Some(read) => read(result, warnings),
             None => Answer::Unreadable(format!("this build does not know the answer to {endpoint}")),
         },

@@ -16,6 +16,7 @@ mod check;
 mod convert;
 mod directory;
 mod egress;
+mod evidence;
 mod execute;
 mod flight;
 mod handle;

@@ -59,7 +59,7 @@ fn act<R: Message + 'static>(handle: Handle) -> Way {
 }
 
 fn unseen<R: Message + 'static>(endpoint: &str) -> Way {
-    act::<R>(Handle::Unseen { endpoint: endpoint.to_owned() })
+    act::<R>(Handle::Unseen { endpoint: endpoint.to_owned(), sought: None })
 }
 
 /// How the answer of an endpoint is read. Whoever adds an endpoint adds its row, and a recording.
