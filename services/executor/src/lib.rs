@@ -16,6 +16,7 @@ mod check;
 mod convert;
 mod directory;
 mod egress;
+mod evidence;
 mod execute;
 mod flight;
 mod handle;
@@ -26,6 +27,8 @@ mod key;
 mod lane_cell;
 mod markets;
 mod outcome;
+#[cfg(test)]
+mod recorded;
 mod remarks;
 mod resolve;
 mod services;

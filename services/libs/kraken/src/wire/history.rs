@@ -275,7 +275,7 @@ pub struct TradeVolume {
     pub asset_class: Option<String>,
     /// Volume of 30 days.
     pub volume: Decimal,
-    /// What the tier is made from: name to amount; seen, not documented.
+    /// What the tier is made from: name to amount; seen, not documented. What is no amount is among the other members.
     pub inputs: Option<Entries<Decimal>>,
     /// By pair, the taker's fee; missing unless pairs were asked for.
     pub fees: Option<Entries<FeeStanding>>,
@@ -288,14 +288,27 @@ pub struct TradeVolume {
     pub extra: Extra,
 }
 
+/// The amounts of an object whose members are not documented; others are kept by the name of the object and their own.
+fn amounts(Entries(given): Entries<Raw>, name: &str, extra: &mut Extra) -> Entries<Decimal> {
+    let mut found = Vec::with_capacity(given.len());
+    for (member, Raw(json)) in given {
+        match Decimal::read(&json) {
+            Ok(amount) => found.push((member, amount)),
+            Err(_) => drop(extra.insert(format!("{name}.{member}"), json.get().to_owned())),
+        }
+    }
+    Entries(found)
+}
+
 impl Wire for TradeVolume {
     fn read(raw: &RawValue) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let (currency, asset_class) = (from.need("currency")?, from.opt("asset_class")?);
-        let (volume, inputs) = (from.need("volume")?, from.opt("inputs")?);
+        let (volume, given) = (from.need("volume")?, from.opt::<Entries<Raw>>("inputs")?);
         let (fees, fees_maker) = (from.opt("fees")?, from.opt("fees_maker")?);
         let Raw(schedules) = from.opt("schedules")?.unwrap_or_else(|| Raw(RawValue::NULL.to_owned()));
         let mut extra = from.rest();
+        let inputs = given.map(|given| amounts(given, "inputs", &mut extra));
         let schedules = match schedules.get() {
             "null" => None,
             json => Entries::read(&schedules)
