@@ -6,6 +6,8 @@ use tidegate_kraken::{Params, Value};
 use tidegate_lanes::Wish;
 use tidegate_proto::v1;
 
+use super::history::rebase;
+
 /// An iceberg shows at least this part of itself.
 const ICEBERG_PARTS: u32 = 15;
 
@@ -128,6 +130,13 @@ impl Builder {
     }
 }
 
+/// Parameters of Balance and BalanceEx.
+pub(crate) fn balances(rebase_multiplier: i32) -> Result<Params, Error> {
+    let mut to = Builder::default();
+    rebase(&mut to, rebase_multiplier);
+    to.finish()
+}
+
 /// Parameters of OpenOrders.
 pub(crate) fn open_orders(request: &v1::GetOpenOrdersRequest) -> Result<Params, Error> {
     let mut to = Builder::default();
@@ -136,6 +145,7 @@ pub(crate) fn open_orders(request: &v1::GetOpenOrdersRequest) -> Result<Params, 
         to.int("userref", i64::from(userref));
     }
     to.cl_ord_id(&request.cl_ord_id);
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -158,6 +168,10 @@ pub(crate) fn closed_orders(request: &v1::GetClosedOrdersRequest) -> Result<Para
         Err(_) => to.wrong("close_time_kind", "is not one of the known kinds"),
     }
     to.flag("without_count", request.without_count);
+    if let Some(joined) = request.consolidate_taker {
+        to.push("consolidate_taker", Value::Bool(joined));
+    }
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -177,6 +191,10 @@ pub(crate) fn query_orders(request: &v1::QueryOrdersRequest) -> Result<Params, E
     if let Some(userref) = request.userref {
         to.int("userref", i64::from(userref));
     }
+    if let Some(joined) = request.consolidate_taker {
+        to.push("consolidate_taker", Value::Bool(joined));
+    }
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -187,6 +205,7 @@ pub(crate) fn order_amends(request: &v1::GetOrderAmendsRequest) -> Result<Params
         Ok(id) => to.text("order_id", id.as_str()),
         Err(error) => to.wrong("order_id", error.to_string()),
     }
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -200,6 +219,7 @@ pub(crate) fn ledgers(request: &v1::GetLedgersRequest) -> Result<Params, Error> 
     to.seconds("end", "end_time", request.end_time.as_ref());
     to.offset(request.offset);
     to.flag("without_count", request.without_count);
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -540,6 +560,51 @@ mod tests {
         assert!(iceberg("0.1").expect("a fifteenth").query().ends_with("&displayvol=0.1"));
         for wrong in ["0.09999999", "", "x"] {
             assert_eq!(iceberg(wrong).expect_err("wrong").fields[0].field, "display_volume", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn amounts_of_tokenized_stocks_are_asked_for_as_the_caller_wants_them() {
+        let queries = |multiplier: v1::RebaseMultiplier| {
+            let rebase_multiplier = multiplier.into();
+            [
+                balances(rebase_multiplier),
+                open_orders(&v1::GetOpenOrdersRequest { rebase_multiplier, ..Default::default() }),
+                closed_orders(&v1::GetClosedOrdersRequest { rebase_multiplier, ..Default::default() }),
+                ledgers(&v1::GetLedgersRequest { rebase_multiplier, ..Default::default() }),
+            ]
+            .map(|params| params.expect("a good request").query())
+        };
+        assert_eq!(queries(v1::RebaseMultiplier::Unspecified), [""; 4]);
+        assert_eq!(queries(v1::RebaseMultiplier::Base), ["rebase_multiplier=base"; 4]);
+        assert_eq!(queries(v1::RebaseMultiplier::Rebased), ["rebase_multiplier=rebased"; 4]);
+        let order_id = "OBZ5PM-7MPZV-QTRBUV";
+        let amends = v1::GetOrderAmendsRequest {
+            order_id: order_id.into(),
+            rebase_multiplier: 2,
+            ..Default::default()
+        };
+        let query = order_amends(&amends).expect("a good request").query();
+        assert_eq!(query, format!("order_id={order_id}&rebase_multiplier=base"));
+        let by_id = v1::QueryOrdersRequest {
+            order_ids: vec![order_id.into()],
+            rebase_multiplier: 1,
+            consolidate_taker: Some(false),
+            ..Default::default()
+        };
+        let query = query_orders(&by_id).expect("a good request").query();
+        assert_eq!(query, format!("txid={order_id}&consolidate_taker=false&rebase_multiplier=rebased"));
+
+        let unknown = [
+            balances(77),
+            open_orders(&v1::GetOpenOrdersRequest { rebase_multiplier: 77, ..Default::default() }),
+            closed_orders(&v1::GetClosedOrdersRequest { rebase_multiplier: 77, ..Default::default() }),
+            ledgers(&v1::GetLedgersRequest { rebase_multiplier: 77, ..Default::default() }),
+            query_orders(&v1::QueryOrdersRequest { rebase_multiplier: 77, ..by_id }),
+            order_amends(&v1::GetOrderAmendsRequest { rebase_multiplier: 77, ..amends }),
+        ];
+        for params in unknown {
+            assert_eq!(params.expect_err("no such word").fields[0].field, "rebase_multiplier");
         }
     }
 

@@ -164,6 +164,17 @@ impl Book {
         }
     }
 
+    /// Removes the house's entry at a price, if there is one.
+    pub(crate) fn remove_house(&mut self, side: Side, price: u64, now_us: u64) {
+        let levels = self.side_mut(side);
+        let Some(level) = levels.get_mut(&price) else { return };
+        level.entries.retain(|entry| entry.owner != Owner::House);
+        level.changed_us = now_us;
+        if level.entries.is_empty() {
+            levels.remove(&price);
+        }
+    }
+
     /// Brings the house's entry at a price back to its full size, unless that would trade. Returns whether it did.
     pub(crate) fn restore_house(&mut self, side: Side, price: u64, lots: u64, now_us: u64) -> bool {
         let crosses = match (side, self.best(side.opposite())) {
@@ -290,5 +301,10 @@ mod tests {
         assert!(!book.restore_house(Side::Buy, 100, 9, 1));
         assert!(book.restore_house(Side::Buy, 99, 9, 1));
         assert_eq!(book.best(Side::Buy), Some(99));
+        book.rest(Side::Buy, 99, entry(1, 2), 2);
+        book.remove_house(Side::Buy, 99, 3);
+        assert_eq!(book.levels(Side::Buy).collect::<Vec<_>>(), [(99, 2, 3)]);
+        book.remove_house(Side::Sell, 100, 3);
+        assert_eq!(book.best(Side::Sell), None);
     }
 }

@@ -115,6 +115,8 @@ pub(crate) fn edit_order(
         if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
             return Err(Refusal::DeadlineElapsed);
         }
+        // It would be half an edit, and no rule of the order's own is to blame for it.
+        engine.modes.takes(&edit.terms)?;
         if only_validate {
             engine.judge(account, &edit.terms)?;
             return Ok((edit, None));

@@ -9,6 +9,7 @@ mod closes;
 mod endings;
 mod judging;
 mod moves;
+mod quotes;
 mod triggers;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -20,6 +21,7 @@ use super::earn::Earn;
 use super::funding::Funding;
 use super::ids::{Id, Source};
 use super::markets::{LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
+use super::modes::Modes;
 use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
 use super::refusal::Refusal;
 use super::spread::Spreads;
@@ -29,6 +31,7 @@ use crate::wire::decimal;
 
 pub(crate) use amend::Amendment;
 use closes::Birth;
+use quotes::Market;
 use triggers::Triggers;
 
 /// Closed orders and trades kept.
@@ -74,6 +77,10 @@ pub(crate) struct Engine {
     pub(crate) hides_until_us: u64,
     pub(crate) counters: TradingCounters,
     pub(crate) funding: Funding,
+    pub(crate) modes: Modes,
+    pub(crate) market: Market,
+    /// How many times as fast as time goes what callers wait for.
+    pub(crate) speed: u64,
 }
 
 impl Engine {
@@ -99,6 +106,9 @@ impl Engine {
             hides_until_us: 0,
             counters: TradingCounters::default(),
             funding: Funding::new(seed),
+            modes: Modes::default(),
+            market: Market::new(seed),
+            speed: 1,
         };
         for (pair, book) in PAIRS.iter().zip(&mut engine.books) {
             let house = &pair.house;
@@ -221,24 +231,32 @@ impl Engine {
                 let sign = if taker.terms.side == Side::Buy { 1 } else { -1 };
                 self.accounts.book_house(pair.base, -sign * base);
                 self.accounts.book_house(pair.quote, sign * cost);
-                let quote = (index, taker.terms.side.opposite(), price);
-                if !self.owed.contains(&quote) {
-                    self.owed.push(quote);
-                }
+                self.owe_quote(index, taker.terms.side.opposite(), price);
             }
-            Owner::Order { order: number, .. } => {
-                if let Some(mut maker) = self.open.remove(&number) {
-                    self.settle(now_us, &mut maker, fill, true);
-                    self.hold(&mut maker);
-                    let done = maker.open_lots() == 0;
-                    self.open.insert(number, maker);
-                    if done {
-                        self.close_open(number, Status::Closed, None, now_us);
-                    }
-                }
-            }
+            Owner::Order { order: number, .. } => self.fill_maker(now_us, number, fill),
         }
         self.tapes[index].record(now_us, taker.terms.side, taker.terms.order_type, price, lots, fill.number);
+    }
+
+    /// Notes that a quote of the house was traded with.
+    fn owe_quote(&mut self, pair: usize, side: Side, price: u64) {
+        let quote = (pair, side, price);
+        if !self.owed.contains(&quote) {
+            self.owed.push(quote);
+        }
+    }
+
+    /// Books a fill of an order that waits.
+    fn fill_maker(&mut self, now_us: u64, number: u64, fill: Fill) {
+        if let Some(mut maker) = self.open.remove(&number) {
+            self.settle(now_us, &mut maker, fill, true);
+            self.hold(&mut maker);
+            let done = maker.open_lots() == 0;
+            self.open.insert(number, maker);
+            if done {
+                self.close_open(number, Status::Closed, None, now_us);
+            }
+        }
     }
 
     /// Books one side of a fill.

@@ -76,6 +76,7 @@ impl Engine {
     pub(crate) fn amend(&mut self, now_us: u64, number: u64, wanted: Amendment) -> Result<Id, Refusal> {
         let order = self.open.get(&number).ok_or(Refusal::UnknownOrder)?;
         let (old, is_live) = (&order.terms, order.is_live());
+        self.modes.takes_change(old.pair, &wanted)?;
         let terms = wanted.of(old, &self.prices())?;
         let parts = |terms: &NewOrder| (terms.lots, terms.limit, terms.stop, terms.shows);
         if parts(&terms) == parts(old) {

@@ -10,6 +10,21 @@ const EXPIRED: &str = "Order expired";
 impl Engine {
     /// Ends what has ended by the clock.
     pub(crate) fn tick(&mut self, now_us: u64) {
+        self.modes.pass(now_us);
+        let steps = self.market.steps(now_us);
+        if !self.modes.is_down() {
+            for step in steps {
+                self.end_due(step.at_us);
+                self.move_market(step);
+                self.follow_up(step.at_us);
+            }
+            self.end_due(now_us);
+        }
+        self.move_earn(now_us);
+        self.move_funds(now_us);
+    }
+
+    fn end_due(&mut self, now_us: u64) {
         let fires = |account: usize| Some((self.accounts.get(account).cancels_after_us?, account));
         let mut fired: Vec<_> = (0..self.accounts.len()).filter_map(fires).collect();
         fired.retain(|(at_us, _)| *at_us <= now_us);
@@ -19,19 +34,22 @@ impl Engine {
             self.accounts.get_mut(account).cancels_after_us = None;
             let all: Vec<_> = self.accounts.get(account).open.iter().copied().collect();
             for number in all {
-                self.end(at_us, number, BY_TIMER);
+                self.end(self.modes.ends_us(at_us), number, BY_TIMER);
             }
         }
         self.pass(now_us);
-        self.move_earn(now_us);
-        self.move_funds(now_us);
         self.follow_up(now_us);
     }
 
-    /// Lets time pass for orders: what begins by then begins, what ends by then ends, one after the other.
+    /// Lets time pass for orders: what begins by then begins, what ends by then ends, one after the other. Where nothing is
+    /// matched nothing begins.
     fn pass(&mut self, now_us: u64) {
         loop {
-            let start = self.starts.first().copied().filter(|(at_us, _)| *at_us <= now_us);
+            let begins = |number: &u64| {
+                self.open.get(number).is_some_and(|order| self.modes.matches(order.terms.pair))
+            };
+            let due = self.starts.iter().take_while(|(at_us, _)| *at_us <= now_us);
+            let start = due.copied().find(|(_, number)| begins(number));
             let expiry = self.expiries.first().copied().filter(|(at_us, _)| *at_us <= now_us);
             match (start, expiry) {
                 (Some(start), expiry) if expiry.is_none_or(|expiry| start <= expiry) => {
@@ -41,7 +59,7 @@ impl Engine {
                 }
                 (_, Some((at_us, number))) => {
                     let pair = self.open.get(&number).map_or(0, |order| order.terms.pair);
-                    self.close_open(number, Status::Expired, Some(EXPIRED), at_us);
+                    self.close_open(number, Status::Expired, Some(EXPIRED), self.modes.ends_us(at_us));
                     self.restore_house(now_us, pair);
                 }
                 _ => return,

@@ -11,6 +11,7 @@ use crate::wire::decimal;
 impl Engine {
     /// Judges an order as [`place`](Self::place) does, and places nothing.
     pub(crate) fn judge(&self, account: usize, terms: &NewOrder) -> Result<(), Refusal> {
+        self.modes.takes(terms)?;
         let terms = &*self.measured(terms);
         let (pair, owner) = (terms.pair(), self.accounts.get(account));
         let in_pair = || self.open_orders(account).filter(|order| order.terms.pair == terms.pair).count();

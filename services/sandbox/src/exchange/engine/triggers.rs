@@ -126,7 +126,9 @@ impl Engine {
                 self.bear(now_us, &birth);
             }
             let prices = self.prices();
-            let places = (0..PAIR_COUNT).flat_map(|pair| Reference::ALL.map(|by| (pair, by)));
+            // Where nothing is matched nothing goes off: it is looked at again when the market opens.
+            let open: Vec<_> = (0..PAIR_COUNT).filter(|pair| self.modes.matches(*pair)).collect();
+            let places = open.into_iter().flat_map(|pair| Reference::ALL.map(|by| (pair, by)));
             let due = places.into_iter().find_map(|(pair, by)| self.due(pair, by, prices.of(pair, by)));
             let Some(number) = due else { return };
             self.fire(now_us, number);
