@@ -18,7 +18,8 @@ mod tls;
 mod wire;
 
 pub use exchange::{
-    EndpointRow, KeyError, Lockout, Otp, SandboxKey, Tier, WithdrawTo, account_iban, keys, table,
+    EndpointRow, KeyError, Lockout, Otp, PairStatus, PairStatuses, SandboxKey, SystemStatus, Tier,
+    WithdrawTo, account_iban, keys, table,
 };
-pub use options::{Casing, CostProfile, Options, ReplayRule};
+pub use options::{Casing, CostProfile, MarketKind, Options, ReplayRule};
 pub use serve::{Error, Listeners, serve};

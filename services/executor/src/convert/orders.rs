@@ -1,13 +1,10 @@
 //! Batches, changes, cancels of many and the timer as Kraken's parameters.
 
-use std::collections::HashMap;
-
 use tidegate_core::{ClOrdId, Error, FieldViolation, PriceText, TxId, Volume};
-use tidegate_kraken::wire::{Extra, OrdersCancelled};
+use tidegate_kraken::wire::OrdersCancelled;
 use tidegate_kraken::{Params, Value};
 use tidegate_proto::v1::{self, cancel_order_batch_response as batch, cancel_order_response as cancel};
 
-use super::keep_word;
 use super::request::{Builder, add_order};
 use crate::handle::AmendHandle;
 
@@ -26,6 +23,7 @@ pub(crate) fn add_order_batch(request: &v1::AddOrderBatchRequest, ids: &[String]
     }
     to.pair(&request.pair);
     to.word("asset_class", "asset_class", &request.asset_class);
+    to.word("broker", "broker", &request.broker);
     to.flag("validate", request.validate);
     if !(2..=ROWS_MAX).contains(&request.rows.len()) {
         to.wrong("rows", format!("must be 2 to {ROWS_MAX} orders"));
@@ -128,6 +126,7 @@ pub(crate) fn edit_order(request: &v1::EditOrderRequest, userref: i32) -> Result
             Err(error) => to.wrong(name, error.to_string()),
         }
     }
+    to.word("asset_class", "asset_class", &request.asset_class);
     if request.post_only {
         to.text("oflags", "post");
     }
@@ -178,14 +177,6 @@ fn amount(to: &mut Builder, name: &'static str, field: &str, text: &str) -> Opti
         Err(error) => to.wrong(field, error.to_string()),
     }
     Some(text.to_owned())
-}
-
-/// Other members of an order that was placed, with what happens when it closes among them.
-pub(crate) fn with_close(mut extra: Extra, close: Option<String>) -> HashMap<String, String> {
-    if let Some(close) = close {
-        keep_word(&mut extra, "descr.close", &close, ());
-    }
-    extra.into_iter().collect()
 }
 
 /// What Kraken says of a cancel.
