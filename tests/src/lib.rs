@@ -22,6 +22,7 @@ pub mod service;
 pub mod stranger;
 pub mod takeover;
 pub mod throughput;
+pub mod translation;
 
 /// The name under which tests that need nothing but one Redis know it.
 pub use redis as redis_server;

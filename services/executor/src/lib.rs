@@ -24,6 +24,7 @@ mod joined;
 mod keep;
 mod key;
 mod lane_cell;
+pub mod mapping;
 mod markets;
 mod outcome;
 mod remarks;

@@ -1,7 +1,6 @@
 //! Answers to orders, changes and cancels.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
 use super::scalar::Decimal;
 
@@ -19,7 +18,7 @@ pub struct OrderAdded {
 }
 
 impl Wire for OrderAdded {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let Descr { order, close, extra: inner } = from.opt("descr")?.unwrap_or_default();
         let txid = from.opt("txid")?.unwrap_or_default();
@@ -37,7 +36,7 @@ struct Descr {
 }
 
 impl Wire for Descr {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { order: from.opt("order")?, close: from.opt("close")?, extra: from.rest() })
     }
@@ -55,7 +54,7 @@ pub struct OrdersCancelled {
 }
 
 impl Wire for OrdersCancelled {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             count: from.need("count")?,
@@ -75,7 +74,7 @@ pub struct BatchAdded {
 }
 
 impl Wire for BatchAdded {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { orders: from.need("orders")?, extra: from.rest() })
     }
@@ -93,7 +92,7 @@ pub struct RowAdded {
 }
 
 impl Wire for RowAdded {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let Descr { order, .. } = from.opt("descr")?.unwrap_or_default();
         Ok(Self { txid: from.opt("txid")?, error: from.opt("error")?, order })
@@ -110,7 +109,7 @@ pub struct OrderAmended {
 }
 
 impl Wire for OrderAmended {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { amend_id: from.need("amend_id")?, extra: from.rest() })
     }
@@ -136,7 +135,7 @@ pub struct OrderEdited {
 }
 
 impl Wire for OrderEdited {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let Descr { order, .. } = from.opt("descr")?.unwrap_or_default();
         Ok(Self {
@@ -163,7 +162,7 @@ pub struct TimerSet {
 }
 
 impl Wire for TimerSet {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let trigger_time: Option<String> = from.opt("triggerTime")?;
         Ok(Self {
@@ -184,7 +183,7 @@ pub struct OrderAmends {
 }
 
 impl Wire for OrderAmends {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { amends: from.need("amends")?, extra: from.rest() })
     }
@@ -212,7 +211,7 @@ pub struct Amend {
 }
 
 impl Wire for Amend {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             amend_id: from.need("amend_id")?,
@@ -229,6 +228,8 @@ impl Wire for Amend {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
 
     fn read<T: Wire>(json: &str) -> Result<T, ShapeError> {
