@@ -35,7 +35,8 @@ sim: ## the lanes under SEEDS=N random histories with faults, from FROM=N; the s
 	cargo build --profile sim -p tidegate-sim
 	exec "$(TARGET_DIR)/sim/tidegate-sim" --seeds $(SEEDS) --from $(FROM)
 
-drills: setup ## the long proofs in full, DRILLS="chaos takeover" for some; writes docs/PROOFS.md
+drills: ## the long proofs in full, DRILLS="chaos takeover" for some; writes docs/PROOFS.md
+	@scripts/setup.sh drills
 	cargo build --profile bench-bin -p tidegate -p tidegate-tests
 	exec "$(TARGET_DIR)/bench-bin/tidegate-drills" $(DRILLS)
 

@@ -9,6 +9,7 @@ pub mod cancels;
 pub mod chaos;
 pub mod fault_proxy;
 pub mod fleet;
+pub mod fuzzing;
 pub mod house;
 pub mod judge;
 pub mod load;
