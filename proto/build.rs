@@ -59,12 +59,14 @@ fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn std::error::Err
             writeln!(
                 table,
                 "    Method {{ path: \"/{service}/{name}\", service: {service:?}, name: {name:?}, endpoint: {endpoint}, \
-                 input: {input:?}, output: {output:?}, streaming: {streaming} }},",
+                 input: {input:?}, output: {output:?}, streaming: {streaming}, paged: {paged} }},",
                 service = service.full_name(),
                 name = method.name(),
                 input = method.input().full_name(),
                 output = method.output().full_name(),
                 streaming = method.is_server_streaming() || method.is_client_streaming(),
+                paged =
+                    method.is_server_streaming() && method.input().get_field_by_name("page_token").is_some(),
             )?;
         }
     }

@@ -17,6 +17,8 @@ pub struct Method {
     pub output: &'static str,
     /// Whether either side streams.
     pub streaming: bool,
+    /// Whether it streams the pages of a list, each of which costs a call to Kraken.
+    pub paged: bool,
 }
 
 include!(concat!(env!("OUT_DIR"), "/methods.rs"));

@@ -252,16 +252,24 @@ pub(crate) fn without_figures(text: &str) -> String {
 /// What went wrong, outermost first.
 fn causes(status: &Status) -> String {
     let first = std::error::Error::source(status);
-    let causes: Vec<_> = std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
+    let causes: Vec<_> =
+        std::iter::successors(first, |error| error.source()).map(ToString::to_string).collect();
     causes.join(": ")
 }
 
-/// Whether the client's own library gave the call back because its connection was ending: not a byte of it left. gRPC
-/// libraries repeat such a call by themselves ("transparent retry", gRFC A6); tonic leaves that to its user.
+/// Whether the client's own library knows that no server has looked at the call: it was given back by a connection that
+/// was ending, or the server's GOAWAY had passed it over (RFC 9113, section 6.8), or it refused the stream unprocessed.
+/// gRPC libraries repeat such a call by themselves ("transparent retry", gRFC A6); tonic leaves that to its user.
 fn was_taken_back(status: &Status) -> bool {
     let mut next = std::error::Error::source(status);
     while let Some(error) = next {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+        let given_back = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
+        let unprocessed = error.downcast_ref::<h2::Error>().is_some_and(|error| {
+            let passed_over = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+            let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            error.is_remote() && (passed_over || refused)
+        });
+        if given_back || unprocessed {
             return true;
         }
         next = error.source();

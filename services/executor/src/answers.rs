@@ -38,7 +38,8 @@ impl Answer {
 /// Reads the result of an act. `id` is the intent's.
 pub(crate) fn read(handle: &Handle, id: &str, result: &RawValue, warnings: Vec<String>) -> Answer {
     match handle {
-        Handle::Order => read_as(result, |added| order_added(id, added, warnings)),
+        Handle::Order => read_as(result, |added| order_added(id, None, added, warnings)),
+        Handle::Marked(mark) => read_as(result, |added| order_added("", Some(mark.userref), added, warnings)),
         Handle::Batch { rows } => read_as(result, |added| batch_added(rows, added, warnings)),
         Handle::Amend(_) => read_as(result, |OrderAmended { amend_id, extra }| {
             let accepted = amend::Accepted { amend_id, looked_up: false, extra: extra.into_iter().collect() };
@@ -111,7 +112,7 @@ pub(crate) fn read_as<T: wire::Wire>(result: &RawValue, then: impl FnOnce(T) -> 
     wire::read::<T>(Some(result)).map_or_else(|shape| Answer::Unreadable(shape.to_string()), then)
 }
 
-fn order_added(id: &str, added: OrderAdded, warnings: Vec<String>) -> Answer {
+fn order_added(id: &str, userref: Option<i32>, added: OrderAdded, warnings: Vec<String>) -> Answer {
     if added.txid.is_empty() {
         return Answer::Unreadable("there is no txid in it".to_owned());
     }
@@ -120,6 +121,8 @@ fn order_added(id: &str, added: OrderAdded, warnings: Vec<String>) -> Answer {
         cl_ord_id: id.to_owned(),
         description: added.order.unwrap_or_default(),
         validated_only: false,
+        close_description: added.close.unwrap_or_default(),
+        userref,
         extra: added.extra.into_iter().collect(),
     };
     let outcome = Some(order::Outcome::Accepted(accepted));
@@ -249,6 +252,18 @@ mod tests {
             Some(batch::Outcome::Accepted(accepted)) => (whole, accepted.rows),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn an_order_with_a_close_is_told_by_its_number() {
+        let marked = Handle::Marked(crate::handle::Mark { userref: 7, volume: None });
+        let placed = r#"{"descr":{"order":"buy","close":"close position"},"txid":["O1"]}"#;
+        let Answer::Done(bytes) = answer(&marked, placed) else { panic!("it is placed") };
+        let reply = v1::AddOrderResponse::decode(bytes.as_slice()).expect("a reply");
+        let Some(order::Outcome::Accepted(accepted)) = reply.outcome else { panic!("{reply:?}") };
+        assert_eq!((accepted.userref, accepted.cl_ord_id.as_str()), (Some(7), ""));
+        assert_eq!(accepted.close_description, "close position");
+        assert!(matches!(answer(&marked, r#"{"txid":[]}"#), Answer::Unreadable(_)));
     }
 
     #[test]

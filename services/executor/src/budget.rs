@@ -189,7 +189,7 @@ impl Budget {
 /// What an act costs, and where. Cancels are not asked.
 fn spend_of(act: &Act, claim: &Claim) -> Option<Spend> {
     let (fixed_milli, order) = match &act.handle {
-        Handle::Order => (POINT_MILLI, None),
+        Handle::Order | Handle::Marked(_) => (POINT_MILLI, None),
         // Half a point each; of an odd number the sources do not say which way it is rounded.
         Handle::Batch { rows } => (POINT_MILLI * (rows.len() as u64).div_ceil(2), None),
         Handle::Amend(amend) => {
@@ -218,16 +218,18 @@ fn pair_of(params: &Params) -> Option<String> {
 /// The orders that an act has made or changed, as far as its reply says. Names that the store cannot keep are left out.
 fn names(handle: &Handle, id: &str, reply: &[u8]) -> Vec<OrderNames> {
     let mut found = match handle {
-        Handle::Order => {
+        Handle::Order | Handle::Marked(_) => {
             let reply = v1::AddOrderResponse::decode(reply).unwrap_or_default();
             let mut orders = match reply.outcome {
                 Some(add_order_response::Outcome::Accepted(accepted)) => accepted.order_ids,
                 _ => Vec::new(),
             };
             let first = if orders.is_empty() { String::new() } else { orders.remove(0) };
-            let first = OrderNames { order_id: first, cl_ord_id: id.to_owned() };
+            let cl_ord_id = if *handle == Handle::Order { id.to_owned() } else { String::new() };
+            let first = OrderNames { order_id: first, cl_ord_id };
             let more = orders.into_iter().map(|id| OrderNames { order_id: id, cl_ord_id: String::new() });
-            [first].into_iter().chain(more).collect()
+            let all = [first].into_iter().chain(more);
+            all.filter(|names| !names.order_id.is_empty() || !names.cl_ord_id.is_empty()).collect()
         }
         Handle::Batch { rows } => {
             let reply = v1::AddOrderBatchResponse::decode(reply).unwrap_or_default();

@@ -9,7 +9,7 @@ use tidegate_kraken::{KeyEffect, Params, Refusal, classify};
 use tidegate_lanes::{End, KeyUse, LOOK_AGAIN_US, RECHECK_SOON_US, TicketId, Traffic};
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use crate::flight::{Fault, learn, send};
+use crate::flight::{Fault, Outgoing, learn, send};
 use crate::lane_cell::LaneCell;
 use crate::remarks;
 use crate::verify::{Limits, Unfit, verify};
@@ -86,18 +86,25 @@ async fn ask(cell: &Arc<LaneCell>, ticket: TicketId, nonce: Nonce) -> Option<Ver
     let get_key_info = endpoint("GetApiKeyInfo")?;
     // Held until what the answer means for the address is known.
     let _turn = cell.shared.egress.turn().await;
-    let reply =
-        match send(cell, ticket, nonce, get_key_info, &Params::new(), TIMEOUT, Some(Traffic::Signed)).await {
-            Ok(reply) => reply,
-            Err(Fault::Held(error)) => {
-                debug!(key = %label, error = %error, "the key is not verified yet");
-                return None;
-            }
-            Err(fault) => {
-                warn!(key = %label, error = fault.text(), "the key could not be verified; asking again");
-                return None;
-            }
-        };
+    let call = Outgoing {
+        ticket,
+        nonce,
+        endpoint: get_key_info,
+        params: &Params::new(),
+        total: TIMEOUT,
+        traffic: Some(Traffic::Signed),
+    };
+    let reply = match send(cell, call).await {
+        Ok(reply) => reply,
+        Err(Fault::Held(error)) => {
+            debug!(key = %label, error = %error, "the key is not verified yet");
+            return None;
+        }
+        Err(fault) => {
+            warn!(key = %label, error = fault.text(), "the key could not be verified; asking again");
+            return None;
+        }
+    };
     let Some(refusal) = classify(&reply.errors).refusal else {
         return Some(match wire::read::<ApiKeyInfo>(reply.result.as_deref()) {
             Ok(info) => match verify(&cell.key, &info, cell.shared.clock.wall()) {

@@ -108,11 +108,8 @@ async fn fly(
         params.text("deadline", rfc3339(time));
     }
     let Job { endpoint, traffic, total, .. } = *job;
-    let opened = if job.archive {
-        open(cell, ticket, nonce, endpoint, &params, total, traffic).await
-    } else {
-        send(cell, ticket, nonce, endpoint, &params, total, traffic).await.map(Opened::Reply)
-    };
+    let call = Outgoing { ticket, nonce, endpoint, params: &params, total, traffic };
+    let opened = if job.archive { open(cell, call).await } else { send(cell, call).await.map(Opened::Reply) };
     match opened {
         Ok(Opened::Archive(download)) => Landed::Archive(download),
         Ok(Opened::Reply(reply)) => {
@@ -168,17 +165,22 @@ impl Fault {
     }
 }
 
+/// One call that has its nonce, as it is put on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing<'a> {
+    pub ticket: TicketId,
+    pub nonce: Nonce,
+    pub endpoint: &'static Endpoint,
+    pub params: &'a Params,
+    /// For the whole exchange with Kraken.
+    pub total: Duration,
+    /// As what it counts at the address; `None`: it leaves whatever is held back there.
+    pub traffic: Option<Traffic>,
+}
+
 /// Signs, looks at the lease once more, writes, and frees the lane at the head of the answer.
-pub(crate) async fn send(
-    cell: &Arc<LaneCell>,
-    ticket: TicketId,
-    nonce: Nonce,
-    endpoint: &'static Endpoint,
-    params: &Params,
-    total: Duration,
-    traffic: Option<Traffic>,
-) -> Result<Reply, Fault> {
-    let head = head(cell, ticket, nonce, endpoint, params, total, traffic).await?;
+pub(crate) async fn send(cell: &Arc<LaneCell>, call: Outgoing<'_>) -> Result<Reply, Fault> {
+    let head = head(cell, call).await?;
     let read = head.read().await;
     if let Ok(reply) = &read {
         cell.shared.egress.answered(classify(&reply.errors).refusal.as_ref());
@@ -187,19 +189,11 @@ pub(crate) async fn send(
 }
 
 /// The same for an endpoint that answers with an archive: only its beginning is waited for, which must come within `total`.
-async fn open(
-    cell: &Arc<LaneCell>,
-    ticket: TicketId,
-    nonce: Nonce,
-    endpoint: &'static Endpoint,
-    params: &Params,
-    total: Duration,
-    traffic: Option<Traffic>,
-) -> Result<Opened, Fault> {
-    let until = tokio::time::Instant::now() + total;
-    let head = head(cell, ticket, nonce, endpoint, params, DOWNLOAD_MAX, traffic);
+async fn open(cell: &Arc<LaneCell>, call: Outgoing<'_>) -> Result<Opened, Fault> {
+    let until = tokio::time::Instant::now() + call.total;
+    let head = head(cell, Outgoing { total: DOWNLOAD_MAX, ..call });
     let Ok(head) = tokio::time::timeout_at(until, head).await else {
-        cell.ended(ticket, End::Unknown);
+        cell.ended(call.ticket, End::Unknown);
         cell.shared.metrics.kraken_request(Sent::Lost);
         return Err(Fault::Lost("no response came in time".to_owned()));
     };
@@ -222,15 +216,8 @@ fn told<T>(cell: &LaneCell, read: Result<T, ReadFault>) -> Result<T, Fault> {
 }
 
 /// Up to the head of the answer, at which the lane is free.
-async fn head(
-    cell: &Arc<LaneCell>,
-    ticket: TicketId,
-    nonce: Nonce,
-    endpoint: &'static Endpoint,
-    params: &Params,
-    total: Duration,
-    traffic: Option<Traffic>,
-) -> Result<Head, Fault> {
+async fn head(cell: &Arc<LaneCell>, call: Outgoing<'_>) -> Result<Head, Fault> {
+    let Outgoing { ticket, nonce, endpoint, params, total, traffic } = call;
     let shared = &cell.shared;
     let began = shared.clock.mono();
     let code_step = cell.lock().lane.code_step(ticket);

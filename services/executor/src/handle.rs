@@ -19,6 +19,8 @@ pub(crate) const SKEW_US: u64 = 5_000_000;
 pub(crate) enum Handle {
     /// An order under the intent's own id.
     Order,
+    /// An order under a number and not under the intent's id, which Kraken does not take beside a conditional close.
+    Marked(Mark),
     /// Orders under these ids, row by row.
     Batch { rows: Vec<String> },
     /// A change among the amends of an order.
@@ -31,6 +33,14 @@ pub(crate) enum Handle {
     Timer { timeout_s: u32 },
     /// Nothing: what Kraken does under this call carries no mark of ours, and two alike cannot be told apart.
     Unseen { endpoint: String },
+}
+
+/// The number that an order carries, and what else must be true of it: numbers are not unique.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Mark {
+    pub userref: i32,
+    /// None where Kraken shows another one than it was given.
+    pub volume: Option<String>,
 }
 
 /// What an amend was to make of which order.
@@ -81,7 +91,7 @@ impl Handle {
 
     /// Whether "it is not there" can be concluded from what Kraken shows.
     pub(crate) const fn is_findable(&self) -> bool {
-        matches!(self, Self::Order | Self::Batch { .. } | Self::Amend(_))
+        matches!(self, Self::Order | Self::Marked(_) | Self::Batch { .. } | Self::Amend(_))
     }
 
     /// Whether it takes risk away. Such an act does not wait for the store.
@@ -90,7 +100,7 @@ impl Handle {
             Self::Cancel(_) | Self::Timer { .. } => true,
             // It can be repeated freely, and keeps money in.
             Self::Unseen { endpoint } => endpoint == "WithdrawCancel",
-            Self::Order | Self::Batch { .. } | Self::Amend(_) | Self::Edit(_) => false,
+            Self::Order | Self::Marked(_) | Self::Batch { .. } | Self::Amend(_) | Self::Edit(_) => false,
         }
     }
 }
@@ -149,6 +159,7 @@ mod tests {
     fn what_is_kept_is_read_again() {
         for handle in [
             Handle::Order,
+            Handle::Marked(Mark { userref: 7, volume: Some("1.5".into()) }),
             Handle::Batch { rows: vec!["a".into(), "b".into()] },
             Handle::Amend(AmendHandle { order_id: Some("O".into()), ..AmendHandle::default() }),
             Handle::Edit(EditHandle { order_id: "O".into(), userref: 7, volume: None }),

@@ -33,6 +33,7 @@ mod services;
 mod strict;
 mod verdict;
 mod verify;
+mod walk;
 mod wishes;
 
 use std::collections::BTreeMap;

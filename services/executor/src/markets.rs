@@ -95,10 +95,16 @@ impl Markets {
         };
         let mut wrong = Vec::new();
         objections(rules, params, "", &mut wrong);
-        for (_, value) in params.iter().filter(|(name, _)| *name == "orders") {
-            let Value::Rows(rows) = value else { continue };
-            for (i, row) in rows.iter().enumerate() {
-                objections(rules, row, &format!("rows[{i}]."), &mut wrong);
+        for (name, value) in params.iter() {
+            match (name, value) {
+                // Its volume is that of each fill, which may be as small as it comes.
+                ("close", Value::Nested(close)) => objections(rules, close, "close.", &mut wrong),
+                ("orders", Value::Rows(rows_of)) => {
+                    for (i, row) in rows_of.iter().enumerate() {
+                        objections(rules, row, &format!("rows[{i}]."), &mut wrong);
+                    }
+                }
+                _ => {}
             }
         }
         match (wrong.is_empty(), now.us_since(*at) > OLD_US) {

@@ -95,6 +95,19 @@ fn small_orders_are_told_what_is_enough_unless_they_close() {
 }
 
 #[test]
+fn what_closes_an_order_has_prices_of_its_own_and_relative_ones_are_krakens_to_judge() {
+    let markets = markets("0.1");
+    let mut stop = order(&[("volume", "1"), ("price", "+5.55"), ("price2", "-0.123%")]);
+    let mut close = Params::new();
+    for (name, value) in [("ordertype", "stop-loss-limit"), ("price", "60000.12"), ("price2", "#1.23")] {
+        close.text(name, value);
+    }
+    stop.push("close", Value::Nested(close));
+    let fields: Vec<_> = wrong(&markets, &stop).into_iter().map(|(field, _)| field).collect();
+    assert_eq!(fields, ["close.price"]);
+}
+
+#[test]
 fn an_old_table_objects_only_after_a_question() {
     let markets = markets("0.1");
     let bad = order(&[("price", "1.23")]);

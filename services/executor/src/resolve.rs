@@ -270,7 +270,7 @@ enum Needs {
 
 const fn needs(handle: &Handle) -> Needs {
     match handle {
-        Handle::Order | Handle::Batch { .. } | Handle::Edit(_) => Needs::Closed,
+        Handle::Order | Handle::Marked(_) | Handle::Batch { .. } | Handle::Edit(_) => Needs::Closed,
         Handle::Amend(amend) if amend.order_id.is_none() => Needs::Closed,
         Handle::Cancel(_) => Needs::Open,
         Handle::Amend(_) | Handle::Timer { .. } | Handle::Unseen { .. } => Needs::Nothing,

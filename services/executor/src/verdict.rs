@@ -12,7 +12,7 @@ use tidegate_proto::v1::{
 };
 
 use crate::answers;
-use crate::handle::{EditHandle, Handle, SKEW_US, Scope, Window, same};
+use crate::handle::{EditHandle, Handle, Mark, SKEW_US, Scope, Window, same};
 
 /// An order as Kraken shows it.
 pub(crate) struct Found {
@@ -121,6 +121,7 @@ impl Asked<'_> {
     pub(crate) fn verdict(&self, seen: &Seen, others: &[Asked<'_>]) -> Verdict {
         match self.handle {
             Handle::Order => self.of_order(seen),
+            Handle::Marked(mark) => self.of_marked(mark, seen),
             Handle::Batch { rows } => self.of_batch(rows, seen),
             Handle::Amend(_) => self.of_amend(seen, others),
             Handle::Edit(wanted) => self.of_edit(wanted, seen),
@@ -151,6 +152,42 @@ impl Asked<'_> {
         };
         let outcome = Some(order::Outcome::Accepted(accepted));
         Verdict::Executed(v1::AddOrderResponse { outcome, warnings: Vec::new() }.encode_to_vec())
+    }
+
+    /// An order with a conditional close. What closes it may carry the same number, but names it as its parent.
+    fn of_marked(&self, mark: &Mark, seen: &Seen) -> Verdict {
+        let window = Window::of(self.known, self.born_us);
+        let marked = |found: &&Found| {
+            found.order.userref == Some(i64::from(mark.userref)) && found.order.refid.is_none()
+        };
+        let is_it = |found: &&Found| {
+            marked(found)
+                && window.holds(found.opened_us)
+                && same(mark.volume.as_deref(), Some(&found.order.vol))
+        };
+        if let Some(found) = seen.orders.values().find(is_it) {
+            let descr = &found.order.descr;
+            let accepted = order::Accepted {
+                order_ids: vec![found.order_id.clone()],
+                description: descr.order.clone().unwrap_or_default(),
+                close_description: descr.close.clone().unwrap_or_default(),
+                userref: Some(mark.userref),
+                ..order::Accepted::default()
+            };
+            let outcome = Some(order::Outcome::Accepted(accepted));
+            return Verdict::Executed(v1::AddOrderResponse { outcome, warnings: Vec::new() }.encode_to_vec());
+        }
+        if !(seen.whole && self.absence_counts()) {
+            return Verdict::Wait;
+        }
+        // Of one that is there it can be doubted whether it is the one; that none is there cannot.
+        match seen.orders.values().filter(marked).map(|found| found.order_id.as_str()).min() {
+            None => Verdict::Absent,
+            Some(other) => Verdict::NeedsOperator(format!(
+                "an order of userref {} is there that differs in time or volume: {other}",
+                mark.userref
+            )),
+        }
     }
 
     /// All rows found, known or absent: then it is known what became of the batch.

@@ -88,6 +88,29 @@ fn an_order_is_found_at_once_and_absent_only_after_its_time() {
 }
 
 #[test]
+fn an_order_with_a_close_is_found_by_its_number_and_not_mistaken_for_its_close() {
+    let marked = Handle::Marked(Mark { userref: 7, volume: Some("1".into()) });
+    let found = seen(&[
+        ("O1", SENT_US, json!({"userref": 7, "vol": "1.00000000"})),
+        ("O2", SENT_US, json!({"userref": 7, "vol": "1.00000000", "refid": "O1"})),
+    ]);
+    let Verdict::Executed(reply) = verdict(&marked, &found, SENT_US) else { panic!("it is there") };
+    let reply = v1::AddOrderResponse::decode(reply.as_slice()).expect("a reply");
+    let Some(order::Outcome::Accepted(accepted)) = reply.outcome else { panic!("{reply:?}") };
+    assert_eq!(
+        (accepted.order_ids, accepted.userref, accepted.cl_ord_id),
+        (vec!["O1".into()], Some(7), String::new())
+    );
+    let close = seen(&[("O2", SENT_US, json!({"userref": 7, "vol": "1", "refid": "O1"}))]);
+    assert_eq!(verdict(&marked, &close, COUNTS_US - 1), Verdict::Wait);
+    assert_eq!(verdict(&marked, &close, COUNTS_US), Verdict::Absent);
+    assert_eq!(verdict(&marked, &Seen { whole: false, ..close }, COUNTS_US), Verdict::Wait);
+    let another = seen(&[("O3", SENT_US, json!({"userref": 7, "vol": "2"}))]);
+    assert_eq!(verdict(&marked, &another, SENT_US), Verdict::Wait);
+    needs_operator(&verdict(&marked, &another, COUNTS_US), "O3");
+}
+
+#[test]
 fn a_batch_is_decided_when_every_row_is() {
     let batch = Handle::Batch { rows: ["a", "b"].map(str::to_owned).into() };
     let both =

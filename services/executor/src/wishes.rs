@@ -162,7 +162,16 @@ pub(crate) fn orders_of(id: &str, known: &IntentRecord) -> Vec<Named> {
         // What a later build claimed was a single order, or is left to it.
         None | Some(Handle::Order) => vec![Named::Derived(id.to_owned())],
         Some(Handle::Batch { rows }) => rows.into_iter().map(Named::Derived).collect(),
-        // Its order has no id of a client's: it can be named once it is known.
+        // Their orders have no id of a client's: they can be named once they are known.
+        Some(Handle::Marked(_)) => {
+            let reply = v1::AddOrderResponse::decode(known.outcome.as_slice()).unwrap_or_default();
+            match reply.outcome {
+                Some(v1::add_order_response::Outcome::Accepted(new)) => {
+                    new.order_ids.into_iter().map(Named::Kraken).collect()
+                }
+                _ => Vec::new(),
+            }
+        }
         Some(Handle::Edit(_)) => {
             let reply = v1::EditOrderResponse::decode(known.outcome.as_slice()).unwrap_or_default();
             match reply.outcome {
@@ -317,6 +326,13 @@ mod tests {
         assert_eq!(of(&Handle::Order, Vec::new()), [derived("id")]);
         let rows = Handle::Batch { rows: vec!["a".into(), "b".into()] };
         assert_eq!(of(&rows, Vec::new()), [derived("a"), derived("b")]);
+        let marked = Handle::Marked(crate::handle::Mark { userref: 7, volume: None });
+        assert!(of(&marked, Vec::new()).is_empty());
+        let accepted =
+            v1::add_order_response::Accepted { order_ids: vec!["O3".into()], ..Default::default() };
+        let outcome = Some(v1::add_order_response::Outcome::Accepted(accepted));
+        let reply = v1::AddOrderResponse { outcome, warnings: Vec::new() };
+        assert_eq!(of(&marked, reply.encode_to_vec()), [Named::Kraken("O3".into())]);
         let edit =
             Handle::Edit(crate::handle::EditHandle { order_id: "O1".into(), userref: 7, volume: None });
         assert!(of(&edit, Vec::new()).is_empty());

@@ -86,6 +86,8 @@ pub(crate) struct Edge {
     pub(crate) in_flight: Arc<Semaphore>,
     /// Places for streams of intents.
     pub(crate) streams: Arc<Semaphore>,
+    /// Places for streams of pages.
+    pub(crate) paged: Arc<Semaphore>,
     pub(crate) max_request_bytes: usize,
     pub(crate) max_reply_bytes: usize,
     /// What ends inside the gateway: lane lists, health, reflection.
@@ -173,9 +175,13 @@ impl Edge {
         let span = Span::current();
         span.record("account", admitted.account.as_str());
         span.record("request_id", &admitted.context.request_id);
-        let Ok(place) = Arc::clone(&self.in_flight).try_acquire_owned() else {
-            let text = "too many calls are under way at this gateway";
-            let error = Error::new(ErrorKind::QueueFull, text).retry_after_ms(100);
+        let (places, text, retry_after_ms) = if method.paged {
+            (&self.paged, "too many lists are streamed by this gateway", 1_000)
+        } else {
+            (&self.in_flight, "too many calls are under way at this gateway", 100)
+        };
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            let error = Error::new(ErrorKind::QueueFull, text).retry_after_ms(retry_after_ms);
             return self.refuse(method, began, &error);
         };
         match self.route(&admitted).await {
@@ -186,9 +192,15 @@ impl Edge {
             }
             Ok(Ended::Stream(response)) => {
                 self.count(method, CallResult::Ok, began);
-                // It has an end of its own, so a process that drains waits for it.
-                let lost = "the executor that sent the stream is gone; it is not whole, ask again";
-                pipe::through(response, pipe::Kept { ends: None, lost, _place: place })
+                // An archive has an end of its own, so a process that drains waits for it.
+                let (ends, lost) = if method.paged {
+                    let lost = "the executor that sent the list is gone and it is not whole; the next_page_token of the last \
+                                message goes on";
+                    (Some(pipe::breaks_off(&self.drain)), lost)
+                } else {
+                    (None, "the executor that sent the stream is gone; it is not whole, ask again")
+                };
+                pipe::through(response, pipe::Kept { ends, lost, _place: place })
             }
             Ok(Ended::Reply(framed)) => {
                 let unresolved = admitted.changes && is_unresolved(&framed);
@@ -413,6 +425,7 @@ impl Edge {
             None => Hop::Ended(Ended::Stream(response)),
             Some(status) if is_signed(&status) => match kind_of(&status) {
                 Some(ErrorKind::Moved) => Hop::Elsewhere(status),
+                Some(ErrorKind::NoKey) => Hop::Unfit(status),
                 _ => Hop::Ended(Ended::Refused(status)),
             },
             Some(status) => Hop::NotSent(format!("executor {} answered {status}", choice.executor)),

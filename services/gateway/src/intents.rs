@@ -278,7 +278,11 @@ impl Edge {
                 Ok(Ok(response)) if is_elsewhere(response.headers()) => {}
                 Ok(Ok(response)) => {
                     let lost = "the executor that told of the intents is gone; ask again";
-                    let ends = Box::pin(self.drain.begun());
+                    let begun = self.drain.begun();
+                    let ends = Box::pin(async move {
+                        begun.await;
+                        Status::ok("")
+                    });
                     return Ok(pipe::through(response, pipe::Kept { ends: Some(ends), lost, _place: place }));
                 }
                 Ok(Err(error)) => {

@@ -102,6 +102,7 @@ pub fn service(parts: Parts) -> Result<GrpcService, Error> {
         drain,
         in_flight: Arc::new(Semaphore::new(settings.in_flight_max)),
         streams: Arc::new(Semaphore::new(intents::STREAMS_MAX)),
+        paged: Arc::new(Semaphore::new(pipe::PAGED_MAX)),
         max_request_bytes: settings.request_bytes_max,
         max_reply_bytes: settings.reply_bytes_max,
     };

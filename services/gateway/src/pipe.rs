@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -9,15 +10,32 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::{BodyStream, StreamBody};
 use hyper::body::Frame;
 use tidegate_core::{Error, ErrorKind};
+use tidegate_runtime::Drain;
 use tidegate_runtime::status::to_status;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use tonic::body::Body;
 
+/// Streams of pages at the same time. They have room of their own: each takes its time, and none of it from orders.
+pub(crate) const PAGED_MAX: usize = 128;
+/// For how long an executor may say itself where a list broke off, when both end.
+const LAST_WORD_WITHIN: Duration = Duration::from_secs(1);
+
+/// The end of a stream of pages when this process drains.
+pub(crate) fn breaks_off(drain: &Drain) -> Pin<Box<dyn Future<Output = Status> + Send>> {
+    let begun = drain.begun();
+    Box::pin(async move {
+        begun.await;
+        tokio::time::sleep(LAST_WORD_WITHIN).await;
+        let text = "this gateway is stopping and the list is not whole; the next_page_token of the last message goes on";
+        to_status(&Error::new(ErrorKind::Unavailable, text).retry_after_ms(500))
+    })
+}
+
 /// What goes with a stream.
 pub(crate) struct Kept {
-    /// When this resolves a stream without an end of its own ends in order; one that has an end goes on.
-    pub(crate) ends: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// When this resolves the stream ends, and how; one without it goes on to its own end.
+    pub(crate) ends: Option<Pin<Box<dyn Future<Output = Status> + Send>>>,
     /// What the caller is told if the executor goes away in the middle.
     pub(crate) lost: &'static str,
     /// Kept for as long as the stream lasts.
@@ -61,9 +79,9 @@ impl Pipe {
         };
         let frame = tokio::select! {
             frame = self.body.next() => frame,
-            () = ends => {
+            status = ends => {
                 self.is_done = true;
-                return Some(trailers(&Status::ok("")));
+                return Some(trailers(&status));
             }
         };
         match frame {

@@ -289,7 +289,11 @@ async fn clear_faults(State(shell): State<Shell>) -> Response<Body> {
 }
 
 async fn change(State(shell): State<Shell>, body: Bytes) -> Response<Body> {
-    let changed = shell.exchange().change(&body);
+    let changed = {
+        let mut exchange = shell.exchange();
+        exchange.pass(shell.now_us());
+        exchange.change(&body)
+    };
     match changed {
         Ok(()) => switches(State(shell)).await,
         Err(why) => bad_request(&why),

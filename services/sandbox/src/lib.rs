@@ -17,6 +17,9 @@ mod serve;
 mod tls;
 mod wire;
 
-pub use exchange::{EndpointRow, KeyError, Lockout, Otp, SandboxKey, Tier, account_iban, keys, table};
-pub use options::{Casing, CostProfile, Options, ReplayRule};
+pub use exchange::{
+    EndpointRow, KeyError, Lockout, Otp, PairStatus, PairStatuses, SandboxKey, SystemStatus, Tier,
+    account_iban, keys, table,
+};
+pub use options::{Casing, CostProfile, MarketKind, Options, ReplayRule};
 pub use serve::{Error, Listeners, serve};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{FaultSpec, KeyChange, Lockout, Tier};
+use crate::exchange::{FaultSpec, KeyChange, Lockout, PairStatuses, SystemStatus, Tier};
 
 /// The longest delay that is taken: ten minutes.
 const DELAY_MAX_MS: u64 = 600_000;
@@ -15,6 +15,8 @@ const FUNDING_STEP_MS: u64 = 2_000;
 const EXPORT_MS: u64 = 1_000;
 /// How long a move into an earn strategy or out of it takes unless told otherwise.
 const EARN_MS: u64 = 1_000;
+/// Nothing goes faster than this: a day in a second.
+const SPEED_MAX: u64 = 86_400;
 
 /// Which figures the REST counter charges where Kraken's own sources differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -47,6 +49,17 @@ pub enum Casing {
     Camel,
     /// `nonce_window`, a text.
     Snake,
+}
+
+/// What the house's market maker does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MarketKind {
+    /// It quotes around one price for ever: whatever moves a price, a client did.
+    #[default]
+    Still,
+    /// Its prices move, and others trade with them, as the seed and the time have it.
+    Moving,
 }
 
 /// Everything that can be chosen before the start.
@@ -90,6 +103,17 @@ pub struct Options {
     pub funding_step_ms: Option<u64>,
     /// Whether deposits, withdrawals and transfers fail in the end.
     pub funding_fails: bool,
+    /// What the exchange as a whole takes.
+    pub system_status: SystemStatus,
+    /// What single pairs take; those that are not named take everything.
+    pub pair_status: PairStatuses,
+    /// Whether prices move by themselves.
+    pub market: MarketKind,
+    /// How many times as fast as time goes what callers wait for (money on its way, reports, moves into strategies and out of
+    /// them, addresses that are to be confirmed), and a moving market; from 1, which none is, to 86,400. Whatever is compared
+    /// with a caller's clock, or gives a caller time, keeps to time: time stamps, nonces, deadlines, the expiry of orders, the
+    /// timer that cancels them, counters, delays.
+    pub speed: Option<u64>,
 }
 
 /// A change while the sandbox runs: what is not named stays as it is.
@@ -111,6 +135,10 @@ pub(crate) struct Change {
     earn_ms: Option<u64>,
     funding_step_ms: Option<u64>,
     funding_fails: Option<bool>,
+    system_status: Option<SystemStatus>,
+    pair_status: PairStatuses,
+    market: Option<MarketKind>,
+    speed: Option<u64>,
     /// Settings of keys, as their owner would change them at Kraken.
     pub(crate) keys: Vec<KeyChange>,
     /// Forgets the faults that still wait, before new ones are added.
@@ -137,6 +165,10 @@ pub(crate) struct Switches {
     pub(crate) earn_ms: u64,
     pub(crate) funding_step_ms: u64,
     pub(crate) funding_fails: bool,
+    pub(crate) system_status: SystemStatus,
+    pub(crate) pair_status: PairStatuses,
+    pub(crate) market: MarketKind,
+    pub(crate) speed: u64,
 }
 
 impl Switches {
@@ -158,12 +190,21 @@ impl Switches {
             earn_ms: cap(options.earn_ms.unwrap_or(EARN_MS)),
             funding_step_ms: cap(options.funding_step_ms.unwrap_or(FUNDING_STEP_MS)),
             funding_fails: options.funding_fails,
+            system_status: options.system_status,
+            pair_status: options.pair_status.clone(),
+            market: options.market,
+            speed: options.speed.unwrap_or(1).clamp(1, SPEED_MAX),
         }
     }
 
     /// The tier of the trading counters: it follows `tier` until it is set itself.
     pub(crate) fn trading_tier(&self) -> Tier {
         self.trading_tier.unwrap_or(self.tier)
+    }
+
+    /// How long something of the exchange's own takes that would take so long, in microseconds.
+    pub(crate) fn own_us(&self, takes_ms: u64) -> u64 {
+        takes_ms * 1_000 / self.speed
     }
 
     /// The switches after a change; the change is refused in words if a delay is too long.
@@ -190,6 +231,15 @@ impl Switches {
             earn_ms: delay("earn_ms", change.earn_ms, self.earn_ms)?,
             funding_step_ms: delay("funding_step_ms", change.funding_step_ms, self.funding_step_ms)?,
             funding_fails: change.funding_fails.unwrap_or(self.funding_fails),
+            system_status: change.system_status.unwrap_or(self.system_status),
+            pair_status: change.pair_status.over(&self.pair_status),
+            market: change.market.unwrap_or(self.market),
+            speed: match change.speed {
+                Some(speed) if !(1..=SPEED_MAX).contains(&speed) => {
+                    return Err(format!("speed: from 1 to {SPEED_MAX}"));
+                }
+                speed => speed.unwrap_or(self.speed),
+            },
         })
     }
 }

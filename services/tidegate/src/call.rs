@@ -8,11 +8,16 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Endpoint;
 use tonic::{Request, Status};
 
-/// Sends one call and returns its replies as pretty JSON, one after the other.
+/// Sends one call and hands its replies on as pretty JSON, each as soon as it is there.
 ///
 /// `method` is `Service/Method`; the package and the ending `Service` may be left out. `json` is the request in
 /// protobuf's JSON form.
-pub(crate) async fn call(address: &str, method: &str, json: &str) -> anyhow::Result<Vec<String>> {
+pub(crate) async fn call(
+    address: &str,
+    method: &str,
+    json: &str,
+    mut say: impl FnMut(&str),
+) -> anyhow::Result<()> {
     let pool = DescriptorPool::decode(tidegate_proto::FILE_DESCRIPTOR_SET)?;
     let method = find(&pool, method)?;
     let mut parser = serde_json::Deserializer::from_str(json);
@@ -37,14 +42,13 @@ pub(crate) async fn call(address: &str, method: &str, json: &str) -> anyhow::Res
         .await
         .map_err(|status| anyhow!(describe(&status)))?
         .into_inner();
-    let mut printed = Vec::new();
     while let Some(reply) = replies.message().await.map_err(|status| anyhow!(describe(&status)))? {
-        printed.push(pretty(&reply)?);
+        say(&pretty(&reply)?);
         if is_endless {
             break;
         }
     }
-    Ok(printed)
+    Ok(())
 }
 
 fn find(pool: &DescriptorPool, wanted: &str) -> anyhow::Result<prost_reflect::MethodDescriptor> {

@@ -238,8 +238,11 @@ fn ask(address: &str, method: &str, json: &str) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime cannot start: {error}"), 1),
     };
-    match runtime.block_on(call::call(address, method, json)) {
-        Ok(replies) => say(&replies.join("\n")),
+    let print = |text: &str| {
+        let _ = say(text);
+    };
+    match runtime.block_on(call::call(address, method, json, print)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&format!("{error:#}"), 1),
     }
 }

@@ -56,6 +56,11 @@ mod tests {
                 "Earn/Allocate" => "AllocateEarn".to_owned(),
                 "Earn/Deallocate" => "DeallocateEarn".to_owned(),
                 "RetrieveExport" if method.streaming => "StreamExport".to_owned(),
+                // All pages of what the unary call gives one of.
+                "FundingBeta/ListMethods" | "FundingBeta/ListAddresses" if method.streaming => {
+                    endpoint.replace("FundingBeta/List", "Stream")
+                }
+                name if method.streaming => format!("Stream{}", name.replace('/', "")),
                 "Time" => "GetServerTime".to_owned(),
                 "BalanceEx" => "GetExtendedBalance".to_owned(),
                 "Withdraw" | "WithdrawCancel" | "WalletTransfer" => endpoint.to_owned(),

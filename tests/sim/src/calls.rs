@@ -133,7 +133,8 @@ impl World {
                     true => &[("ordertype", "market")],
                     false => &[("ordertype", "limit"), ("price", price)],
                 };
-                for (name, text) in [("pair", pair), ("type", "buy"), ("volume", volume)].iter().chain(terms) {
+                for (name, text) in [("pair", pair), ("type", "buy"), ("volume", volume)].iter().chain(terms)
+                {
                     params.text(name, *text);
                 }
                 params.text("cl_ord_id", client_id.clone());

@@ -66,12 +66,14 @@ pub struct Wiped {
 pub fn wiped(seed: u64, loss: Loss, after_us: u64) -> Wiped {
     let place = CallPlan { at_us: PLACED_US, account: 0, want: Want::Place, patience_us: PATIENCE_US };
     let lost_us = PLACED_US + LOST_US;
-    let plan = Plan { calls: vec![place], faults: vec![(lost_us, loss.fault())], fills: true, ..Plan::of(seed) };
+    let plan =
+        Plan { calls: vec![place], faults: vec![(lost_us, loss.fault())], fills: true, ..Plan::of(seed) };
     let mut world = World::new(seed, plan, false);
     world.run_until(PLACED_US - S);
     let before = world.exchange.funds_json(now_us(&world));
     world.run_until(lost_us - 1);
-    let filled = world.acts[0].last == Some(Told::Done) && world.exchange.funds_json(now_us(&world)) != before;
+    let filled =
+        world.acts[0].last == Some(Told::Done) && world.exchange.funds_json(now_us(&world)) != before;
     world.run_until(lost_us);
     let forgotten = world.is_unknown(0);
     world.run_until(lost_us + after_us);

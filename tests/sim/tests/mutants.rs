@@ -9,9 +9,25 @@ use tidegate_sim::run;
 const SEEDS_MAX: u64 = 4_000;
 const THREADS: usize = 2;
 
-/// The first seed that misses a guard, and how.
+/// Seeds that missed a rare one lately: looked at first, so that nobody waits while thousands are searched again. When a
+/// change to the simulation makes one of them go by, the search finds another.
+const LATELY: [(Guard, u64); 5] = [
+    (Guard::Skew, 79),
+    (Guard::TakeRepeats, 140),
+    (Guard::AbandonedPoints, 283),
+    (Guard::CounterTime, 1_712),
+    (Guard::CountedEpochs, 2_759),
+];
+
+/// SEEDS_MAX=30000 looks for the rarest of all.
+fn seeds_max() -> u64 {
+    std::env::var("SEEDS_MAX").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS_MAX)
+}
+
+/// A seed that misses a guard, and how.
 fn missed(guard: Guard) -> Option<(u64, String)> {
-    (0..SEEDS_MAX).find_map(|seed| {
+    let lately = LATELY.iter().filter(|(rare, _)| *rare == guard).map(|(_, seed)| *seed);
+    lately.chain(0..seeds_max()).find_map(|seed| {
         let violation = without(guard, || run(seed)).violations.into_iter().next()?;
         assert_eq!(run(seed).violations, Vec::<String>::new(), "seed {seed} is broken with all guards");
         Some((seed, violation))
@@ -31,7 +47,7 @@ fn every_guard_is_missed() {
             let mut unmissed = Vec::new();
             while let Some(guard) = next() {
                 match missed(guard) {
-                    Some((seed, how)) => println!("{guard:?}: missed after {} seeds: {how}", seed + 1),
+                    Some((seed, how)) => println!("{guard:?}: missed by seed {seed}: {how}"),
                     None => unmissed.push(guard),
                 }
             }
@@ -40,5 +56,5 @@ fn every_guard_is_missed() {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(of_queue)).collect();
         threads.into_iter().for_each(|thread| unmissed.extend(thread.join().unwrap()));
     });
-    assert_eq!(unmissed, [], "nothing of the simulation misses these within {SEEDS_MAX} seeds");
+    assert_eq!(unmissed, [], "nothing of the simulation misses these within {} seeds", seeds_max());
 }

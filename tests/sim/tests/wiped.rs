@@ -11,7 +11,10 @@ fn asked_again(seeds: std::ops::Range<u64>, after_us: u64, word: Word) {
         for loss in LOSSES {
             let Wiped { executions, filled, forgotten, word: told, violations } = wiped(seed, loss, after_us);
             let run = format!("seed {seed}, {loss:?}, {} s", after_us / S);
-            assert!(filled && forgotten, "{run}: the order filled, {filled}, and its claim was lost, {forgotten}");
+            assert!(
+                filled && forgotten,
+                "{run}: the order filled, {filled}, and its claim was lost, {forgotten}"
+            );
             assert_eq!((executions, told), (1, word), "{run}");
             assert_eq!(violations, Vec::<String>::new(), "{run}");
         }

@@ -4,6 +4,7 @@ use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
 use tidegate_proto::v1::add_order_response::Outcome;
 use tidegate_proto::v1::trading_service_client::TradingServiceClient;
+use tidegate_tests::eventually;
 use tidegate_tests::house::{House, Plan, channel};
 use tidegate_tests::judge::promises_not_executed;
 use tidegate_tests::load::resting_order;
@@ -83,13 +84,23 @@ async fn a_fill_shows_in_every_call_that_speaks_of_it() {
     let listed = account.get_ledgers(within(v1::GetLedgersRequest::default())).await.expect("a page");
     assert!(entries.iter().all(|entry| listed.get_ref().entries.contains(entry)));
 
-    let volume = volume(&mut account).await;
+    let volume = eventually("Kraken's pairs to be known", || {
+        let mut account = account.clone();
+        async move {
+            let told = volume(&mut account).await;
+            (!told.fees["XXBTZUSD"].symbol.is_empty()).then_some(told)
+        }
+    })
+    .await;
     assert_eq!((volume.currency.as_str(), volume.volume.as_str()), ("ZUSD", "6000.0500"));
     assert_eq!(volume.inputs["domain_spot_volume_30d"], "6000.0500");
     for (pair, taker) in [("XXBTZUSD", &volume.fees), ("XETHZUSD", &volume.fees)] {
         assert_eq!((taker[pair].fee.as_str(), taker[pair].next_fee.as_str()), ("0.4000", ""));
         assert_eq!(volume.fees_maker[pair].fee, "0.2500");
         assert_eq!(volume.schedules[pair].taker[0].percent, "0.4000");
+        let symbol = if pair == "XXBTZUSD" { "BTC/USD" } else { "ETH/USD" };
+        let told = [&taker[pair].symbol, &volume.fees_maker[pair].symbol, &volume.schedules[pair].symbol];
+        assert_eq!(told, [symbol; 3]);
     }
 }
 

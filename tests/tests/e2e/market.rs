@@ -5,6 +5,7 @@ use tidegate_proto::v1::account_service_client::AccountServiceClient;
 use tidegate_proto::v1::add_order_response::Outcome;
 use tidegate_proto::v1::market_data_service_client::MarketDataServiceClient;
 use tidegate_proto::v1::trading_service_client::TradingServiceClient;
+use tidegate_tests::eventually;
 use tidegate_tests::house::{House, Plan, channel};
 use tidegate_tests::judge::promises_not_executed;
 use tidegate_tests::load::resting_order;
@@ -13,6 +14,7 @@ use tonic::transport::Channel;
 
 const PAIR: &str = "XBTUSD";
 const ID: &str = "XXBTZUSD";
+const SYMBOL: &str = "BTC/USD";
 
 /// One market order that takes two levels of the house's asks.
 async fn buys_six(channel: Channel) {
@@ -42,10 +44,20 @@ async fn one_market_is_seen_in_every_call() {
     let mut market = MarketDataServiceClient::new(channel.clone());
     let mut account = AccountServiceClient::new(channel.clone());
     let pair = || PAIR.to_owned();
+    eventually("Kraken's pairs to be known", || {
+        let mut market = market.clone();
+        async move {
+            let tickers = v1::GetTickerRequest { pairs: vec![PAIR.into()], ..Default::default() };
+            let tickers = market.get_ticker(tickers).await.expect("a ticker").into_inner().tickers;
+            (tickers[0].symbol == SYMBOL).then_some(())
+        }
+    })
+    .await;
 
     // Before anybody trades there is a book, and nothing else to speak of.
     let none = v1::GetTradesRequest { pair: pair(), ..Default::default() };
     let none = market.get_trades(none).await.expect("an empty page").into_inner();
+    assert_eq!(none.symbol, SYMBOL);
     assert_eq!((none.pair.as_str(), none.trades.len(), none.next_page_token.as_str()), (ID, 0, "0"));
 
     buys_six(channel.clone()).await;
@@ -54,11 +66,13 @@ async fn one_market_is_seen_in_every_call() {
     let depth = v1::GetDepthRequest { pair: pair(), count: 2, ..Default::default() };
     let depth = market.get_depth(depth).await.expect("a book").into_inner();
     assert_eq!((depth.pair.as_str(), depth.asks.len(), depth.bids.len()), (ID, 2, 2));
+    assert_eq!(depth.symbol, SYMBOL);
     let best = &depth.bids[0];
     assert_eq!((best.price.as_str(), best.volume.as_str()), ("60000.10000", "0.250"));
     assert!(best.time.is_some() && depth.extra.is_empty() && best.extra.is_empty());
     let modern = v1::GetDepthRequest { pair: pair(), modern_name: true, ..Default::default() };
-    assert_eq!(market.get_depth(modern).await.expect("a book").into_inner().pair, "BTC/USD");
+    let modern = market.get_depth(modern).await.expect("a book").into_inner();
+    assert_eq!((modern.pair.as_str(), modern.symbol.as_str()), (SYMBOL, SYMBOL));
 
     // Both halves of the order, one page each; then nothing new.
     let (mut token, mut trades) = (none.next_page_token, Vec::new());
@@ -78,6 +92,7 @@ async fn one_market_is_seen_in_every_call() {
 
     let spread = v1::GetSpreadRequest { pair: pair(), ..Default::default() };
     let spread = market.get_spread(spread).await.expect("spreads").into_inner();
+    assert_eq!((spread.pair.as_str(), spread.symbol.as_str()), (ID, SYMBOL));
     let last = spread.spreads.last().expect("what is now");
     assert_eq!((last.bid_price.as_str(), last.ask_price.as_str()), ("60000.10000", "60000.50000"));
     let again =
@@ -87,6 +102,7 @@ async fn one_market_is_seen_in_every_call() {
 
     let ohlc = v1::GetOhlcRequest { pair: pair(), interval_min: 21_600, ..Default::default() };
     let ohlc = market.get_ohlc(ohlc).await.expect("candles").into_inner();
+    assert_eq!((ohlc.pair.as_str(), ohlc.symbol.as_str()), (ID, SYMBOL));
     let candle = ohlc.candles.last().expect("the open one");
     assert_eq!((candle.high_price.as_str(), candle.low_price.as_str()), ("60001.0", "60000.5"));
     assert_eq!(
@@ -106,6 +122,7 @@ async fn one_market_is_seen_in_every_call() {
     let grouped = v1::GetGroupedBookRequest { pair: pair(), depth: 25, grouping: 10, ..Default::default() };
     let grouped = market.get_grouped_book(grouped).await.expect("a book").into_inner();
     assert_eq!((grouped.pair.as_str(), grouped.grouping, grouped.asks.len()), ("BTC/USD", Some(10), 20));
+    assert_eq!(grouped.symbol, SYMBOL);
     let (ask, bid) = (&grouped.asks[0], &grouped.bids[0]);
     assert_eq!((ask.price.as_str(), ask.volume.as_str()), ("60001.00000", "10.00000000"));
     assert_eq!((bid.price.as_str(), bid.volume.as_str()), ("60000.00000", "0.25000000"));
@@ -135,6 +152,7 @@ async fn one_market_is_seen_in_every_call() {
     let book = v1::GetLevel3Request { pair: pair(), depth: Some(10), ..Default::default() };
     let book = account.get_level3(book).await.expect("a book").into_inner();
     assert_eq!((book.pair.as_str(), book.asks.len(), book.bids.len()), ("BTC/USD", 10, 10));
+    assert_eq!(book.symbol, SYMBOL);
     let bid = &book.bids[0];
     assert_eq!((bid.order_id.as_str(), bid.volume.as_str()), (order_id.as_str(), "0.25000000"));
     assert!(bid.time.is_some_and(|time| time.seconds > 0) && bid.extra.is_empty() && book.extra.is_empty());

@@ -59,7 +59,10 @@ async fn pay(gateway: &Channel, amount: &str) -> v1::AccountTransferRequest {
 async fn dollars(gateway: &Channel, account: &str) -> String {
     let context = Some(v1::CallContext { account: account.into(), ..Default::default() });
     let mut client = AccountServiceClient::new(gateway.clone());
-    let reply = client.get_balance(within(v1::GetBalanceRequest { context })).await.expect("a balance");
+    let reply = client
+        .get_balance(within(v1::GetBalanceRequest { context, ..Default::default() }))
+        .await
+        .expect("a balance");
     reply.into_inner().balances["ZUSD"].clone()
 }
 

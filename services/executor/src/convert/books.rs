@@ -146,6 +146,7 @@ pub(crate) fn depth(depth: Depth) -> v1::GetDepthResponse {
     };
     v1::GetDepthResponse {
         pair: depth.pair,
+        symbol: String::new(),
         asks: depth.asks.into_iter().map(level).collect(),
         bids: depth.bids.into_iter().map(level).collect(),
         extra: depth.extra.into_iter().collect(),
@@ -160,6 +161,7 @@ pub(crate) fn trades(page: PublicTrades) -> v1::GetTradesResponse {
     v1::GetTradesResponse {
         next_page_token: token(&page),
         pair: page.pair,
+        symbol: String::new(),
         trades: page.rows.into_iter().map(trade).collect(),
         extra: page.extra.into_iter().collect(),
     }
@@ -204,6 +206,7 @@ pub(crate) fn spreads(page: Spreads) -> v1::GetSpreadResponse {
     v1::GetSpreadResponse {
         next_page_token: token(&page),
         pair: page.pair,
+        symbol: String::new(),
         spreads: page.rows.into_iter().map(spread).collect(),
         extra: page.extra.into_iter().collect(),
     }
@@ -224,6 +227,7 @@ pub(crate) fn candles(page: Candles) -> v1::GetOhlcResponse {
     v1::GetOhlcResponse {
         next_page_token: token(&page),
         pair: page.pair,
+        symbol: String::new(),
         candles: page.rows.into_iter().map(candle).collect(),
         extra: page.extra.into_iter().collect(),
     }
@@ -237,6 +241,7 @@ pub(crate) fn grouped_book(book: GroupedBook) -> v1::GetGroupedBookResponse {
     };
     v1::GetGroupedBookResponse {
         pair: book.pair,
+        symbol: String::new(),
         grouping: book.grouping,
         asks: book.asks.into_iter().map(level).collect(),
         bids: book.bids.into_iter().map(level).collect(),
@@ -254,6 +259,7 @@ pub(crate) fn level3(book: Level3) -> v1::GetLevel3Response {
     };
     v1::GetLevel3Response {
         pair: book.pair,
+        symbol: String::new(),
         asks: book.asks.into_iter().map(order).collect(),
         bids: book.bids.into_iter().map(order).collect(),
         extra: book.extra.into_iter().collect(),

@@ -271,6 +271,7 @@ fn by_name<T, U>(entries: Option<Entries<T>>, convert: impl Fn(T) -> U) -> HashM
 
 fn fee_standing(standing: FeeStanding) -> v1::FeeStanding {
     v1::FeeStanding {
+        symbol: String::new(),
         fee: standing.fee.0,
         min_fee: digits(standing.minfee),
         max_fee: digits(standing.maxfee),
@@ -284,6 +285,7 @@ fn fee_standing(standing: FeeStanding) -> v1::FeeStanding {
 fn fee_schedule(schedule: FeeSchedule) -> v1::FeeSchedule {
     let tier = |tier: FeeTier| v1::FeeTier { volume: tier.volume.0, percent: tier.percent.0 };
     v1::FeeSchedule {
+        symbol: String::new(),
         taker: schedule.taker.into_iter().map(tier).collect(),
         maker: schedule.maker.into_iter().map(tier).collect(),
         extra: schedule.extra.into_iter().collect(),

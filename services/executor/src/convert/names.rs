@@ -76,25 +76,33 @@ impl Named for v1::Order {
     }
 }
 
-impl Named for v1::OwnTrade {
+macro_rules! by_pair {
+    ($($message:ident)*) => {$(
+        impl Named for v1::$message {
+            fn name(&mut self, symbol: &dyn Fn(&str) -> String) {
+                self.symbol = symbol(&self.pair);
+            }
+        }
+    )*};
+}
+
+by_pair! {
+    OwnTrade OpenPosition Ticker GetDepthResponse GetTradesResponse GetSpreadResponse GetOhlcResponse GetGroupedBookResponse
+    GetLevel3Response
+}
+
+impl Named for v1::GetTradeVolumeResponse {
     fn name(&mut self, symbol: &dyn Fn(&str) -> String) {
-        self.symbol = symbol(&self.pair);
+        for (pair, standing) in self.fees.iter_mut().chain(&mut self.fees_maker) {
+            standing.symbol = symbol(pair);
+        }
+        for (pair, schedule) in &mut self.schedules {
+            schedule.symbol = symbol(pair);
+        }
     }
 }
 
-impl Named for v1::OpenPosition {
-    fn name(&mut self, symbol: &dyn Fn(&str) -> String) {
-        self.symbol = symbol(&self.pair);
-    }
-}
-
-impl Named for v1::Ticker {
-    fn name(&mut self, symbol: &dyn Fn(&str) -> String) {
-        self.symbol = symbol(&self.pair);
-    }
-}
-
-impl<T: Named> Named for [T] {
+impl<T: Named> Named for Vec<T> {
     fn name(&mut self, symbol: &dyn Fn(&str) -> String) {
         self.iter_mut().for_each(|one| one.name(symbol));
     }
@@ -112,6 +120,31 @@ mod tests {
         }
         assert_eq!((kraken_pair("XXBTZUSD"), kraken_pair("BTCUSD")), ("XXBTZUSD".into(), "BTCUSD".into()));
         assert_eq!((symbol("XBTUSD"), symbol("")), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn every_pair_of_a_reply_is_named_beside_krakens_name() {
+        let symbol = |pair: &str| if pair == "XXBTZUSD" { "BTC/USD".to_owned() } else { String::new() };
+        let mut book = v1::GetDepthResponse { pair: "XXBTZUSD".into(), ..Default::default() };
+        book.name(&symbol);
+        assert_eq!((book.pair.as_str(), book.symbol.as_str()), ("XXBTZUSD", "BTC/USD"));
+        let pairs = || ["XXBTZUSD", "NEWUSD"].map(str::to_owned).into_iter();
+        let standings = || pairs().map(|pair| (pair, v1::FeeStanding::default())).collect();
+        let mut volume = v1::GetTradeVolumeResponse {
+            fees: standings(),
+            fees_maker: standings(),
+            schedules: pairs().map(|pair| (pair, v1::FeeSchedule::default())).collect(),
+            ..Default::default()
+        };
+        volume.name(&symbol);
+        for standings in [&volume.fees, &volume.fees_maker] {
+            assert_eq!(
+                (standings["XXBTZUSD"].symbol.as_str(), standings["NEWUSD"].symbol.as_str()),
+                ("BTC/USD", "")
+            );
+        }
+        assert_eq!(volume.schedules["XXBTZUSD"].symbol, "BTC/USD");
+        assert_eq!(volume.schedules["NEWUSD"].symbol, "");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(crate) fn add_order_batch(request: &v1::AddOrderBatchRequest, ids: &[String]
     }
     to.pair(&request.pair);
     to.word("asset_class", "asset_class", &request.asset_class);
+    to.word("broker", "broker", &request.broker);
     to.flag("validate", request.validate);
     if !(2..=ROWS_MAX).contains(&request.rows.len()) {
         to.wrong("rows", format!("must be 2 to {ROWS_MAX} orders"));
@@ -124,6 +125,7 @@ pub(crate) fn edit_order(request: &v1::EditOrderRequest, userref: i32) -> Result
             Err(error) => to.wrong(name, error.to_string()),
         }
     }
+    to.word("asset_class", "asset_class", &request.asset_class);
     if request.post_only {
         to.text("oflags", "post");
     }

@@ -6,6 +6,11 @@ use tidegate_kraken::{Params, Value};
 use tidegate_lanes::Wish;
 use tidegate_proto::v1;
 
+use super::history::rebase;
+
+/// An iceberg shows at least this part of itself.
+const ICEBERG_PARTS: u32 = 15;
+
 /// Collects what is wrong with a request while its parameters are written.
 #[derive(Default)]
 pub(crate) struct Builder {
@@ -125,6 +130,13 @@ impl Builder {
     }
 }
 
+/// Parameters of Balance and BalanceEx.
+pub(crate) fn balances(rebase_multiplier: i32) -> Result<Params, Error> {
+    let mut to = Builder::default();
+    rebase(&mut to, rebase_multiplier);
+    to.finish()
+}
+
 /// Parameters of OpenOrders.
 pub(crate) fn open_orders(request: &v1::GetOpenOrdersRequest) -> Result<Params, Error> {
     let mut to = Builder::default();
@@ -133,6 +145,7 @@ pub(crate) fn open_orders(request: &v1::GetOpenOrdersRequest) -> Result<Params, 
         to.int("userref", i64::from(userref));
     }
     to.cl_ord_id(&request.cl_ord_id);
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -155,6 +168,10 @@ pub(crate) fn closed_orders(request: &v1::GetClosedOrdersRequest) -> Result<Para
         Err(_) => to.wrong("close_time_kind", "is not one of the known kinds"),
     }
     to.flag("without_count", request.without_count);
+    if let Some(joined) = request.consolidate_taker {
+        to.push("consolidate_taker", Value::Bool(joined));
+    }
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -174,6 +191,10 @@ pub(crate) fn query_orders(request: &v1::QueryOrdersRequest) -> Result<Params, E
     if let Some(userref) = request.userref {
         to.int("userref", i64::from(userref));
     }
+    if let Some(joined) = request.consolidate_taker {
+        to.push("consolidate_taker", Value::Bool(joined));
+    }
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -184,6 +205,7 @@ pub(crate) fn order_amends(request: &v1::GetOrderAmendsRequest) -> Result<Params
         Ok(id) => to.text("order_id", id.as_str()),
         Err(error) => to.wrong("order_id", error.to_string()),
     }
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -197,6 +219,7 @@ pub(crate) fn ledgers(request: &v1::GetLedgersRequest) -> Result<Params, Error> 
     to.seconds("end", "end_time", request.end_time.as_ref());
     to.offset(request.offset);
     to.flag("without_count", request.without_count);
+    rebase(&mut to, request.rebase_multiplier);
     to.finish()
 }
 
@@ -252,10 +275,15 @@ pub(crate) fn add_order(request: &v1::AddOrderRequest) -> Result<Params, Error> 
         Ok(volume) => to.text("volume", volume.to_string()),
         Err(error) => to.wrong("volume", error.to_string()),
     }
-    prices(&mut to, request, order_type);
+    prices(&mut to, "", [&request.price, &request.price2], order_type);
     if !request.display_volume.is_empty() {
         match request.display_volume.parse::<Volume>() {
-            Ok(volume) if order_type == v1::OrderType::Iceberg => to.text("displayvol", volume.to_string()),
+            Ok(volume) if order_type == v1::OrderType::Iceberg => {
+                if is_too_small_a_part(volume, &request.volume) {
+                    to.wrong("display_volume", "must be at least a fifteenth of volume");
+                }
+                to.text("displayvol", volume.to_string());
+            }
             Ok(_) => to.wrong("display_volume", "is for iceberg orders only"),
             Err(error) => to.wrong("display_volume", error.to_string()),
         }
@@ -280,14 +308,45 @@ pub(crate) fn add_order(request: &v1::AddOrderRequest) -> Result<Params, Error> 
         Ok(v1::SelfTradePrevention::CancelBoth) => to.text("stptype", "cancel-both"),
         Err(_) => to.wrong("self_trade_prevention", "is not one of the known ways"),
     }
+    if order_type == v1::OrderType::SettlePosition && request.leverage.is_empty() {
+        to.wrong("leverage", "must be set for settling a position");
+    }
     flags_and_times(&mut to, request);
+    close(&mut to, request);
     to.word("asset_class", "asset_class", &request.asset_class);
+    to.word("broker", "broker", &request.broker);
     to.flag("validate", request.validate);
     to.finish()
 }
 
+/// Whether an iceberg of that volume may not show so little (Kraken docs: AddOrder, `displayvol`).
+fn is_too_small_a_part(shows: Volume, of: &str) -> bool {
+    let least = of.parse::<Volume>().ok().map(Volume::decimal);
+    least.zip(shows.decimal().checked_mul(ICEBERG_PARTS.into())).is_some_and(|(whole, most)| most < whole)
+}
+
+/// What closes the order, if anything does.
+fn close(to: &mut Builder, request: &v1::AddOrderRequest) {
+    let Some(close) = &request.close else { return };
+    if !request.cl_ord_id.is_empty() {
+        to.wrong(
+            "cl_ord_id",
+            "must be empty beside a conditional close: Kraken takes no client order id there",
+        );
+    }
+    let order_type = v1::OrderType::try_from(close.order_type).unwrap_or(v1::OrderType::Unspecified);
+    let closes = !matches!(order_type, v1::OrderType::Market | v1::OrderType::SettlePosition);
+    to.nested("close", |to| {
+        match super::order_type_text(order_type).filter(|_| closes) {
+            Some(text) => to.text("ordertype", text),
+            None => to.wrong("close.order_type", "must be an order type that has a price"),
+        }
+        prices(to, "close.", [&close.price, &close.price2], order_type);
+    });
+}
+
 /// Which prices an order type takes (Kraken docs: AddOrder, `price` and `price2`).
-fn prices(to: &mut Builder, request: &v1::AddOrderRequest, order_type: v1::OrderType) {
+fn prices(to: &mut Builder, place: &str, texts: [&String; 2], order_type: v1::OrderType) {
     use v1::OrderType as T;
     let (first, second) = match order_type {
         T::Market | T::SettlePosition => (false, false),
@@ -295,16 +354,30 @@ fn prices(to: &mut Builder, request: &v1::AddOrderRequest, order_type: v1::Order
         T::StopLossLimit | T::TakeProfitLimit | T::TrailingStopLimit => (true, true),
         T::Unspecified => return,
     };
-    for (name, text, wanted) in [("price", &request.price, first), ("price2", &request.price2, second)] {
+    let trails = matches!(order_type, T::TrailingStop | T::TrailingStopLimit);
+    for (name, text, wanted) in [("price", texts[0], first), ("price2", texts[1], second)] {
+        let field = format!("{place}{name}");
         match (text.is_empty(), wanted) {
-            (true, true) => to.wrong(name, "must be set for this order type"),
-            (false, false) => to.wrong(name, "is not taken by this order type"),
+            (true, true) => to.wrong(&field, "must be set for this order type"),
+            (false, false) => to.wrong(&field, "is not taken by this order type"),
             (true, false) => {}
+            (false, true) if trails && name == "price" && !text.starts_with('+') => {
+                to.wrong(
+                    &field,
+                    "must begin with +: it is how far a trailing stop stays behind the best price",
+                );
+            }
+            (false, true) if trails && !text.starts_with(['+', '-']) => {
+                to.wrong(
+                    &field,
+                    "must begin with + or -: it is how far the limit lies from where the stop went off",
+                );
+            }
             (false, true) => match text.parse::<PriceText>() {
                 Ok(price) => to.text(name, price.to_string()),
                 Err(error) => {
                     to.wrong(
-                        name,
+                        &field,
                         format!("{error}; a relative price begins with +, - or # and may end with %"),
                     );
                 }
@@ -385,6 +458,154 @@ mod tests {
         let fields: Vec<_> = error.fields.iter().map(|f| f.field.as_str()).collect();
         let expected = ["pair", "side", "volume", "price", "reduce_only", "order_flags[0]", "expire_time"];
         assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn amounts_of_tokenized_stocks_are_asked_for_as_the_caller_wants_them() {
+        let queries = |multiplier: v1::RebaseMultiplier| {
+            let rebase_multiplier = multiplier.into();
+            [
+                balances(rebase_multiplier),
+                open_orders(&v1::GetOpenOrdersRequest { rebase_multiplier, ..Default::default() }),
+                closed_orders(&v1::GetClosedOrdersRequest { rebase_multiplier, ..Default::default() }),
+                ledgers(&v1::GetLedgersRequest { rebase_multiplier, ..Default::default() }),
+            ]
+            .map(|params| params.expect("a good request").query())
+        };
+        assert_eq!(queries(v1::RebaseMultiplier::Unspecified), [""; 4]);
+        assert_eq!(queries(v1::RebaseMultiplier::Base), ["rebase_multiplier=base"; 4]);
+        assert_eq!(queries(v1::RebaseMultiplier::Rebased), ["rebase_multiplier=rebased"; 4]);
+        let order_id = "OBZ5PM-7MPZV-QTRBUV";
+        let amends = v1::GetOrderAmendsRequest {
+            order_id: order_id.into(),
+            rebase_multiplier: 2,
+            ..Default::default()
+        };
+        let query = order_amends(&amends).expect("a good request").query();
+        assert_eq!(query, format!("order_id={order_id}&rebase_multiplier=base"));
+        let by_id = v1::QueryOrdersRequest {
+            order_ids: vec![order_id.into()],
+            rebase_multiplier: 1,
+            consolidate_taker: Some(false),
+            ..Default::default()
+        };
+        let query = query_orders(&by_id).expect("a good request").query();
+        assert_eq!(query, format!("txid={order_id}&consolidate_taker=false&rebase_multiplier=rebased"));
+
+        let unknown = [
+            balances(77),
+            open_orders(&v1::GetOpenOrdersRequest { rebase_multiplier: 77, ..Default::default() }),
+            closed_orders(&v1::GetClosedOrdersRequest { rebase_multiplier: 77, ..Default::default() }),
+            ledgers(&v1::GetLedgersRequest { rebase_multiplier: 77, ..Default::default() }),
+            query_orders(&v1::QueryOrdersRequest { rebase_multiplier: 77, ..by_id }),
+            order_amends(&v1::GetOrderAmendsRequest { rebase_multiplier: 77, ..amends }),
+        ];
+        for params in unknown {
+            assert_eq!(params.expect_err("no such word").fields[0].field, "rebase_multiplier");
+        }
+    }
+
+    #[test]
+    fn every_type_says_its_own_prices() {
+        use v1::OrderType as T;
+        for (order_type, price, price2, query) in [
+            (T::Market, "", "", "ordertype=market&volume=1.25"),
+            (T::StopLoss, "-2%", "", "ordertype=stop-loss&volume=1.25&price=-2%25"),
+            (T::TakeProfit, "#5", "", "ordertype=take-profit&volume=1.25&price=%235"),
+            (
+                T::StopLossLimit,
+                "60000",
+                "59999.9",
+                "ordertype=stop-loss-limit&volume=1.25&price=60000&price2=59999.9",
+            ),
+            (
+                T::TakeProfitLimit,
+                "+5",
+                "+4",
+                "ordertype=take-profit-limit&volume=1.25&price=%2B5&price2=%2B4",
+            ),
+            (T::TrailingStop, "+50", "", "ordertype=trailing-stop&volume=1.25&price=%2B50"),
+            (
+                T::TrailingStopLimit,
+                "+2%",
+                "-0",
+                "ordertype=trailing-stop-limit&volume=1.25&price=%2B2%25&price2=-0",
+            ),
+        ] {
+            let request = v1::AddOrderRequest {
+                order_type: order_type.into(),
+                price: price.into(),
+                price2: price2.into(),
+                ..order()
+            };
+            let params = add_order(&request).expect("a good order");
+            assert_eq!(params.query(), format!("pair=XBTUSD&type=buy&{query}"));
+        }
+        for (order_type, price, price2, wrong) in [
+            (T::TrailingStop, "50", "", "price"),
+            (T::TrailingStop, "-50", "", "price"),
+            (T::TrailingStopLimit, "+50", "60000", "price2"),
+            (T::TrailingStopLimit, "+50", "#5", "price2"),
+            (T::StopLossLimit, "60000", "", "price2"),
+            (T::StopLoss, "60000", "59000", "price2"),
+            (T::SettlePosition, "", "", "leverage"),
+        ] {
+            let request = v1::AddOrderRequest {
+                order_type: order_type.into(),
+                price: price.into(),
+                price2: price2.into(),
+                ..order()
+            };
+            let error = add_order(&request).expect_err("wrong");
+            assert_eq!(error.fields.iter().map(|f| f.field.as_str()).collect::<Vec<_>>(), [wrong]);
+        }
+    }
+
+    #[test]
+    fn a_close_is_an_order_within_the_order() {
+        let close = |order_type: v1::OrderType, price: &str, price2: &str| v1::AddOrderRequest {
+            close: Some(v1::ConditionalClose {
+                order_type: order_type.into(),
+                price: price.into(),
+                price2: price2.into(),
+            }),
+            broker: "partner".into(),
+            ..order()
+        };
+        let params = add_order(&close(v1::OrderType::StopLossLimit, "-2%", "#3")).expect("a good close");
+        assert_eq!(
+            params.query(),
+            "pair=XBTUSD&type=buy&ordertype=limit&volume=1.25&price=37500&close%5Bordertype%5D=stop-loss-limit\
+             &close%5Bprice%5D=-2%25&close%5Bprice2%5D=%233&broker=partner"
+        );
+        for (request, wrong) in [
+            (close(v1::OrderType::Market, "", ""), "close.order_type"),
+            (close(v1::OrderType::Limit, "", ""), "close.price"),
+            (close(v1::OrderType::TrailingStop, "5", ""), "close.price"),
+            (
+                v1::AddOrderRequest { cl_ord_id: "mine".into(), ..close(v1::OrderType::Limit, "1", "") },
+                "cl_ord_id",
+            ),
+        ] {
+            let error = add_order(&request).expect_err("wrong");
+            assert_eq!(error.fields.iter().map(|f| f.field.as_str()).collect::<Vec<_>>(), [wrong]);
+        }
+    }
+
+    #[test]
+    fn an_iceberg_shows_a_fifteenth_at_least() {
+        let iceberg = |shows: &str| {
+            add_order(&v1::AddOrderRequest {
+                order_type: v1::OrderType::Iceberg.into(),
+                volume: "1.5".into(),
+                display_volume: shows.into(),
+                ..order()
+            })
+        };
+        assert!(iceberg("0.1").expect("a fifteenth").query().ends_with("&displayvol=0.1"));
+        for wrong in ["0.09999999", "", "x"] {
+            assert_eq!(iceberg(wrong).expect_err("wrong").fields[0].field, "display_volume", "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reads of an account, and what a master does with its subaccounts.
 
-use tidegate_kraken::Params;
+use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_server::AccountService;
 use tidegate_proto::v1::{
     AccountTransferRequest, AccountTransferResponse, CreateSubaccountRequest, CreateSubaccountResponse,
@@ -17,6 +17,7 @@ use tidegate_proto::v1::{
 use tidegate_proto::v1::{GetLevel3Request, GetLevel3Response};
 use tonic::{Request, Response, Status};
 
+use super::pages::{Fetch, Streamed};
 use super::{Api, opened, status};
 use crate::convert::{account, books, history, request as params, subaccounts};
 
@@ -26,8 +27,9 @@ impl AccountService for Api {
         &self,
         request: Request<GetBalanceRequest>,
     ) -> Result<Response<GetBalanceResponse>, Status> {
-        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let balances = self.read(&info, "Balance", Params::new()).await.map_err(status)?;
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = params::balances(message.rebase_multiplier).map_err(status)?;
+        let balances = self.read(&info, "Balance", params).await.map_err(status)?;
         Ok(Response::new(account::balance(balances)))
     }
 
@@ -35,8 +37,9 @@ impl AccountService for Api {
         &self,
         request: Request<GetExtendedBalanceRequest>,
     ) -> Result<Response<GetExtendedBalanceResponse>, Status> {
-        let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let balances = self.read(&info, "BalanceEx", Params::new()).await.map_err(status)?;
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        let params = params::balances(message.rebase_multiplier).map_err(status)?;
+        let balances = self.read(&info, "BalanceEx", params).await.map_err(status)?;
         Ok(Response::new(account::extended_balance(balances)))
     }
 
@@ -47,7 +50,7 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = books::level3_of(&message).map_err(status)?;
         let found = self.read(&info, "Level3", params).await.map_err(status)?;
-        Ok(Response::new(books::level3(found)))
+        Ok(Response::new(self.named(books::level3(found))))
     }
 
     async fn get_open_orders(
@@ -67,11 +70,17 @@ impl AccountService for Api {
         request: Request<GetClosedOrdersRequest>,
     ) -> Result<Response<GetClosedOrdersResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = params::closed_orders(&message).map_err(status)?;
-        let orders = self.read(&info, "ClosedOrders", params).await.map_err(status)?;
-        let mut reply = account::closed_orders(orders);
-        self.name(&mut reply.orders);
-        Ok(Response::new(reply))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamClosedOrdersStream = Streamed<v1::StreamClosedOrdersResponse>;
+
+    async fn stream_closed_orders(
+        &self,
+        request: Request<v1::StreamClosedOrdersRequest>,
+    ) -> Result<Response<Self::StreamClosedOrdersStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.count_through::<GetClosedOrdersRequest>(info, message).await
     }
 
     async fn query_orders(
@@ -101,9 +110,17 @@ impl AccountService for Api {
         request: Request<GetLedgersRequest>,
     ) -> Result<Response<GetLedgersResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = params::ledgers(&message).map_err(status)?;
-        let ledgers = self.read(&info, "Ledgers", params).await.map_err(status)?;
-        Ok(Response::new(account::ledgers(ledgers)))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamLedgersStream = Streamed<v1::StreamLedgersResponse>;
+
+    async fn stream_ledgers(
+        &self,
+        request: Request<v1::StreamLedgersRequest>,
+    ) -> Result<Response<Self::StreamLedgersStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.count_through::<GetLedgersRequest>(info, message).await
     }
 
     async fn query_ledgers(
@@ -131,11 +148,17 @@ impl AccountService for Api {
         request: Request<GetTradesHistoryRequest>,
     ) -> Result<Response<GetTradesHistoryResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = history::trades_history_params(&message).map_err(status)?;
-        let found = self.read(&info, "TradesHistory", params).await.map_err(status)?;
-        let mut reply = history::trades_history(found);
-        self.name(&mut reply.trades);
-        Ok(Response::new(reply))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamTradesHistoryStream = Streamed<v1::StreamTradesHistoryResponse>;
+
+    async fn stream_trades_history(
+        &self,
+        request: Request<v1::StreamTradesHistoryRequest>,
+    ) -> Result<Response<Self::StreamTradesHistoryStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.count_through::<GetTradesHistoryRequest>(info, message).await
     }
 
     async fn query_trades(
@@ -157,7 +180,7 @@ impl AccountService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = history::trade_volume_params(&message).map_err(status)?;
         let found = self.read(&info, "TradeVolume", params).await.map_err(status)?;
-        Ok(Response::new(history::trade_volume(found)))
+        Ok(Response::new(self.named(history::trade_volume(found))))
     }
 
     async fn get_open_positions(

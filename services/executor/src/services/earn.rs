@@ -1,5 +1,6 @@
 //! Earn.
 
+use tidegate_proto::v1;
 use tidegate_proto::v1::earn_service_server::EarnService;
 use tidegate_proto::v1::{
     AllocateEarnRequest, AllocateEarnResponse, DeallocateEarnRequest, DeallocateEarnResponse,
@@ -9,6 +10,7 @@ use tidegate_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
+use super::pages::{Fetch, Streamed};
 use super::{Api, opened, status};
 use crate::convert::earn;
 
@@ -57,9 +59,17 @@ impl EarnService for Api {
         request: Request<GetEarnStrategiesRequest>,
     ) -> Result<Response<GetEarnStrategiesResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = earn::strategies_of(&message).map_err(status)?;
-        let found = self.read(&info, "Earn/Strategies", params).await.map_err(status)?;
-        Ok(Response::new(earn::strategies(found)))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamEarnStrategiesStream = Streamed<v1::StreamEarnStrategiesResponse>;
+
+    async fn stream_earn_strategies(
+        &self,
+        request: Request<v1::StreamEarnStrategiesRequest>,
+    ) -> Result<Response<Self::StreamEarnStrategiesStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.follow::<GetEarnStrategiesRequest>(info, message).await
     }
 
     async fn get_earn_allocations(

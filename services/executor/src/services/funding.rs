@@ -4,6 +4,7 @@ use tidegate_proto::v1;
 use tidegate_proto::v1::funding_service_server::FundingService;
 use tonic::{Request, Response, Status};
 
+use super::pages::{Fetch, Streamed};
 use super::{Api, opened, status};
 use crate::convert::funding;
 
@@ -41,9 +42,17 @@ impl FundingService for Api {
         request: Request<v1::GetDepositStatusRequest>,
     ) -> Result<Response<v1::GetDepositStatusResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = funding::deposit_status_of(&message).map_err(status)?;
-        let found = self.read(&info, "DepositStatus", params).await.map_err(status)?;
-        Ok(Response::new(funding::deposit_status(found)))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamDepositStatusStream = Streamed<v1::StreamDepositStatusResponse>;
+
+    async fn stream_deposit_status(
+        &self,
+        request: Request<v1::StreamDepositStatusRequest>,
+    ) -> Result<Response<Self::StreamDepositStatusStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.follow::<v1::GetDepositStatusRequest>(info, message).await
     }
 
     async fn get_withdraw_methods(
@@ -90,9 +99,17 @@ impl FundingService for Api {
         request: Request<v1::GetWithdrawStatusRequest>,
     ) -> Result<Response<v1::GetWithdrawStatusResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = funding::withdraw_status_of(&message).map_err(status)?;
-        let found = self.read(&info, "WithdrawStatus", params).await.map_err(status)?;
-        Ok(Response::new(funding::withdraw_status(found)))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamWithdrawStatusStream = Streamed<v1::StreamWithdrawStatusResponse>;
+
+    async fn stream_withdraw_status(
+        &self,
+        request: Request<v1::StreamWithdrawStatusRequest>,
+    ) -> Result<Response<Self::StreamWithdrawStatusStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.follow::<v1::GetWithdrawStatusRequest>(info, message).await
     }
 
     async fn withdraw_cancel(

@@ -3,6 +3,7 @@
 //! Its acts leave no mark by which they could be found again, so all of them go the way of `unseen`: claimed, sent once, and
 //! left to a person if the answer is lost.
 
+use tidegate_proto::v1;
 use tidegate_proto::v1::funding_beta_service_server::FundingBetaService;
 use tidegate_proto::v1::{
     CalculateFeesRequest, CalculateFeesResponse, ClaimDepositAddressRequest, ClaimDepositAddressResponse,
@@ -13,6 +14,7 @@ use tidegate_proto::v1::{
 };
 use tonic::{Request, Response, Status};
 
+use super::pages::{Fetch, Streamed};
 use super::{Api, opened, status};
 use crate::convert::funding_beta as beta;
 
@@ -23,9 +25,17 @@ impl FundingBetaService for Api {
         request: Request<ListMethodsRequest>,
     ) -> Result<Response<ListMethodsResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = beta::list_methods_params(&message).map_err(status)?;
-        let found = self.read(&info, "FundingBeta/ListMethods", params).await.map_err(status)?;
-        Ok(Response::new(beta::methods(found)))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamMethodsStream = Streamed<v1::StreamMethodsResponse>;
+
+    async fn stream_methods(
+        &self,
+        request: Request<v1::StreamMethodsRequest>,
+    ) -> Result<Response<Self::StreamMethodsStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.follow::<ListMethodsRequest>(info, message).await
     }
 
     async fn list_networks(
@@ -53,9 +63,17 @@ impl FundingBetaService for Api {
         request: Request<ListAddressesRequest>,
     ) -> Result<Response<ListAddressesResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let params = beta::list_addresses_params(&message).map_err(status)?;
-        let found = self.read(&info, "FundingBeta/ListAddresses", params).await.map_err(status)?;
-        Ok(Response::new(beta::addresses(found)))
+        message.fetch(self, &info).await.map(Response::new).map_err(status)
+    }
+
+    type StreamAddressesStream = Streamed<v1::StreamAddressesResponse>;
+
+    async fn stream_addresses(
+        &self,
+        request: Request<v1::StreamAddressesRequest>,
+    ) -> Result<Response<Self::StreamAddressesStream>, Status> {
+        let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
+        self.follow::<ListAddressesRequest>(info, message).await
     }
 
     async fn create_address(

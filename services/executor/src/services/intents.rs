@@ -23,6 +23,7 @@ use crate::acts::Acts;
 use crate::board::{Listing, SHOWN_MAX};
 use crate::caller::CallInfo;
 use crate::convert::intent as convert;
+use crate::handle::Handle;
 use crate::outcome;
 use crate::wishes::{Named, orders_of};
 
@@ -164,7 +165,10 @@ impl Api {
         let (state, outcome, words) = match message.verdict {
             None => return Err(wrong("verdict", "must be executed or not_executed")),
             Some(Verdict::Executed(executed)) => {
-                let outcome = outcome::decided(&known.endpoint, &id, executed.order_ids);
+                // An order that is found by a number has no client order id.
+                let marked = matches!(Handle::kept(&known.handle), Some(Handle::Marked(_)));
+                let named = if marked { "" } else { id.as_str() };
+                let outcome = outcome::decided(&known.endpoint, named, executed.order_ids);
                 (IntentState::Executed, outcome, "executed")
             }
             Some(Verdict::NotExecuted(_)) => {

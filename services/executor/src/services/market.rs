@@ -126,7 +126,7 @@ impl MarketDataService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = books::depth_of(&message).map_err(status)?;
         let found = self.public(&info, "Depth", params).await.map_err(status)?;
-        Ok(Response::new(books::depth(found)))
+        Ok(Response::new(self.named(books::depth(found))))
     }
 
     async fn get_trades(
@@ -136,7 +136,7 @@ impl MarketDataService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = books::trades_of(&message).map_err(status)?;
         let found = self.public(&info, "Trades", params).await.map_err(status)?;
-        Ok(Response::new(books::trades(found)))
+        Ok(Response::new(self.named(books::trades(found))))
     }
 
     async fn get_spread(
@@ -146,14 +146,14 @@ impl MarketDataService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = books::spread_of(&message).map_err(status)?;
         let found = self.public(&info, "Spread", params).await.map_err(status)?;
-        Ok(Response::new(books::spreads(found)))
+        Ok(Response::new(self.named(books::spreads(found))))
     }
 
     async fn get_ohlc(&self, request: Request<GetOhlcRequest>) -> Result<Response<GetOhlcResponse>, Status> {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = books::ohlc_of(&message).map_err(status)?;
         let found = self.public(&info, "OHLC", params).await.map_err(status)?;
-        Ok(Response::new(books::candles(found)))
+        Ok(Response::new(self.named(books::candles(found))))
     }
 
     async fn get_grouped_book(
@@ -163,7 +163,7 @@ impl MarketDataService for Api {
         let (info, message) = opened(request, |r| r.context.as_ref()).map_err(status)?;
         let params = books::grouped_book_of(&message).map_err(status)?;
         let found = self.public(&info, "GroupedBook", params).await.map_err(status)?;
-        Ok(Response::new(books::grouped_book(found)))
+        Ok(Response::new(self.named(books::grouped_book(found))))
     }
 
     async fn get_pre_trade(

@@ -17,8 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Api {
     /// Names pairs in today's spelling, beside Kraken's names.
-    pub(super) fn name<T: Named>(&self, reply: &mut [T]) {
+    pub(super) fn name<T: Named>(&self, reply: &mut T) {
         reply.name(&|pair| self.markets.symbol(pair));
+    }
+
+    /// The same of a reply as it leaves.
+    pub(super) fn named<T: Named>(&self, mut reply: T) -> T {
+        self.name(&mut reply);
+        reply
     }
 
     /// Asks Kraken for its pairs again and again until the process ends. `caller` is whose call it is in logs.

@@ -10,6 +10,7 @@ mod market;
 mod markets;
 mod operations;
 mod orders;
+mod pages;
 mod report;
 mod stream;
 mod trading;

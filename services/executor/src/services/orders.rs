@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use tidegate_core::{
-    ClOrdId, Endpoint, Error, ErrorKind, RequestId, UnixUs, derive_cl_ord_id, derive_row_cl_ord_id,
+    ClOrdId, Endpoint, Error, ErrorKind, RequestId, UnixUs, Volume, derive_cl_ord_id, derive_row_cl_ord_id,
     derive_userref,
 };
-use tidegate_kraken::Params;
 use tidegate_kraken::wire::{BatchAdded, OrderAdded};
+use tidegate_kraken::{Params, Value};
 use tidegate_lanes::Wish;
 use tidegate_proto::v1::{
     AddOrderBatchRequest, AddOrderBatchResponse, AddOrderRequest, AddOrderResponse, AmendOrderRequest,
-    AmendOrderResponse, EditOrderRequest, EditOrderResponse, add_order_batch_response as batch,
+    AmendOrderResponse, EditOrderRequest, EditOrderResponse, OrderFlag, add_order_batch_response as batch,
     add_order_response,
 };
 
@@ -20,7 +20,7 @@ use crate::acts::Act;
 use crate::caller::CallInfo;
 use crate::convert::{orders, request as params};
 use crate::execute::{Call, Outcome};
-use crate::handle::{EditHandle, Handle};
+use crate::handle::{EditHandle, Handle, Mark};
 use crate::lane_cell::NotAfter;
 use crate::outcome;
 
@@ -50,11 +50,21 @@ impl Api {
         let mut params = params::add_order(&message)?;
         let not_after = deadline(message.deadline.as_ref())?;
         let endpoint = known("AddOrder")?;
+        let handle = match &message.close {
+            None => Handle::Order,
+            Some(_) => {
+                let userref = derive_userref(&self.deployment, &info.account, &info.caller, &request_id);
+                params.push("userref", Value::Int(i64::from(userref)));
+                Handle::Marked(Mark { userref, volume: shown_volume(&message) })
+            }
+        };
         if message.validate {
             if let Some(objection) = self.objection(&info.caller, &params, message.unchecked_amounts).await {
                 return Err(objection);
             }
-            params.text("cl_ord_id", derived.as_str());
+            if handle == Handle::Order {
+                params.text("cl_ord_id", derived.as_str());
+            }
             return self.validate(info, endpoint, params, not_after, derived.as_str()).await;
         }
         let wish = params::wish(message.on_unresolved)?;
@@ -66,7 +76,7 @@ impl Api {
             not_after,
             request_id,
             id: derived,
-            handle: Handle::Order,
+            handle,
             wish,
             objection,
         };
@@ -97,6 +107,7 @@ impl Api {
         let added: OrderAdded = shaped(endpoint, Some(&result))?;
         let accepted = add_order_response::Accepted {
             description: added.order.unwrap_or_default(),
+            close_description: added.close.unwrap_or_default(),
             validated_only: true,
             extra: added.extra.into_iter().collect(),
             ..add_order_response::Accepted::default()
@@ -231,6 +242,13 @@ impl Api {
         };
         Ok(outcome::reply(info, &self.acts.run(act).await?))
     }
+}
+
+/// The volume that Kraken will show of an order: what was asked for, unless that is in the quote asset, or all of a position.
+fn shown_volume(message: &AddOrderRequest) -> Option<String> {
+    let in_quote = message.order_flags.contains(&i32::from(OrderFlag::VolumeInQuote));
+    let whole = message.volume.parse::<Volume>().is_ok_and(Volume::is_zero);
+    (!in_quote && !whole).then(|| message.volume.clone())
 }
 
 /// The caller's deadline for Kraken's engine, or ours.

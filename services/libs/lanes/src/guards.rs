@@ -70,6 +70,8 @@ pub enum Guard {
     AbsentWait,
     /// What changes something is never signed again.
     NoReSign,
+    /// A claim is deleted by whoever made it alone.
+    DeleteByToken,
 }
 
 impl Guard {
@@ -106,6 +108,7 @@ impl Guard {
         Self::MayBeLost,
         Self::AbsentWait,
         Self::NoReSign,
+        Self::DeleteByToken,
     ];
 }
 

@@ -24,7 +24,8 @@ const TEXT_BYTES_MAX: usize = 512;
 const VIOLATIONS_MAX: usize = 8;
 const FACTS_MAX: usize = 8;
 const NAME_BYTES_MAX: usize = 64;
-const VALUE_BYTES_MAX: usize = 160;
+/// The longest value of a fact; what is longer is cut.
+pub const VALUE_BYTES_MAX: usize = 160;
 const _: () = assert!(
     // The text is written percent-encoded, and again within the details, which travel as base64.
     TEXT_BYTES_MAX * 3

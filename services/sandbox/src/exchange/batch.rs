@@ -4,7 +4,7 @@ use super::engine::Engine;
 use super::ids::Id;
 use super::intake;
 use super::order::Order;
-use super::private::{Done, Row, cancel, price_of};
+use super::private::{Done, Row, Sentences, cancel, price_of};
 use super::refusal::{Refusal, wrong};
 use super::trading::Cost;
 use crate::wire::json::success;
@@ -33,9 +33,10 @@ pub(crate) fn add_order_batch(
     if !(ROWS[0]..=ROWS[1]).contains(&count) {
         return Err(wrong("orders"));
     }
+    let prices = engine.prices();
     let read = |index| {
         let row = params.row("orders", index, &["pair", "asset_class"]).map_err(|_| wrong("orders"))?;
-        intake::read(&row, now_us)
+        intake::read(&row, now_us, &prices)
     };
     let terms = (0..count).map(read).collect::<Result<Vec<_>, _>>();
     let at = price_of(params, Cost::batch(count), only_validate);
@@ -46,7 +47,7 @@ pub(crate) fn add_order_batch(
         let mut rows = Vec::with_capacity(count);
         let mut judged = Vec::with_capacity(count);
         for terms in terms {
-            let (sentence, cl_ord_id) = (terms.sentence(), terms.cl_ord_id.clone());
+            let (sentence, cl_ord_id) = (Sentences::of(&terms), terms.cl_ord_id.clone());
             let placed = if only_validate {
                 engine.judge(account, &terms).map(|()| None)
             } else {
@@ -64,7 +65,7 @@ pub(crate) fn add_order_batch(
                     json.object(|json| match placed {
                         Err(refusal) => json.field("error").text(&refusal.text()),
                         Ok(id) => {
-                            json.field("descr").object(|json| json.field("order").text(sentence));
+                            sentence.write(json.field("descr"));
                             if let Some(id) = id {
                                 json.field("txid").text(id.as_str());
                             }

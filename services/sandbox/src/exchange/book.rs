@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::iceberg::Hidden;
+
 /// Which way an order goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -38,7 +40,9 @@ pub(crate) enum Owner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) owner: Owner,
+    /// What shows.
     pub(crate) lots: u64,
+    pub(crate) hidden: Hidden,
 }
 
 /// What one price holds, oldest first, and when that changed last. Never empty.
@@ -127,7 +131,8 @@ impl Book {
         front.lots = front.lots.saturating_sub(lots);
         let used_up = front.lots == 0;
         if used_up {
-            level.entries.pop_front();
+            let next = level.entries.pop_front().and_then(Entry::next_slice);
+            level.entries.extend(next);
             if level.entries.is_empty() {
                 self.side_mut(side).remove(&price);
             }
@@ -141,7 +146,7 @@ impl Book {
         let its =
             |entry: &&mut Entry| matches!(entry.owner, Owner::Order { order: known, .. } if known == order);
         if let Some(entry) = level.entries.iter_mut().find(its) {
-            entry.lots = entry.lots.min(lots);
+            entry.shrink_to(lots);
             level.changed_us = now_us;
         }
     }
@@ -153,6 +158,17 @@ impl Book {
         level
             .entries
             .retain(|entry| !matches!(entry.owner, Owner::Order { order: known, .. } if known == order));
+        level.changed_us = now_us;
+        if level.entries.is_empty() {
+            levels.remove(&price);
+        }
+    }
+
+    /// Removes the house's entry at a price, if there is one.
+    pub(crate) fn remove_house(&mut self, side: Side, price: u64, now_us: u64) {
+        let levels = self.side_mut(side);
+        let Some(level) = levels.get_mut(&price) else { return };
+        level.entries.retain(|entry| entry.owner != Owner::House);
         level.changed_us = now_us;
         if level.entries.is_empty() {
             levels.remove(&price);
@@ -173,9 +189,24 @@ impl Book {
         level.changed_us = now_us;
         match level.entries.iter_mut().find(|entry| entry.owner == Owner::House) {
             Some(entry) => entry.lots = lots,
-            None => level.entries.push_back(Entry { owner: Owner::House, lots }),
+            None => level.entries.push_back(Entry::plain(Owner::House, lots)),
         }
         true
+    }
+
+    /// The lots that an arriving order gets for at most `notional`, price times lots.
+    pub(crate) fn affords(&self, taker: Side, mut notional: u128) -> u64 {
+        let mut affords = 0;
+        for (price, entries, _) in self.queues(taker.opposite()) {
+            let there = entries.iter().map(|entry| entry.lots + entry.hidden.lots).sum::<u64>();
+            let taken = u64::try_from(notional / u128::from(price)).unwrap_or(u64::MAX).min(there);
+            affords += taken;
+            if taken < there {
+                break;
+            }
+            notional -= u128::from(price) * u128::from(taken);
+        }
+        affords
     }
 
     /// What an arriving order may trade at once: up to `lots`, at `limit` or better. It ends before an entry for
@@ -197,12 +228,15 @@ impl Book {
             if limit.is_some_and(|limit| !reaches(taker, limit, *price)) {
                 break;
             }
-            for entry in &level.entries {
-                if reach.lots == lots || stops(entry.owner) {
+            // What is hidden comes after all that shows at its price.
+            let shown = level.entries.iter().map(|entry| (entry.owner, entry.lots));
+            let hidden = level.entries.iter().map(|entry| (entry.owner, entry.hidden.lots));
+            for (owner, there) in shown.chain(hidden) {
+                if reach.lots == lots || stops(owner) {
                     return reach;
                 }
-                if !skips(entry.owner) {
-                    let taken = entry.lots.min(lots - reach.lots);
+                if !skips(owner) {
+                    let taken = there.min(lots - reach.lots);
                     reach.lots += taken;
                     reach.notional += u128::from(*price) * u128::from(taken);
                 }
@@ -225,7 +259,7 @@ mod tests {
     use super::*;
 
     fn entry(order: u64, lots: u64) -> Entry {
-        Entry { owner: Owner::Order { order, account: 0 }, lots }
+        Entry::plain(Owner::Order { order, account: 0 }, lots)
     }
 
     #[test]
@@ -261,11 +295,16 @@ mod tests {
     #[test]
     fn the_house_comes_back_but_never_trades_by_itself() {
         let mut book = Book::default();
-        book.rest(Side::Sell, 100, Entry { owner: Owner::House, lots: 3 }, 0);
+        book.rest(Side::Sell, 100, Entry::plain(Owner::House, 3), 0);
         assert!(book.restore_house(Side::Sell, 100, 9, 1));
         assert_eq!(book.levels(Side::Sell).next(), Some((100, 9, 1)));
         assert!(!book.restore_house(Side::Buy, 100, 9, 1));
         assert!(book.restore_house(Side::Buy, 99, 9, 1));
         assert_eq!(book.best(Side::Buy), Some(99));
+        book.rest(Side::Buy, 99, entry(1, 2), 2);
+        book.remove_house(Side::Buy, 99, 3);
+        assert_eq!(book.levels(Side::Buy).collect::<Vec<_>>(), [(99, 2, 3)]);
+        book.remove_house(Side::Sell, 100, 3);
+        assert_eq!(book.best(Side::Sell), None);
     }
 }

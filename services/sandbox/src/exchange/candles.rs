@@ -1,4 +1,4 @@
-//! Candles, drawn from the tape (Kraken docs: Get OHLC Data).
+//! Candles, drawn from the minutes of the tape (Kraken docs: Get OHLC Data).
 
 use super::engine::Engine;
 use super::markets::{LOT_DECIMALS, PAIRS};
@@ -25,21 +25,20 @@ struct Candle {
 /// in none of them.
 fn candles(tape: &Tape, now_s: u64, interval_s: u64) -> Vec<Candle> {
     let begins = |at_s: u64| at_s - at_s % interval_s;
-    let second = |at_ns: u64| at_ns / 1_000_000_000;
-    let first_s = tape.recent().next().map_or(now_s, |trade| second(trade.at_ns));
+    let first_s = tape.minutes().next().map_or(now_s, |minute| minute.begins_s);
     let earliest_s = begins(now_s).saturating_sub((CANDLES_MAX - 1) * interval_s);
-    let mut trades = tape.recent().peekable();
-    let mut close = tape.recent().next().map_or(tape.last().0, |trade| trade.price);
-    while let Some(trade) = trades.next_if(|trade| second(trade.at_ns) < earliest_s) {
-        close = trade.price;
+    let mut minutes = tape.minutes().peekable();
+    let mut close = tape.minutes().next().map_or(tape.last().0, |minute| minute.sums.open);
+    while let Some(minute) = minutes.next_if(|minute| minute.begins_s < earliest_s) {
+        close = minute.close;
     }
     let mut all = Vec::new();
     let mut begins_s = begins(first_s).max(earliest_s);
     while begins_s <= now_s {
         let mut sums = Sums::default();
-        while let Some(trade) = trades.next_if(|trade| second(trade.at_ns) < begins_s + interval_s) {
-            sums.add(trade.price, trade.lots);
-            close = trade.price;
+        while let Some(minute) = minutes.next_if(|minute| minute.begins_s < begins_s + interval_s) {
+            sums = sums.join(minute.sums);
+            close = minute.close;
         }
         all.push(Candle { begins_s, sums, close });
         begins_s += interval_s;

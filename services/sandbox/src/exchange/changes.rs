@@ -3,11 +3,13 @@
 use super::engine::{Amendment, Engine};
 use super::ids::Id;
 use super::intake;
-use super::markets::{LOT_DECIMALS, find_pair};
+use super::markets::{LOT_DECIMALS, PAIRS, find_pair};
 use super::order::{NewOrder, Order};
+use super::prices::{Asked, Prices, Reference};
 use super::private::Done;
 use super::public::timestamp;
 use super::refusal::{Refusal, wrong};
+use super::terms::resolve;
 use super::trading::Cost;
 use crate::wire::json::success;
 use crate::wire::params::Params;
@@ -24,11 +26,6 @@ pub(crate) fn amend_order(
     params: &Params,
 ) -> Result<Done, Refusal> {
     let deadline_us = intake::deadline(params, received_us)?;
-    for name in ["display_qty", "trigger_price"] {
-        if params.get(name).is_some() {
-            return Err(wrong(name));
-        }
-    }
     let is_named = |order: &&Order| match (params.get("txid"), params.get("cl_ord_id")) {
         (Some(txid), _) => order.id.as_str() == txid,
         (None, id) => order.terms.cl_ord_id.as_deref() == id,
@@ -54,14 +51,23 @@ pub(crate) fn amend_order(
 }
 
 fn read_amendment(params: &Params, pair: usize) -> Result<Amendment, Refusal> {
-    let lots = params.get("order_qty").map(|text| intake::lots(text).ok_or_else(|| wrong("order_qty")));
-    let limit = params.get("limit_price").map(|_| intake::price(params, "limit_price", pair));
+    let lots = |name: &'static str| {
+        params.get(name).map(|text| intake::lots(text).ok_or_else(|| wrong(name))).transpose()
+    };
+    // Kraken has no `#` here: there is nothing to choose a side by.
+    let price = |name: &'static str| match params.get(name).map(|text| Asked::read(text, name, &PAIRS[pair]))
+    {
+        Some(Ok(Asked::Either(_))) => Err(wrong(name)),
+        price => price.transpose(),
+    };
     let wanted = Amendment {
-        lots: lots.transpose()?,
-        limit: limit.transpose()?,
+        lots: lots("order_qty")?,
+        shows: lots("display_qty")?,
+        limit: price("limit_price")?,
+        trigger: price("trigger_price")?,
         post_only: intake::flag(params, "post_only")?,
     };
-    if wanted.lots.is_none() && wanted.limit.is_none() {
+    if wanted.lots.or(wanted.shows).is_none() && wanted.limit.or(wanted.trigger).is_none() {
         return Err(Refusal::NothingToAmend);
     }
     Ok(wanted)
@@ -86,7 +92,7 @@ pub(crate) fn edit_order(
 ) -> Result<Done, Refusal> {
     let deadline_us = intake::deadline(params, received_us)?;
     let only_validate = intake::flag(params, "validate")?;
-    for name in ["cl_ord_id", "displayvol", "price2", "asset_class", "cancel_response"] {
+    for name in ["cl_ord_id", "asset_class", "cancel_response"] {
         if params.get(name).is_some_and(|text| text != "false") {
             return Err(wrong(name));
         }
@@ -104,11 +110,13 @@ pub(crate) fn edit_order(
     };
     let cost = Cost::edit(order.as_ref().map_or(u64::MAX, |order| order.age_us(now_us)));
     let at = (!only_validate).then_some((pair, cost));
-    let read = order.and_then(|order| read_edit(params, order, pair));
+    let read = order.and_then(|order| read_edit(params, order, pair, &engine.prices()));
     let (edit, placed) = engine.metered(account, at, read, |engine, edit| {
         if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
             return Err(Refusal::DeadlineElapsed);
         }
+        // It would be half an edit, and no rule of the order's own is to blame for it.
+        engine.modes.takes(&edit.terms)?;
         if only_validate {
             engine.judge(account, &edit.terms)?;
             return Ok((edit, None));
@@ -131,10 +139,9 @@ pub(crate) fn edit_order(
             json.field("olduserref").text(&text(edit.old_userref));
             json.field("orders_cancelled").integer(u8::from(placed.is_some()));
             json.field("volume").decimal(i128::from(terms.lots), LOT_DECIMALS);
-            if let Some(limit) = terms.limit {
-                json.field("price").decimal(i128::from(limit), terms.pair().price_decimals);
+            for (name, price) in ["price", "price2"].into_iter().zip(terms.prices()) {
+                json.field(name).text(price.as_deref().unwrap_or("0"));
             }
-            json.field("price2").text("0");
             json.field("descr").object(|json| json.field("order").text(&terms.sentence()));
             if let Some(Err(refusal)) = &placed {
                 json.field("error_message").text(&refusal.text());
@@ -150,17 +157,38 @@ pub(crate) fn edit_order(
 }
 
 /// The order that is to stand in another's stead.
-fn read_edit(params: &Params, order: &Order, pair: usize) -> Result<Edit, Refusal> {
+fn read_edit(params: &Params, order: &Order, pair: usize, prices: &Prices) -> Result<Edit, Refusal> {
     if order.terms.pair != pair {
         return Err(wrong("pair"));
+    }
+    // Kraken: neither what has gone off nor what has a conditional close.
+    if order.terms.close.is_some() || order.terms.stop.is_some_and(|stop| stop.fired) {
+        return Err(Refusal::NotEditable);
     }
     let mut terms = order.terms.clone();
     if let Some(text) = params.get("volume") {
         terms.lots = intake::lots(text).ok_or_else(|| wrong("volume"))?;
     }
-    if params.get("price").is_some() {
-        terms.limit = Some(intake::price(params, "price", pair)?);
+    if params.get("displayvol").is_some()
+        || terms.shows.is_some_and(|shows| !intake::enough_shows(shows, terms.lots))
+    {
+        terms.shows = intake::displayed(params, "displayvol", terms.order_type, terms.lots)?;
     }
+    let [first, second] = match terms.stop {
+        None => [terms.limit.map(Asked::At), None],
+        Some(stop) => [Some(stop.trail.map_or(Asked::At(stop.at), Asked::Off)), stop.limit],
+    };
+    let read = |name: &'static str, old: Option<Asked>| match params.get(name).filter(|text| *text != "0") {
+        Some(text) => Asked::read(text, name, &PAIRS[pair]).map(Some),
+        None => Ok(old),
+    };
+    let asked = (read("price", first)?, read("price2", second)?);
+    if asked.1.is_some() && !terms.order_type.has_second_price() {
+        return Err(wrong("price2"));
+    }
+    let by = terms.stop.map_or(Reference::Last, |stop| stop.by);
+    let found = resolve(terms.order_type, terms.side, pair, asked, by, prices, ["price", "price2"])?;
+    (terms.limit, terms.stop) = (found.limit, found.stop);
     terms.post_only = match params.get("oflags") {
         None | Some("") => false,
         Some("post") => true,

@@ -131,7 +131,7 @@ impl Engine {
             match lock {
                 _ if one.failed.is_some() => {}
                 Lock::Bonded { unbonding_s, .. } => {
-                    position.unbonding.push(leaves(one.due_us + unbonding_s * 1_000_000));
+                    position.unbonding.push(leaves(one.due_us + unbonding_s * 1_000_000 / self.speed));
                 }
                 Lock::Flex | Lock::Instant => position.unbonding.push(leaves(one.due_us)),
             }
@@ -170,7 +170,7 @@ impl Engine {
             Lock::Bonded { bonding_s, .. } => position.bonding.push(Part {
                 amount,
                 since_us: one.due_us,
-                until_us: one.due_us + bonding_s * 1_000_000,
+                until_us: one.due_us + bonding_s * 1_000_000 / self.speed,
             }),
             Lock::Flex | Lock::Instant => position.settled += amount,
         }

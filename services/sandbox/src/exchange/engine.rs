@@ -5,18 +5,23 @@
 //! rounded down; so no balance of an account ever falls below zero.
 
 mod amend;
+mod closes;
 mod endings;
+mod judging;
 mod moves;
+mod quotes;
+mod triggers;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::accounts::{Accounts, LedgerEntry};
 use super::archive::Archive;
-use super::book::{Book, Entry, Owner, Reach, Side, reaches};
+use super::book::{Book, Entry, Owner, Side, reaches};
 use super::earn::Earn;
 use super::funding::Funding;
 use super::ids::{Id, Source};
 use super::markets::{LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
+use super::modes::Modes;
 use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
 use super::refusal::Refusal;
 use super::spread::Spreads;
@@ -25,6 +30,9 @@ use super::trading::TradingCounters;
 use crate::wire::decimal;
 
 pub(crate) use amend::Amendment;
+use closes::Birth;
+use quotes::Market;
+use triggers::Triggers;
 
 /// Closed orders and trades kept.
 const HISTORY_MAX: usize = 100_000;
@@ -54,6 +62,11 @@ pub(crate) struct Engine {
     pub(crate) trades: Archive<Trade>,
     /// Orders that end by themselves: when, and which.
     expiries: BTreeSet<(u64, u64)>,
+    /// Orders whose time is to come, the same way.
+    starts: BTreeSet<(u64, u64)>,
+    triggers: Triggers,
+    /// Closes of fills that were just booked.
+    births: VecDeque<Birth>,
     /// House quotes that were traded and not yet restored.
     owed: Vec<(usize, Side, u64)>,
     pub(crate) earn: Earn,
@@ -64,6 +77,10 @@ pub(crate) struct Engine {
     pub(crate) hides_until_us: u64,
     pub(crate) counters: TradingCounters,
     pub(crate) funding: Funding,
+    pub(crate) modes: Modes,
+    pub(crate) market: Market,
+    /// How many times as fast as time goes what callers wait for.
+    pub(crate) speed: u64,
 }
 
 impl Engine {
@@ -78,6 +95,9 @@ impl Engine {
             closed: Archive::new(HISTORY_MAX),
             trades: Archive::new(HISTORY_MAX),
             expiries: BTreeSet::new(),
+            starts: BTreeSet::new(),
+            triggers: Triggers::default(),
+            births: VecDeque::new(),
             owed: Vec::new(),
             earn: Earn::default(),
             ids: Source::new(seed, 1),
@@ -86,11 +106,14 @@ impl Engine {
             hides_until_us: 0,
             counters: TradingCounters::default(),
             funding: Funding::new(seed),
+            modes: Modes::default(),
+            market: Market::new(seed),
+            speed: 1,
         };
         for (pair, book) in PAIRS.iter().zip(&mut engine.books) {
             let house = &pair.house;
             for level in 1..=house.levels {
-                let entry = Entry { owner: Owner::House, lots: house.lots };
+                let entry = Entry::plain(Owner::House, house.lots);
                 book.rest(Side::Buy, house.middle - level * house.step, entry, 0);
                 book.rest(Side::Sell, house.middle + level * house.step, entry, 0);
             }
@@ -114,60 +137,26 @@ impl Engine {
         open.or_else(|| self.closed.find(id).map(|(_, order)| order)).filter(|order| order.account == account)
     }
 
-    /// Judges an order as [`place`](Self::place) does, and places nothing.
-    pub(crate) fn judge(&self, account: usize, terms: &NewOrder) -> Result<(), Refusal> {
-        let (pair, owner) = (terms.pair(), self.accounts.get(account));
-        let in_pair = || self.open_orders(account).filter(|order| order.terms.pair == terms.pair).count();
-        let open_max = self.counters.open_orders_max();
-        if owner.open.len() >= open_max && in_pair() >= open_max {
-            return Err(Refusal::OrdersLimit);
-        }
-        if terms.lots < pair.order_min {
-            return Err(Refusal::OrderMinimum);
-        }
-        let best = self.books[terms.pair].best(terms.side.opposite());
-        let price = terms.limit.or(best).unwrap_or(self.tapes[terms.pair].last().0);
-        let notional = u128::from(price) * u128::from(terms.lots);
-        if to_i128(notional) < decimal::rescale(pair.cost_min, 5, pair.notional_scale()) {
-            return Err(Refusal::CostMinimum);
-        }
-        if terms.cl_ord_id.as_ref().is_some_and(|id| owner.cl_ord_ids.contains_key(id)) {
-            return Err(Refusal::InvalidOrder);
-        }
-        let would_take =
-            || best.zip(terms.limit).is_some_and(|(best, limit)| reaches(terms.side, limit, best));
-        if terms.post_only && would_take() {
-            return Err(Refusal::PostOnly);
-        }
-        let needed = match terms.limit {
-            Some(_) => terms.hold(terms.lots, notional),
-            None => terms.hold(terms.lots, self.reach(account, terms).notional),
-        };
-        if needed > owner.available(terms.held_asset()) {
-            return Err(Refusal::InsufficientFunds);
-        }
-        Ok(())
-    }
-
-    /// What an order could trade at once, without what self-trade prevention keeps it from.
-    fn reach(&self, account: usize, terms: &NewOrder) -> Reach {
-        let own = |owner| matches!(owner, Owner::Order { account: theirs, .. } if theirs == account);
-        let oldest_goes = terms.self_trade == SelfTrade::Oldest;
-        let (stops, skips) = (|owner| !oldest_goes && own(owner), |owner| oldest_goes && own(owner));
-        self.books[terms.pair].reach(terms.side, terms.limit, terms.lots, stops, skips)
-    }
-
-    /// Accepts an order, trades what can be traded and lets the rest wait if it may.
+    /// Accepts an order: it trades what can be traded, and the rest waits if it may; or it waits for its price or its time.
     pub(crate) fn place(&mut self, now_us: u64, account: usize, terms: NewOrder) -> Result<Id, Refusal> {
         self.judge(account, &terms)?;
+        let lots = self.measured(&terms).lots;
+        let terms = NewOrder { lots, ..terms };
+        let id = self.accept(now_us, account, terms, None);
+        self.follow_up(now_us);
+        Ok(id)
+    }
+
+    fn accept(&mut self, now_us: u64, account: usize, terms: NewOrder, parent: Option<Id>) -> Id {
         self.orders_born += 1;
         let order = Order {
             number: self.orders_born,
             id: self.ids.id(b'O'),
             account,
+            parent,
             opened_us: now_us,
             closed_us: 0,
-            status: Status::Open,
+            status: if terms.starts_us.is_some() { Status::Pending } else { Status::Open },
             reason: None,
             filled_lots: 0,
             notional: 0,
@@ -180,8 +169,8 @@ impl Engine {
             terms,
         };
         let id = order.id;
-        self.arrive(now_us, order);
-        Ok(id)
+        self.set_out(now_us, order);
+        id
     }
 
     /// Trades what can be traded of an order and lets the rest wait if it may.
@@ -242,24 +231,32 @@ impl Engine {
                 let sign = if taker.terms.side == Side::Buy { 1 } else { -1 };
                 self.accounts.book_house(pair.base, -sign * base);
                 self.accounts.book_house(pair.quote, sign * cost);
-                let quote = (index, taker.terms.side.opposite(), price);
-                if !self.owed.contains(&quote) {
-                    self.owed.push(quote);
-                }
+                self.owe_quote(index, taker.terms.side.opposite(), price);
             }
-            Owner::Order { order: number, .. } => {
-                if let Some(mut maker) = self.open.remove(&number) {
-                    self.settle(now_us, &mut maker, fill, true);
-                    self.hold(&mut maker);
-                    let done = maker.open_lots() == 0;
-                    self.open.insert(number, maker);
-                    if done {
-                        self.close_open(number, Status::Closed, None, now_us);
-                    }
-                }
-            }
+            Owner::Order { order: number, .. } => self.fill_maker(now_us, number, fill),
         }
         self.tapes[index].record(now_us, taker.terms.side, taker.terms.order_type, price, lots, fill.number);
+    }
+
+    /// Notes that a quote of the house was traded with.
+    fn owe_quote(&mut self, pair: usize, side: Side, price: u64) {
+        let quote = (pair, side, price);
+        if !self.owed.contains(&quote) {
+            self.owed.push(quote);
+        }
+    }
+
+    /// Books a fill of an order that waits.
+    fn fill_maker(&mut self, now_us: u64, number: u64, fill: Fill) {
+        if let Some(mut maker) = self.open.remove(&number) {
+            self.settle(now_us, &mut maker, fill, true);
+            self.hold(&mut maker);
+            let done = maker.open_lots() == 0;
+            self.open.insert(number, maker);
+            if done {
+                self.close_open(number, Status::Closed, None, now_us);
+            }
+        }
     }
 
     /// Books one side of a fill.
@@ -295,6 +292,7 @@ impl Engine {
         order.cost += fill.cost;
         order.fee += base_fee + quote_fee;
         order.trades.push(refid);
+        self.expect_close(order, fill.price, fill.lots);
         let trade = Trade {
             order: order.id,
             position: self.ids.id(b'T'),
@@ -331,8 +329,13 @@ impl Engine {
     fn rest(&mut self, now_us: u64, mut order: Order, limit: u64) {
         self.hold(&mut order);
         let owner = Owner::Order { order: order.number, account: order.account };
-        let entry = Entry { owner, lots: order.open_lots() };
+        let entry = Entry::showing(owner, order.open_lots(), order.terms.shows);
         self.books[order.terms.pair].rest(order.terms.side, limit, entry, now_us);
+        self.keep(order);
+    }
+
+    /// Puts an order that is open on all lists.
+    fn keep(&mut self, order: Order) {
         let account = self.accounts.get_mut(order.account);
         account.open.insert(order.number);
         if let Some(id) = &order.terms.cl_ord_id {
@@ -359,8 +362,11 @@ impl Engine {
         if let Some(expires_us) = order.terms.expires_us {
             self.expiries.remove(&(expires_us, number));
         }
-        if let Some(limit) = order.terms.limit {
-            self.books[order.terms.pair].remove(order.terms.side, limit, number, now_us);
+        match order.terms.limit {
+            Some(limit) if order.is_live() => {
+                self.books[order.terms.pair].remove(order.terms.side, limit, number, now_us);
+            }
+            _ => self.unpark(&order),
         }
         let account = self.accounts.get_mut(order.account);
         account.held[order.terms.held_asset()] -= order.held;
@@ -394,3 +400,6 @@ impl Engine {
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod type_tests;

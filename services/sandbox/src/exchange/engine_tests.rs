@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::exchange::intake;
 use crate::exchange::markets::ASSET_COUNT;
+use crate::exchange::prices::Asked;
 use crate::wire::params::Params;
 
 const NOW_US: u64 = 1_781_000_000_000_000;
@@ -31,7 +32,8 @@ impl Desk {
             format!("ordertype=limit&price={price}")
         };
         let form = format!("pair=XBTUSD&type={side}&volume={volume}&{terms}&{more}");
-        let terms = intake::read(&Params::form(form.as_bytes()).unwrap(), self.now_us)?;
+        let terms =
+            intake::read(&Params::form(form.as_bytes()).unwrap(), self.now_us, &self.engine.prices())?;
         self.now_us += 1;
         self.engine.place(self.now_us, self.accounts[who], terms)
     }
@@ -277,7 +279,8 @@ proptest! {
                 Step::Amend { who, nth, lots, limit } => {
                     let number = desk.engine.open_orders(desk.accounts[who]).nth(nth).map(|order| order.number);
                     if let Some(number) = number {
-                        let wanted = Amendment { lots, limit, post_only: false };
+                        let limit = limit.map(Asked::At);
+                        let wanted = Amendment { lots, limit, ..Amendment::default() };
                         drop(desk.engine.amend(desk.now_us, number, wanted));
                     }
                 }

@@ -6,7 +6,7 @@ use super::ids::Id;
 use super::intake::{flag, userref};
 use super::keys::KeyState;
 use super::markets::find_asset;
-use super::order::{Order, Status};
+use super::order::Order;
 use super::refusal::{Refusal, wrong};
 use crate::wire::decimal;
 use crate::wire::json::{Json, success};
@@ -198,7 +198,7 @@ pub(crate) fn query_orders(
 }
 
 fn may_see(key: &KeyState, order: &Order) -> Result<(), Refusal> {
-    let needed = if order.status == Status::Open { "query-open-trades" } else { "query-closed-trades" };
+    let needed = if order.status.is_open() { "query-open-trades" } else { "query-closed-trades" };
     if key.may(needed) { Ok(()) } else { Err(Refusal::PermissionDenied) }
 }
 
@@ -221,8 +221,7 @@ pub(crate) fn order_amends(
     Ok(success(|json| {
         json.object(|json| {
             json.field("count").integer(amends.len());
-            json.field("amends")
-                .array(|json| amends.iter().for_each(|amend| amend.write(json, order.terms.pair())));
+            json.field("amends").array(|json| amends.iter().for_each(|amend| amend.write(json)));
         });
     }))
 }

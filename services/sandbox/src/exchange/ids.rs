@@ -94,6 +94,11 @@ impl Source {
         mix(self.state)
     }
 
+    /// The number that would come after `index` others.
+    pub(crate) fn at(&self, index: u64) -> u64 {
+        mix(self.state.wrapping_add(STEP.wrapping_mul(index.wrapping_add(1))))
+    }
+
     /// A number from 0 to `max`, both included.
     pub(crate) fn up_to(&mut self, max: u64) -> u64 {
         match max.checked_add(1) {
@@ -204,6 +209,8 @@ mod tests {
         assert_eq!(take(1), take(1));
         assert_ne!(take(1), take(2));
         let mut source = Source::new(3, 3);
+        let looked_up: Vec<_> = (0..10).map(|index| source.at(index)).collect();
+        assert_eq!((0..10).map(|_| source.next_u64()).collect::<Vec<_>>(), looked_up);
         assert!((0..1000).all(|_| source.up_to(5) <= 5));
         assert_eq!(source.up_to(0), 0);
     }

@@ -16,6 +16,7 @@ mod book;
 mod candles;
 mod changes;
 mod counter;
+mod drift;
 mod earn;
 mod endpoints;
 mod engine;
@@ -25,6 +26,7 @@ mod fees;
 mod funding;
 mod grouped;
 mod history;
+mod iceberg;
 mod ids;
 mod intake;
 mod keys;
@@ -32,8 +34,10 @@ mod level3;
 mod lockout;
 mod log;
 mod markets;
+mod modes;
 mod nonce;
 mod order;
+mod prices;
 mod private;
 mod public;
 mod rates;
@@ -44,6 +48,7 @@ mod sign;
 mod spread;
 mod subaccounts;
 mod tape;
+mod terms;
 mod totp;
 mod trading;
 mod transparency;
@@ -53,12 +58,13 @@ pub use endpoints::{EndpointRow, table};
 pub use faults::{Fault, FaultSpec, True};
 pub use keys::{KeyChange, KeyError, Otp, SandboxKey, account_iban, keys, parse_keys};
 pub use lockout::Lockout;
+pub use modes::{PairStatus, PairStatuses, SystemStatus};
 pub use reply::{Delivery, Reply};
 pub use request::{Admitted, Arrived, Pauses, Request, Ticket};
 
 use sha2::{Digest, Sha256};
 
-use crate::options::{Change, Options, Switches};
+use crate::options::{Change, MarketKind, Options, Switches};
 use crate::wire::json::Json;
 use crate::wire::params::{Malformed, Params};
 use beta::Beta;
@@ -113,6 +119,7 @@ impl Exchange {
             debug_assert_eq!(added, Ok(()), "a test adds the built-in keys one by one");
         }
         exchange.engine.accounts.join("second", "main");
+        exchange.apply_switches();
         exchange
     }
 
@@ -295,8 +302,10 @@ impl Exchange {
 
     /// What has become due by the clock.
     fn tick(&mut self, now_us: u64) {
-        self.engine.funding.pace(self.switches.funding_step_ms, self.switches.funding_fails);
-        self.engine.earn.takes_us = self.switches.earn_ms * 1_000;
+        let switches = &self.switches;
+        self.engine.speed = switches.speed;
+        self.engine.funding.pace(switches.own_us(switches.funding_step_ms), switches.funding_fails);
+        self.engine.earn.takes_us = switches.own_us(switches.earn_ms);
         self.engine.tick(now_us);
     }
 
@@ -310,13 +319,14 @@ impl Exchange {
     ) -> Result<Done, Refusal> {
         let engine = &mut self.engine;
         let answer = Done::answer;
+        engine.gate(act, params)?;
         let Some(key) = key else {
             return public::answer(engine, now_us, act, params).map(answer);
         };
         let key = self.keys.get(key);
         let account = key.account;
         let look = Look { now_us, lag_us: self.switches.visibility_lag_ms * 1_000 };
-        let (exports, export_us) = (&mut self.exports, self.switches.export_ms * 1_000);
+        let (exports, export_us) = (&mut self.exports, self.switches.own_us(self.switches.export_ms));
         match act {
             Act::AddExport => exports.add(now_us, export_us, account, params),
             Act::ExportStatus => exports.status(now_us, account, params).map(answer),
@@ -458,13 +468,26 @@ impl Exchange {
         Ok(switches.to_string())
     }
 
-    /// Changes switches and adds faults, all or nothing; a refusal is in words for the caller.
+    /// Lets time pass: what has become due happens. Every request does so first; before a switch is thrown it says when.
+    pub fn pass(&mut self, now_us: u64) {
+        self.tick(now_us);
+    }
+
+    fn apply_switches(&mut self) {
+        self.engine.modes.set(self.switches.system_status, &self.switches.pair_status);
+        let (now_us, speed) = (self.engine.modes.now_us(), self.switches.speed);
+        self.engine.market.set(now_us, self.switches.market == MarketKind::Moving, speed);
+    }
+
+    /// Changes switches and adds faults, all or nothing, as of the time that has passed so far; a refusal is in words for
+    /// the caller.
     pub fn change(&mut self, json: &[u8]) -> Result<(), String> {
         let change: Change = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let switches = self.switches.changed(&change)?;
         self.faults.check_room(change.faults.len(), change.clear_faults)?;
         self.keys.change(&change.keys).map_err(|error| error.to_string())?;
         self.switches = switches;
+        self.apply_switches();
         if change.clear_faults {
             self.faults.clear();
         }

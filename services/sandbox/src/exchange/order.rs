@@ -3,110 +3,10 @@
 
 use super::book::Side;
 use super::ids::Id;
-use super::markets::{COST_DECIMALS, LOT_DECIMALS, PAIRS, Pair, TAKER_FEE};
+use super::markets::{COST_DECIMALS, LOT_DECIMALS, PAIRS, Pair};
+pub(crate) use super::terms::{NewOrder, OrderType, SelfTrade, TimeInForce};
 use crate::wire::decimal;
 use crate::wire::json::Json;
-
-/// The order types that are traded here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OrderType {
-    Market,
-    Limit,
-}
-
-impl OrderType {
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::Market => "market",
-            Self::Limit => "limit",
-        }
-    }
-}
-
-/// How long an order stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TimeInForce {
-    GoodTillCanceled,
-    ImmediateOrCancel,
-    GoodTillDate,
-    FillOrKill,
-}
-
-impl TimeInForce {
-    fn text(self) -> &'static str {
-        match self {
-            Self::GoodTillCanceled => "gtc",
-            Self::ImmediateOrCancel => "ioc",
-            Self::GoodTillDate => "gtd",
-            Self::FillOrKill => "fok",
-        }
-    }
-}
-
-/// Which order is cancelled when an order meets one of the same account: the arriving one, the waiting one, both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SelfTrade {
-    Newest,
-    Oldest,
-    Both,
-}
-
-/// What a caller asks for, checked on its own.
-#[derive(Clone, Debug)]
-pub(crate) struct NewOrder {
-    pub(crate) pair: usize,
-    pub(crate) side: Side,
-    pub(crate) order_type: OrderType,
-    /// In units of the pair; none for market orders.
-    pub(crate) limit: Option<u64>,
-    pub(crate) lots: u64,
-    pub(crate) post_only: bool,
-    pub(crate) fee_in_base: bool,
-    pub(crate) time_in_force: TimeInForce,
-    pub(crate) expires_us: Option<u64>,
-    pub(crate) self_trade: SelfTrade,
-    pub(crate) userref: Option<i32>,
-    pub(crate) cl_ord_id: Option<Box<str>>,
-}
-
-impl NewOrder {
-    pub(crate) fn pair(&self) -> &'static Pair {
-        &PAIRS[self.pair]
-    }
-
-    /// The sentence that Kraken makes of an order.
-    pub(crate) fn sentence(&self) -> String {
-        let pair = self.pair();
-        let mut out = format!("{} ", self.side.text());
-        decimal::write(&mut out, i128::from(self.lots), LOT_DECIMALS);
-        out.push_str(&format!(" {} @ {}", pair.altname, self.order_type.text()));
-        if let Some(limit) = self.limit {
-            out.push(' ');
-            decimal::write(&mut out, i128::from(limit), pair.price_decimals);
-        }
-        out
-    }
-
-    /// What must be held for so many lots at a price: of the quote when buying, of the base when selling, with the
-    /// taker's fee if it is paid in the same asset. Rounded up, so that fills, which round down, always fit.
-    pub(crate) fn hold(&self, lots: u64, notional: u128) -> i128 {
-        let pair = self.pair();
-        let amount = match self.side {
-            Side::Buy => decimal::rescale_up(to_i128(notional), pair.notional_scale(), pair.quote_decimals()),
-            Side::Sell => decimal::rescale(i128::from(lots), LOT_DECIMALS, pair.base_decimals()),
-        };
-        let fee_is_extra = self.fee_in_base == (self.side == Side::Sell);
-        if fee_is_extra { amount + decimal::rescale_up(amount * TAKER_FEE, 4, 0) } else { amount }
-    }
-
-    /// The asset that [`hold`](Self::hold) counts in.
-    pub(crate) fn held_asset(&self) -> usize {
-        match self.side {
-            Side::Buy => self.pair().quote,
-            Side::Sell => self.pair().base,
-        }
-    }
-}
 
 /// Prices below 2^60 times lots below 2^60 fit; more than that is refused when an order is read.
 pub(crate) fn to_i128(value: u128) -> i128 {
@@ -116,6 +16,8 @@ pub(crate) fn to_i128(value: u128) -> i128 {
 /// Where an order stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
+    /// Its time has not come.
+    Pending,
     Open,
     Closed,
     Canceled,
@@ -125,11 +27,17 @@ pub(crate) enum Status {
 impl Status {
     fn text(self) -> &'static str {
         match self {
+            Self::Pending => "pending",
             Self::Open => "open",
             Self::Closed => "closed",
             Self::Canceled => "canceled",
             Self::Expired => "expired",
         }
+    }
+
+    /// Whether something can still become of the order.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Open)
     }
 }
 
@@ -140,6 +48,8 @@ pub(crate) struct Order {
     pub(crate) number: u64,
     pub(crate) id: Id,
     pub(crate) account: usize,
+    /// The order whose conditional close it is.
+    pub(crate) parent: Option<Id>,
     pub(crate) terms: NewOrder,
     pub(crate) opened_us: u64,
     pub(crate) closed_us: u64,
@@ -169,7 +79,10 @@ pub(crate) struct Amend {
     pub(crate) at_us: u64,
     pub(crate) lots: u64,
     pub(crate) remaining_lots: u64,
-    pub(crate) limit: Option<u64>,
+    pub(crate) shows: Option<u64>,
+    /// The two prices as Kraken shows them, of a triggered order the limit last.
+    pub(crate) limit: Option<String>,
+    pub(crate) trigger: Option<String>,
     pub(crate) post_only: bool,
     /// An injected fault hides it until then.
     pub(crate) hidden_until_us: u64,
@@ -182,14 +95,19 @@ impl Amend {
     }
 
     /// Appends the object that Kraken shows.
-    pub(crate) fn write(&self, json: &mut Json, pair: &Pair) {
+    pub(crate) fn write(&self, json: &mut Json) {
         json.object(|json| {
             json.field("amend_id").text(self.id.as_str());
             json.field("amend_type").text(if self.original { "original" } else { "user" });
             json.field("order_qty").decimal(i128::from(self.lots), LOT_DECIMALS);
             json.field("remaining_qty").decimal(i128::from(self.remaining_lots), LOT_DECIMALS);
-            if let Some(limit) = self.limit {
-                json.field("limit_price").decimal(i128::from(limit), pair.price_decimals);
+            if let Some(shows) = self.shows {
+                json.field("display_qty").decimal(i128::from(shows), LOT_DECIMALS);
+            }
+            let prices = [("limit_price", &self.limit), ("trigger_price", &self.trigger)];
+            for (name, price) in prices.into_iter().filter_map(|(name, price)| Some((name, price.as_ref()?)))
+            {
+                json.field(name).text(price);
             }
             json.field("post_only").truth(self.post_only);
             json.field("timestamp").integer(u128::from(self.at_us) * 1_000);
@@ -206,15 +124,57 @@ impl Order {
     /// It as it was placed, as the first of its amends. Only true of an order that was not amended yet.
     pub(crate) fn original(&self) -> Amend {
         Amend {
-            id: self.id.as_kind(b'T'),
             original: true,
             at_us: self.opened_us,
-            lots: self.terms.lots,
             remaining_lots: self.terms.lots,
-            limit: self.terms.limit,
             post_only: self.terms.post_only,
             hidden_until_us: self.hidden_until_us,
+            ..self.as_amended(self.id.as_kind(b'T'))
         }
+    }
+
+    /// It as it stands, as one of its amends.
+    pub(crate) fn as_amended(&self, id: Id) -> Amend {
+        let [first, second] = self.terms.prices();
+        let (limit, trigger) = if self.terms.stop.is_some() { (second, first) } else { (first, None) };
+        Amend {
+            id,
+            original: false,
+            at_us: 0,
+            lots: self.terms.lots,
+            remaining_lots: self.terms.lots.saturating_sub(self.filled_lots),
+            shows: self.terms.shows,
+            limit,
+            trigger,
+            post_only: false,
+            hidden_until_us: 0,
+        }
+    }
+
+    /// Whether it is in the book, or may go there.
+    pub(crate) fn is_live(&self) -> bool {
+        self.status == Status::Open && !self.terms.waits_for_price()
+    }
+
+    /// What has become of it, in the words that Kraken has for that.
+    fn misc(&self) -> String {
+        let fired = self.terms.stop.is_some_and(|stop| stop.fired);
+        let touched = self.terms.order_type.takes_profit();
+        let words = [
+            (fired && !touched, "stopped"),
+            (fired && touched, "touched"),
+            (self.filled_lots > 0 && self.status == Status::Open, "partial"),
+            (!self.amends.is_empty(), "amended"),
+        ];
+        words.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect::<Vec<_>>().join(",")
+    }
+
+    /// Kraken's flags of it.
+    fn flags(&self) -> String {
+        let terms = &self.terms;
+        let fee = if terms.fee_in_base { "fcib" } else { "fciq" };
+        let more = [(terms.post_only, ",post"), (terms.spends.is_some(), ",viqc")];
+        more.iter().filter(|(is, _)| *is).fold(fee.to_owned(), |flags, (_, flag)| flags + flag)
     }
 
     /// For how long it has stood as it does: since its birth or its last amend.
@@ -245,29 +205,28 @@ impl Order {
         let (pair, terms) = (self.pair(), &self.terms);
         let fee_asset_decimals = if terms.fee_in_base { pair.base_decimals() } else { pair.quote_decimals() };
         json.object(|json| {
-            json.field("refid").null();
+            json.field("refid").text_or_null(self.parent.as_ref().map(Id::as_str));
             json.field("userref").integer_or_null(terms.userref);
             json.field("cl_ord_id").text_or_null(terms.cl_ord_id.as_deref());
             json.field("status").text(self.status.text());
             json.field("opentm").seconds(self.opened_us);
-            json.field("starttm").integer(0);
-            match terms.expires_us {
-                Some(expires_us) => json.field("expiretm").seconds(expires_us),
-                None => json.field("expiretm").integer(0),
+            for (name, at_us) in [("starttm", terms.starts_us), ("expiretm", terms.expires_us)] {
+                match at_us {
+                    Some(at_us) => json.field(name).seconds(at_us),
+                    None => json.field(name).integer(0),
+                }
             }
             json.field("descr").object(|json| {
                 json.field("pair").text(pair.altname);
                 json.field("aclass").text("forex");
                 json.field("type").text(terms.side.text());
                 json.field("ordertype").text(terms.order_type.text());
-                match terms.limit {
-                    Some(limit) => json.field("price").decimal(i128::from(limit), pair.price_decimals),
-                    None => json.field("price").text("0"),
+                for (name, price) in ["price", "price2"].into_iter().zip(terms.prices()) {
+                    json.field(name).text(price.as_deref().unwrap_or("0"));
                 }
-                json.field("price2").text("0");
                 json.field("leverage").text("none");
                 json.field("order").text(&terms.sentence());
-                json.field("close").text("");
+                json.field("close").text(&terms.close_sentence().unwrap_or_default());
             });
             json.field("vol").decimal(i128::from(terms.lots), LOT_DECIMALS);
             json.field("vol_exec").decimal(i128::from(self.filled_lots), LOT_DECIMALS);
@@ -277,28 +236,25 @@ impl Order {
             json.field("fee")
                 .decimal(decimal::rescale(self.fee, fee_asset_decimals, fee_decimals), fee_decimals);
             json.field("price").decimal(self.average_price(), COST_DECIMALS);
-            json.field("stopprice").text("0.00000");
-            json.field("limitprice").text("0.00000");
+            let scaled = |price: u64| decimal::rescale(i128::from(price), pair.price_decimals, COST_DECIMALS);
+            // Kraken fills this in for trailing stops alone,
+            let trails = terms.stop.filter(|stop| stop.trail.is_some()).map_or(0, |stop| scaled(stop.at));
+            json.field("stopprice").decimal(trails, COST_DECIMALS);
+            // and this once an order that has a limit went off.
+            let limit = terms.stop.and(terms.limit).map_or(0, scaled);
+            json.field("limitprice").decimal(limit, COST_DECIMALS);
+            if let Some(stop) = &terms.stop {
+                json.field("trigger").text(stop.by.text());
+            }
             json.field("margin").truth(false);
-            let partial = self.filled_lots > 0 && self.status == Status::Open;
-            json.field("misc").text(match (partial, self.amends.is_empty()) {
-                (false, true) => "",
-                (true, true) => "partial",
-                (false, false) => "amended",
-                (true, false) => "partial,amended",
-            });
+            json.field("misc").text(&self.misc());
             json.field("sender_sub_id").null();
-            json.field("oflags").text(match (terms.fee_in_base, terms.post_only) {
-                (false, false) => "fciq",
-                (false, true) => "fciq,post",
-                (true, false) => "fcib",
-                (true, true) => "fcib,post",
-            });
+            json.field("oflags").text(&self.flags());
             json.field("time_in_force").text(terms.time_in_force.text());
             if with_trades && !self.trades.is_empty() {
                 json.field("trades").array(|json| self.trades.iter().for_each(|id| json.text(id.as_str())));
             }
-            if self.status != Status::Open {
+            if !self.status.is_open() {
                 json.field("closetm").seconds(self.closed_us);
                 json.field("reason").text_or_null(self.reason);
             }

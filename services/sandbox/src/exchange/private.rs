@@ -5,10 +5,11 @@ use super::ids::{Id, Source};
 use super::intake;
 use super::keys::{KeyState, iban};
 use super::markets::{ASSETS, DOLLAR, find_asset, find_pair};
+use super::order::NewOrder;
 use super::refusal::{Refusal, wrong};
 use super::trading::{CANCEL_ALL, Cost};
 use crate::options::Casing;
-use crate::wire::json::success;
+use crate::wire::json::{Json, success};
 use crate::wire::params::Params;
 
 /// What the engine did and says.
@@ -133,6 +134,28 @@ pub(crate) fn api_key_info(state: &KeyState, account: &str, casing: Casing) -> S
     })
 }
 
+/// What Kraken makes of an order in words.
+pub(crate) struct Sentences {
+    order: String,
+    close: Option<String>,
+}
+
+impl Sentences {
+    pub(crate) fn of(terms: &NewOrder) -> Self {
+        Self { order: terms.sentence(), close: terms.close_sentence() }
+    }
+
+    /// Appends `{"order", "close"}`, the second only where there is one.
+    pub(crate) fn write(&self, json: &mut Json) {
+        json.object(|json| {
+            json.field("order").text(&self.order);
+            if let Some(close) = &self.close {
+                json.field("close").text(close);
+            }
+        });
+    }
+}
+
 /// What new orders cost, and where. Kraken does not say whether one that is only validated counts: here it does not.
 pub(crate) fn price_of(params: &Params, cost: Cost, only_validate: bool) -> Option<(usize, Cost)> {
     let pair = params.get("pair").and_then(find_pair)?;
@@ -148,13 +171,14 @@ pub(crate) fn add_order(
     params: &Params,
 ) -> Result<Done, Refusal> {
     let deadline_us = intake::deadline(params, received_us)?;
-    let (read, only_validate) = (intake::read(params, now_us), intake::flag(params, "validate")?);
+    let (read, only_validate) =
+        (intake::read(params, now_us, &engine.prices()), intake::flag(params, "validate")?);
     let at = price_of(params, Cost::ADD, only_validate);
     let (sentence, placed) = engine.metered(account, at, read, |engine, terms| {
         if deadline_us.is_some_and(|deadline_us| now_us > deadline_us) {
             return Err(Refusal::DeadlineElapsed);
         }
-        let sentence = terms.sentence();
+        let sentence = Sentences::of(&terms);
         if only_validate {
             engine.judge(account, &terms)?;
             return Ok((sentence, None));
@@ -163,7 +187,7 @@ pub(crate) fn add_order(
     })?;
     let body = success(|json| {
         json.object(|json| {
-            json.field("descr").object(|json| json.field("order").text(&sentence));
+            sentence.write(json.field("descr"));
             if let Some(id) = &placed {
                 json.field("txid").array(|json| json.text(id.as_str()));
             }
@@ -221,6 +245,7 @@ pub(crate) fn cancel(
     let ids: Vec<_> =
         numbers.iter().filter_map(|number| engine.open_order(*number)).map(|order| order.id).collect();
     numbers.iter().for_each(|number| engine.cancel(now_us, *number));
+    engine.follow_up(now_us);
     let body = success(|json| json.object(|json| json.field("count").integer(ids.len())));
     Done { body, orders: ids, acted: true, rows: Vec::new() }
 }

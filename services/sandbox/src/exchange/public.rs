@@ -6,7 +6,7 @@ use super::endpoints::Act;
 use super::engine::Engine;
 use super::grouped;
 use super::markets::{ASSETS, Asset, COST_DECIMALS, LOT_DECIMALS, PAIRS, Pair, find_asset, find_pair};
-use super::order::{OrderType, to_i128};
+use super::order::to_i128;
 use super::refusal::{Refusal, wrong};
 use super::spread;
 use super::transparency;
@@ -22,9 +22,9 @@ pub(crate) const TRADES_MAX: usize = 1_000;
 pub(crate) fn answer(engine: &Engine, now_us: u64, act: Act, params: &Params) -> Result<String, Refusal> {
     match act {
         Act::Time => time(now_us),
-        Act::SystemStatus => system_status(now_us),
+        Act::SystemStatus => system_status(engine, now_us),
         Act::Assets => assets(params),
-        Act::AssetPairs => asset_pairs(params),
+        Act::AssetPairs => asset_pairs(engine, params),
         Act::Ticker => ticker(engine, now_us, params),
         Act::Ohlc => candles::ohlc(engine, now_us, params),
         Act::Depth => depth(engine, now_us, params),
@@ -49,11 +49,11 @@ fn time(now_us: u64) -> Result<String, Refusal> {
 }
 
 /// `SystemStatus`.
-fn system_status(now_us: u64) -> Result<String, Refusal> {
+fn system_status(engine: &Engine, now_us: u64) -> Result<String, Refusal> {
     let now = timestamp(now_us);
     Ok(success(|json| {
         json.object(|json| {
-            json.field("status").text("online");
+            json.field("status").text(engine.modes.system().text());
             json.field("timestamp").text(&now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         });
     }))
@@ -135,19 +135,20 @@ fn assets(params: &Params) -> Result<String, Refusal> {
 }
 
 /// `AssetPairs`.
-fn asset_pairs(params: &Params) -> Result<String, Refusal> {
+fn asset_pairs(engine: &Engine, params: &Params) -> Result<String, Refusal> {
     let modern = modern(params)?;
     let wanted = listed(params.get("pair"), PAIRS.len(), find_pair, &Refusal::UnknownPair)?;
     Ok(success(|json| {
         json.object(|json| {
-            for pair in wanted.iter().map(|index| &PAIRS[*index]) {
-                write_pair(json.field(pair_name(pair, modern)), pair, modern);
+            for index in wanted {
+                let (pair, status) = (&PAIRS[index], engine.modes.of(index));
+                write_pair(json.field(pair_name(pair, modern)), pair, modern, status.text());
             }
         });
     }))
 }
 
-fn write_pair(json: &mut Json, pair: &Pair, modern: bool) {
+fn write_pair(json: &mut Json, pair: &Pair, modern: bool, status: &str) {
     json.object(|json| {
         json.field("altname").text(pair.altname);
         json.field("wsname").text(pair.wsname);
@@ -170,7 +171,7 @@ fn write_pair(json: &mut Json, pair: &Pair, modern: bool) {
         json.field("ordermin").text(&plain(i128::from(pair.order_min), LOT_DECIMALS));
         json.field("costmin").text(&plain(pair.cost_min, COST_DECIMALS));
         json.field("tick_size").text(&plain(i128::from(pair.tick), pair.price_decimals));
-        json.field("status").text("online");
+        json.field("status").text(status);
         json.field("execution_venue").text("international");
     });
 }
@@ -295,7 +296,7 @@ fn trades(engine: &Engine, params: &Params) -> Result<String, Refusal> {
                         json.decimal(i128::from(trade.lots), LOT_DECIMALS);
                         json.raw(&decimal::text(i128::from(trade.at_ns), 9));
                         json.text(if trade.taker == Side::Buy { "b" } else { "s" });
-                        json.text(if trade.order_type == OrderType::Limit { "l" } else { "m" });
+                        json.text(if trade.order_type.has_limit() { "l" } else { "m" });
                         json.text("");
                         json.integer(trade.number);
                     });

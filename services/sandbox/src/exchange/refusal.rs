@@ -59,6 +59,14 @@ pub(crate) enum Refusal {
     /// An edit that leaves less than was executed already.
     NotEditable,
     DeadlineElapsed,
+    /// The exchange is down.
+    Unavailable,
+    /// Only cancels are taken,
+    CancelOnly,
+    /// or besides them orders that say they are post-only,
+    PostOnlyMode,
+    /// or limit orders.
+    LimitOnly,
     /// Until so many seconds since 1970.
     Throttled(u64),
     /// An injected fault's own words.
@@ -126,6 +134,10 @@ impl Refusal {
             Self::NotEditable => "EOrder:Order not editable",
             Self::Throttled(until_s) => return Cow::Owned(format!("EService:Throttled: {until_s}")),
             Self::DeadlineElapsed => "EService:Deadline elapsed",
+            Self::Unavailable => "EService:Unavailable",
+            Self::CancelOnly => "EService:Market in cancel_only mode",
+            Self::PostOnlyMode => "EService:Market in post_only mode",
+            Self::LimitOnly => "EService:Market in limit_only mode",
             Self::Injected(text) => return Cow::Owned(text.to_string()),
         })
     }

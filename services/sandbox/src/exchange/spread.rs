@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn only_changes_are_kept_and_not_too_many() {
         let (mut book, mut spreads) = (Book::default(), Spreads::default());
-        let entry = Entry { owner: Owner::House, lots: 1 };
+        let entry = Entry::plain(Owner::House, 1);
         book.rest(Side::Buy, 100, entry, 0);
         spreads.watch(1, &book);
         assert!(spreads.0.is_empty(), "nobody sells");

@@ -7,7 +7,10 @@ use super::order::OrderType;
 
 /// Public trades kept for each pair.
 const TRADES_MAX: usize = 1_000;
+/// Minutes with trades kept for each pair: a fortnight of them.
+const MINUTES_MAX: usize = 20_160;
 const DAY_US: u64 = 86_400_000_000;
+const MINUTE_US: u64 = 60_000_000;
 
 /// A public trade.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +46,7 @@ impl Sums {
         self.count += 1;
     }
 
-    fn join(self, later: Self) -> Self {
+    pub(crate) fn join(self, later: Self) -> Self {
         match (self.count, later.count) {
             (0, _) => later,
             (_, 0) => self,
@@ -59,11 +62,20 @@ impl Sums {
     }
 }
 
+/// The trades of one minute that has any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Minute {
+    pub(crate) begins_s: u64,
+    pub(crate) sums: Sums,
+    pub(crate) close: u64,
+}
+
 /// The trades of one pair.
 #[derive(Debug)]
 pub(crate) struct Tape {
     last: (u64, u64),
     recent: VecDeque<PublicTrade>,
+    minutes: VecDeque<Minute>,
     day: u64,
     today: Sums,
     yesterday: Sums,
@@ -75,6 +87,7 @@ impl Tape {
         Self {
             last: (price, 0),
             recent: VecDeque::new(),
+            minutes: VecDeque::new(),
             day: 0,
             today: Sums::default(),
             yesterday: Sums::default(),
@@ -91,6 +104,11 @@ impl Tape {
         self.recent.iter()
     }
 
+    /// The latest minutes with trades, oldest first.
+    pub(crate) fn minutes(&self) -> impl Iterator<Item = &Minute> {
+        self.minutes.iter()
+    }
+
     pub(crate) fn record(
         &mut self,
         now_us: u64,
@@ -104,12 +122,28 @@ impl Tape {
         self.day = now_us / DAY_US;
         self.today.add(price, lots);
         self.last = (price, lots);
+        self.add_to_minute(now_us, price, lots);
         if self.recent.len() == TRADES_MAX {
             self.recent.pop_front();
         }
         let after = self.recent.back().map_or(0, |trade| trade.at_ns + 1);
         let at_ns = now_us.saturating_mul(1_000).max(after);
         self.recent.push_back(PublicTrade { at_ns, taker, order_type, price, lots, number });
+    }
+
+    fn add_to_minute(&mut self, now_us: u64, price: u64, lots: u64) {
+        let begins_s = now_us / MINUTE_US * 60;
+        // A clock that steps back adds to the minute that there is.
+        if self.minutes.back().is_none_or(|minute| minute.begins_s < begins_s) {
+            if self.minutes.len() == MINUTES_MAX {
+                self.minutes.pop_front();
+            }
+            self.minutes.push_back(Minute { begins_s, sums: Sums::default(), close: price });
+        }
+        if let Some(minute) = self.minutes.back_mut() {
+            minute.sums.add(price, lots);
+            minute.close = price;
+        }
     }
 
     fn days(&self, now_us: u64) -> (Sums, Sums) {

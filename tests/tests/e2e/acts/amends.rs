@@ -43,7 +43,7 @@ async fn an_amend_keeps_the_order_and_is_told_again_word_for_word() {
 
     let mut account =
         v1::account_service_client::AccountServiceClient::new(channel(&one).await.expect("a channel"));
-    let asked = within(v1::GetOrderAmendsRequest { context: None, order_id: order.clone() }, 5);
+    let asked = within(v1::GetOrderAmendsRequest { order_id: order.clone(), ..Default::default() }, 5);
     let shown = account.get_order_amends(asked).await.expect("its amends").into_inner().amends;
     let kinds: Vec<_> = shown.iter().map(|amend| (amend.kind.as_str(), amend.volume.as_str())).collect();
     assert_eq!(kinds, [("original", "0.00100000"), ("user", "0.00200000")]);

@@ -148,6 +148,7 @@ impl Beta {
     pub(super) fn create_address(
         &mut self,
         now_us: u64,
+        speed: u64,
         account: usize,
         params: &Params,
     ) -> Result<String, Refusal> {
@@ -171,7 +172,7 @@ impl Beta {
             mark,
             name,
             description: params.get("description").unwrap_or_default().to_owned(),
-            confirmed_us: now_us + CONFIRMED_AFTER_US,
+            confirmed_us: now_us + CONFIRMED_AFTER_US / speed,
         };
         let body = bare(|json| {
             json.field("address_id").text(&saved.id);

@@ -80,7 +80,7 @@ impl Beta {
             Call::ListNetworks => catalogue::list_networks(),
             Call::CalculateFees => self.calculate_fees(now_us, account, params)?,
             Call::ListAddresses => self.list_addresses(now_us, account, params)?,
-            Call::CreateAddress => self.create_address(now_us, account, params)?,
+            Call::CreateAddress => self.create_address(now_us, engine.speed, account, params)?,
             Call::UpdateAddress => self.update_address(now_us, account, params)?,
             Call::DeleteAddress => self.delete_address(account, params)?,
             Call::ClaimDepositAddress => self.claim_deposit_address(account, params)?,

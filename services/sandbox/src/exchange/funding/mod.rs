@@ -154,8 +154,8 @@ impl Funding {
     }
 
     /// For how long a movement stays in each state from now on, and whether those that begin now are to fail.
-    pub(crate) fn pace(&mut self, step_ms: u64, fails: bool) {
-        (self.step_us, self.fails) = (step_ms.saturating_mul(1_000), fails);
+    pub(crate) fn pace(&mut self, step_us: u64, fails: bool) {
+        (self.step_us, self.fails) = (step_us, fails);
     }
 
     fn number_of(&self, refid: &str) -> Option<u64> {

@@ -10,7 +10,11 @@ mod funding;
 mod judging;
 mod market;
 mod metering;
+mod modes;
+mod moving;
+mod order_types;
 mod orders;
+mod speed;
 mod subaccounts;
 mod trading;
 
