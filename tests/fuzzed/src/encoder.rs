@@ -55,6 +55,9 @@ fn an_order(mut order: v1::AddOrderRequest) {
     for amount in [&mut order.volume, &mut order.price, &mut order.price2, &mut order.display_volume] {
         *amount = unpadded(amount);
     }
+    if let Some(close) = &mut order.close {
+        (close.price, close.price2) = (unpadded(&close.price), unpadded(&close.price2));
+    }
     assert_eq!(read, order, "{form}");
 }
 
@@ -97,6 +100,10 @@ fn order_of(form: &[(String, String)]) -> v1::AddOrderRequest {
             "price2" => order.price2.clone_from(value),
             "displayvol" => order.display_volume.clone_from(value),
             "leverage" => order.leverage.clone_from(value),
+            "broker" => order.broker.clone_from(value),
+            "close[ordertype]" => order.close.get_or_insert_default().set_order_type(order_type(value)),
+            "close[price]" => order.close.get_or_insert_default().price.clone_from(value),
+            "close[price2]" => order.close.get_or_insert_default().price2.clone_from(value),
             "asset_class" => order.asset_class.clone_from(value),
             "trigger" => {
                 order.set_trigger(if value == "last" { v1::Trigger::Last } else { v1::Trigger::Index });
