@@ -27,7 +27,7 @@ test: setup ## every test, Rust and Python; last line: N passed, N failed
 check: setup ## format, lints, protobuf, walls, unused dependencies, shell, house rules
 	@.venv/bin/python scripts/check.py
 
-bench: setup ## calls/s, p50, p99 and CPU per call: direct, in memory, with Redis
+bench: setup ## translation beside plain parsing; calls/s, p50, p99 and CPU per call: direct, in memory, with Redis
 	cargo build --profile bench-bin -p tidegate -p tidegate-tests
 	exec "$(TARGET_DIR)/bench-bin/tidegate-bench"
 
@@ -35,7 +35,8 @@ sim: ## the lanes under SEEDS=N random histories with faults, from FROM=N; the s
 	cargo build --profile sim -p tidegate-sim
 	exec "$(TARGET_DIR)/sim/tidegate-sim" --seeds $(SEEDS) --from $(FROM)
 
-drills: setup ## the long proofs in full, DRILLS="chaos takeover" for some; writes docs/PROOFS.md
+drills: ## the long proofs in full, DRILLS="chaos takeover" for some; writes docs/PROOFS.md
+	@scripts/setup.sh drills
 	cargo build --profile bench-bin -p tidegate -p tidegate-tests
 	exec "$(TARGET_DIR)/bench-bin/tidegate-drills" $(DRILLS)
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings a bare Debian 12 or Ubuntu 24.04 (make, C compiler, rustup's Rust, Python 3) to where every
 # target of the Makefile works: the servers and tools that tests start, and .venv with the pinned Python tools.
+# With the argument `drills` also what only these need: cargo-fuzz.
 # What is there already is left alone. Exit 69 (EX_UNAVAILABLE) when something is missing that only
 # an administrator can add.
 set -euo pipefail
@@ -79,4 +80,9 @@ if ! venv_is_current; then
     .venv/bin/python -m pip check --disable-pip-version-check >/dev/null ||
         unavailable "$requirements is not complete: $(.venv/bin/python -m pip check 2>&1 | head -3)"
     touch "$stamp"
+fi
+
+if [ "${1:-}" = drills ] && ! have cargo-fuzz; then
+    say "installing cargo-fuzz"
+    cargo install cargo-fuzz --locked --quiet
 fi

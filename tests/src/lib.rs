@@ -9,6 +9,7 @@ pub mod cancels;
 pub mod chaos;
 pub mod fault_proxy;
 pub mod fleet;
+pub mod fuzzing;
 pub mod house;
 pub mod judge;
 pub mod load;
@@ -22,6 +23,7 @@ pub mod service;
 pub mod stranger;
 pub mod takeover;
 pub mod throughput;
+pub mod translation;
 
 /// The name under which tests that need nothing but one Redis know it.
 pub use redis as redis_server;

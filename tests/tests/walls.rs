@@ -22,6 +22,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     ("tidegate-sandbox", &[]),
     ("tidegate-model", &[]),
+    // Its inputs are messages as callers write them, so it needs prost below.
+    (
+        "tidegate-fuzzed",
+        &["tidegate-core", "tidegate-executor", "tidegate-kraken", "tidegate-proto", "tidegate-runtime"],
+    ),
     // Runs the machines themselves against the exchange itself, and nothing of the services around them.
     ("tidegate-sim", &["tidegate-core", "tidegate-kraken", "tidegate-lanes", "tidegate-sandbox"]),
 ];
@@ -31,7 +36,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("redis", &["tidegate-lanes"]),
     ("reqwest", &["tidegate-kraken"]),
     ("tonic", &["tidegate-proto", "tidegate-runtime", "tidegate-gateway", "tidegate-executor", "tidegate"]),
-    ("prost", &["tidegate-proto", "tidegate-gateway", "tidegate-executor"]),
+    ("prost", &["tidegate-proto", "tidegate-gateway", "tidegate-executor", "tidegate-fuzzed"]),
     ("axum", &["tidegate-runtime", "tidegate-sandbox"]),
     ("governor", &["tidegate-gateway"]),
     ("stateright", &["tidegate-model"]),

@@ -25,6 +25,7 @@ mod joined;
 mod keep;
 mod key;
 mod lane_cell;
+pub mod mapping;
 mod markets;
 mod outcome;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tidegate_runtime::telemetry::init_telemetry;
 use tidegate_runtime::{Config, Mistakes};
 
 use crate::roles::{self, Role};
-use crate::{call, permissions, tables};
+use crate::{call, errors, permissions, tables};
 
 /// Exit code for a configuration with mistakes (`EX_USAGE` of sysexits).
 const BAD_CONFIG: u8 = 64;
@@ -69,7 +69,11 @@ enum Command {
         config: PathBuf,
     },
     /// Every kind of error, its gRPC code and what to do.
-    Errors,
+    Errors {
+        /// The whole catalogue as Markdown, Kraken's own errors included: docs/ERRORS.md.
+        #[arg(long)]
+        page: bool,
+    },
     /// Every endpoint of Kraken with the permissions that it needs, its cost and its RPC; with a configuration, which of them its
     /// keys can serve for each account, and what the smallest key would be that could serve the others.
     Permissions {
@@ -149,7 +153,8 @@ pub(crate) fn run() -> ExitCode {
             Ok(config) => block_on(crate::halts::list(&config)),
             Err(code) => code,
         },
-        Command::Errors => say(tables::errors().trim_end()),
+        Command::Errors { page: true } => say(errors::page().trim_end()),
+        Command::Errors { page: false } => say(tables::errors().trim_end()),
         Command::Permissions { config: None } => say(permissions::matrix().trim_end()),
         Command::Permissions { config: Some(file) } => match load(Some(&file)) {
             Ok(config) => say(permissions::of_keys(&config).trim_end()),

@@ -2,6 +2,7 @@
 
 mod call;
 mod cli;
+mod errors;
 mod halts;
 mod keys;
 mod permissions;

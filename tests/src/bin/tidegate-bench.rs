@@ -1,23 +1,30 @@
-//! `make bench`: what tidegate costs, against a client that signs and sends by itself.
+//! `make bench`: what tidegate costs: its translation against plain parsing, and a call against a client that signs and sends by itself.
 //!
 //! One run measures all rows on one machine, round by round in turn, and prints medians; only ratios within a run say
 //! anything. Two callers and two keys everywhere, so that no row has more in flight than another.
 
+use std::alloc::System;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tidegate_core::{Nonce, endpoint};
 use tidegate_kraken::{ClientOptions, Credential, Params, PreparedRequest, RestClient};
 use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
 use tidegate_tests::house::{House, Plan, channel, sandbox_key};
 use tidegate_tests::process::Process;
+use tidegate_tests::translation;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::transport::Channel;
+
+/// Counts allocations of this program, not of the tidegate processes that it starts.
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const KEYS: [&str; 2] = ["sandbox-read", "sandbox-read-2"];
 const ROUNDS: usize = 3;
@@ -118,6 +125,13 @@ async fn gather(mut callers: JoinSet<Result<Vec<u128>>>) -> Result<Vec<u128>> {
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 async fn main() -> Result<()> {
+    // First, while nothing else runs in this process.
+    let allocations = || {
+        let so_far = ALLOCATOR.stats();
+        so_far.allocations + so_far.reallocations
+    };
+    println!("{}", translation::measure(allocations)?.table());
+
     let plan = Plan { redis: true, ..Plan::default() };
     let house = House::build(plan).await?;
     let with_redis = house.config(&KEYS, "")?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tidegate_tests::cancels::{self, Obstacle, Processes};
 use tidegate_tests::chaos::{self, Faults, StoreKind, reasons};
+use tidegate_tests::fuzzing;
 use tidegate_tests::orders::{self, Size};
 use tidegate_tests::rolling;
 use tidegate_tests::takeover::{self, Going};
@@ -23,6 +24,8 @@ const CALM: Duration = Duration::from_secs(60);
 const CHANGES: usize = 50;
 /// How long calls are counted.
 const THROUGHPUT: Duration = Duration::from_secs(20);
+/// How long each target is fuzzed.
+const FUZZING: Duration = Duration::from_secs(300);
 const OUTAGE_MINUTES: usize = 10;
 /// Failures of a proof that are shown.
 const SHOWN_MAX: usize = 20;
@@ -48,7 +51,7 @@ struct Proof {
     failures: Vec<String>,
 }
 
-static DRILLS: [Drill; 10] = [
+static DRILLS: [Drill; 11] = [
     Drill {
         name: "rolling",
         title: "Rolling restarts under load",
@@ -129,6 +132,19 @@ static DRILLS: [Drill; 10] = [
                   least 1,000 calls/s; no nonce is refused",
         beside: false,
         run: || Box::pin(throughput()),
+    },
+    Drill {
+        name: "fuzz",
+        title: "Fuzzers at what reads and writes",
+        promise: "whatever bytes come, replies, forms and configurations are read or refused as `tests/fuzzed` says: nothing panics, a form \
+                  read back is the order, no amount passes through a float, and each refusal names a field or a place",
+        beside: false,
+        run: || {
+            Box::pin(async {
+                let figures = fuzzing::run(FUZZING).await?;
+                Ok((figures.line(), figures.failures()))
+            })
+        },
     },
     Drill {
         name: "outage",

@@ -63,8 +63,9 @@ impl Params {
                 Value::Int(number) => write_pair(outer, name, &number.to_string(), out),
                 Value::List(items) => write_pair(outer, name, &items.join(","), out),
                 Value::Array(items) => {
+                    let name = outer.map_or_else(|| (*name).to_owned(), |outer| format!("{outer}[{name}]"));
                     for (index, item) in items.iter().enumerate() {
-                        write_pair(outer, &format!("{name}[{index}]"), item, out);
+                        write_pair(Some(&name), &index.to_string(), item, out);
                     }
                 }
                 Value::Nested(params) => {
@@ -138,6 +139,15 @@ mod tests {
         params.text("pair", "XBTUSD,ETH/USD");
         params.push("assetVersion", Value::Int(1));
         assert_eq!(params.query(), "pair=XBTUSD%2CETH%2FUSD&assetVersion=1");
+    }
+
+    #[test]
+    fn a_list_inside_of_an_argument_has_its_place_behind_its_name() {
+        let mut inside = Params::new();
+        inside.push("lock_type", Value::Array(vec!["flex".into(), "bonded".into()]));
+        let mut params = Params::new();
+        params.push("filter", Value::Nested(inside));
+        assert_eq!(params.query(), "filter%5Block_type%5D%5B0%5D=flex&filter%5Block_type%5D%5B1%5D=bonded");
     }
 
     #[test]

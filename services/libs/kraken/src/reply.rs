@@ -70,20 +70,28 @@ pub fn read_reply(status: u16, content_type: Option<&str>, body: &[u8]) -> Resul
     if !matches!(status, 200 | 202) {
         return Err(BodyFault::HttpStatus(status));
     }
-    let (len_bytes, content_type) = (body.len(), printable(content_type));
-    let raw: &RawValue = match serde_json::from_slice(body) {
-        Ok(raw) => raw,
-        Err(error) if error.is_eof() => return Err(BodyFault::Truncated { len_bytes, content_type }),
-        Err(_) => return Err(BodyFault::NotJson { len_bytes, content_type }),
-    };
     #[derive(Deserialize)]
-    struct Envelope {
+    struct Envelope<'a> {
         error: Vec<String>,
-        result: Option<Box<RawValue>>,
+        #[serde(borrow)]
+        result: Option<&'a RawValue>,
     }
-    match serde_json::from_str(raw.get()) {
-        Ok(Envelope { error, result }) => Ok(Reply { errors: error, result }),
-        Err(_) => Err(BodyFault::NotEnvelope { len_bytes, content_type }),
+    // Members that nobody knows are not looked into, so that the whole is text is made sure of first.
+    match std::str::from_utf8(body).map(serde_json::from_str) {
+        Ok(Ok(Envelope { error, result })) => {
+            Ok(Reply { errors: error, result: result.map(RawValue::to_owned) })
+        }
+        _ => Err(fault_of(content_type, body)),
+    }
+}
+
+/// What is wrong with a body that is no envelope.
+fn fault_of(content_type: Option<&str>, body: &[u8]) -> BodyFault {
+    let (len_bytes, content_type) = (body.len(), printable(content_type));
+    match serde_json::from_slice::<&RawValue>(body) {
+        Ok(_) => BodyFault::NotEnvelope { len_bytes, content_type },
+        Err(error) if error.is_eof() => BodyFault::Truncated { len_bytes, content_type },
+        Err(_) => BodyFault::NotJson { len_bytes, content_type },
     }
 }
 

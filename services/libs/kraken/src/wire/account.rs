@@ -1,7 +1,6 @@
 //! Balances, orders and ledger entries.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Entries, Extra, Object, ShapeError, Wire};
 use super::scalar::{Decimal, Time};
 
@@ -27,7 +26,7 @@ pub struct AssetBalance {
 }
 
 impl Wire for AssetBalance {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             balance: from.need("balance")?,
@@ -65,11 +64,10 @@ pub struct OrderDescr {
 }
 
 impl Wire for OrderDescr {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             pair: from.need("pair")?,
-            aclass: from.opt("aclass")?,
             side: from.need("type")?,
             ordertype: from.need("ordertype")?,
             price: from.opt("price")?,
@@ -77,6 +75,7 @@ impl Wire for OrderDescr {
             leverage: from.opt("leverage")?,
             order: from.opt("order")?,
             close: from.opt("close")?,
+            aclass: from.opt("aclass")?,
             extra: from.rest(),
         })
     }
@@ -138,18 +137,15 @@ pub struct Order {
 }
 
 impl Wire for Order {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             refid: from.opt("refid")?,
             userref: from.opt("userref")?,
-            cl_ord_id: from.opt("cl_ord_id")?,
             status: from.need("status")?,
             opentm: from.opt("opentm")?,
             starttm: from.opt("starttm")?,
             expiretm: from.opt("expiretm")?,
-            closetm: from.opt("closetm")?,
-            reason: from.opt("reason")?,
             descr: from.need("descr")?,
             vol: from.need("vol")?,
             vol_exec: from.need("vol_exec")?,
@@ -158,11 +154,15 @@ impl Wire for Order {
             price: from.opt("price")?,
             stopprice: from.opt("stopprice")?,
             limitprice: from.opt("limitprice")?,
+            misc: from.opt("misc")?,
+            oflags: from.opt("oflags")?,
+            // What few orders have comes last: who asks for what is not there passes everything else.
+            cl_ord_id: from.opt("cl_ord_id")?,
+            closetm: from.opt("closetm")?,
+            reason: from.opt("reason")?,
             trigger: from.opt("trigger")?,
             margin: from.opt("margin")?,
-            misc: from.opt("misc")?,
             sender_sub_id: from.opt("sender_sub_id")?,
-            oflags: from.opt("oflags")?,
             time_in_force: from.opt("time_in_force")?,
             trades: from.opt("trades")?.unwrap_or_default(),
             extra: from.rest(),
@@ -183,7 +183,7 @@ pub struct OpenOrders {
 }
 
 impl Wire for OpenOrders {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { open: from.need("open")?, extra: from.rest() })
     }
@@ -201,7 +201,7 @@ pub struct ClosedOrders {
 }
 
 impl Wire for ClosedOrders {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { closed: from.need("closed")?, count: from.opt("count")?, extra: from.rest() })
     }
@@ -233,7 +233,7 @@ pub struct LedgerEntry {
 }
 
 impl Wire for LedgerEntry {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             refid: from.opt("refid")?,
@@ -262,7 +262,7 @@ pub struct Ledgers {
 }
 
 impl Wire for Ledgers {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { ledger: from.need("ledger")?, count: from.opt("count")?, extra: from.rest() })
     }

@@ -1,7 +1,6 @@
 //! What an account has in its earn strategies.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
 use super::scalar::Decimal;
 
@@ -23,7 +22,7 @@ pub struct EarnAllocations {
 }
 
 impl Wire for EarnAllocations {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             converted_asset: from.need("converted_asset")?,
@@ -54,7 +53,7 @@ pub struct EarnAllocation {
 }
 
 impl Wire for EarnAllocation {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             strategy_id: from.need("strategy_id")?,
@@ -85,7 +84,7 @@ pub struct EarnAllocated {
 }
 
 impl Wire for EarnAllocated {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             bonding: from.opt("bonding")?,
@@ -110,7 +109,7 @@ pub struct EarnAmount {
 }
 
 impl Wire for EarnAmount {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { native: from.need("native")?, converted: from.opt("converted")?, extra: from.rest() })
     }
@@ -132,7 +131,7 @@ pub struct EarnPortion {
 }
 
 impl Wire for EarnPortion {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             native: from.need("native")?,
@@ -160,7 +159,7 @@ pub struct EarnPart {
 }
 
 impl Wire for EarnPart {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             native: from.need("native")?,
@@ -188,7 +187,7 @@ pub struct EarnPayout {
 }
 
 impl Wire for EarnPayout {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             period_start: from.opt("period_start")?,

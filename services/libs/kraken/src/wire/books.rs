@@ -3,8 +3,7 @@
 //! Most of it comes in rows, whose values are told apart by where they stand. What Kraken may append to a row one day
 //! is kept under its position.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Extra, Object, Row, ShapeError, Wire, named};
 use super::scalar::{Decimal, Time};
 
@@ -22,13 +21,13 @@ pub struct Depth {
 }
 
 impl Wire for Depth {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        let (pair, book, beside) = named(raw, b'{')?;
-        let read = |raw: &RawValue| -> Result<_, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        let (pair, mut book, beside) = named(raw, b'{')?;
+        let read = |raw: &mut Json<'_>| -> Result<_, ShapeError> {
             let mut from = Object::of(raw)?;
             Ok((from.need("asks")?, from.need("bids")?, from.rest()))
         };
-        let (asks, bids, mut extra) = read(&book).map_err(|error| error.inside(&pair))?;
+        let (asks, bids, mut extra) = read(&mut book).map_err(|error| error.inside(&pair))?;
         extra.extend(beside.rest());
         Ok(Self { pair, asks, bids, extra })
     }
@@ -48,7 +47,7 @@ pub struct BookLevel {
 }
 
 impl Wire for BookLevel {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Row::of(raw)?;
         Ok(Self { price: from.need(0)?, volume: from.need(1)?, time: from.need(2)?, extra: from.rest() })
     }
@@ -68,9 +67,9 @@ pub struct Series<T> {
 }
 
 impl<T: Wire> Wire for Series<T> {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        let (pair, rows, mut beside) = named(raw, b'[')?;
-        let rows = Wire::read(&rows).map_err(|error: ShapeError| error.inside(&pair))?;
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        let (pair, mut rows, mut beside) = named(raw, b'[')?;
+        let rows = Wire::take(&mut rows).map_err(|error: ShapeError| error.inside(&pair))?;
         Ok(Self { pair, rows, last: beside.opt("last")?, extra: beside.rest() })
     }
 }
@@ -100,7 +99,7 @@ pub struct PublicTrade {
 }
 
 impl Wire for PublicTrade {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Row::of(raw)?;
         Ok(Self {
             price: from.need(0)?,
@@ -132,7 +131,7 @@ pub struct Spread {
 }
 
 impl Wire for Spread {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Row::of(raw)?;
         Ok(Self { time: from.need(0)?, bid: from.need(1)?, ask: from.need(2)?, extra: from.rest() })
     }
@@ -165,7 +164,7 @@ pub struct Candle {
 }
 
 impl Wire for Candle {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Row::of(raw)?;
         Ok(Self {
             time: from.need(0)?,
@@ -197,7 +196,7 @@ pub struct GroupedBook {
 }
 
 impl Wire for GroupedBook {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             pair: from.need("pair")?,
@@ -221,7 +220,7 @@ pub struct GroupedLevel {
 }
 
 impl Wire for GroupedLevel {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { price: from.need("price")?, qty: from.need("qty")?, extra: from.rest() })
     }
@@ -241,7 +240,7 @@ pub struct Level3 {
 }
 
 impl Wire for Level3 {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             pair: from.need("pair")?,
@@ -268,7 +267,7 @@ pub struct BookOrder {
 }
 
 impl Wire for BookOrder {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             price: from.need("price")?,

@@ -1,7 +1,6 @@
 //! Credit lines.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Entries, Extra, Object, ShapeError, Wire};
 use super::scalar::Decimal;
 
@@ -17,7 +16,7 @@ pub struct CreditLines {
 }
 
 impl Wire for CreditLines {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         if raw.get() == "null" {
             return Ok(Self::default());
         }
@@ -46,7 +45,7 @@ pub struct CreditLine {
 }
 
 impl Wire for CreditLine {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             balance: from.opt("balance")?,
@@ -78,7 +77,7 @@ pub struct CreditLimits {
 }
 
 impl Wire for CreditLimits {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             total_credit_usd: from.opt("total_credit_usd")?,

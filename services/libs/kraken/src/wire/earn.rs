@@ -1,7 +1,6 @@
 //! What assets earn: strategies, and what becomes of moves into them and out of them.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
 use super::scalar::Decimal;
 
@@ -15,7 +14,7 @@ pub struct EarnTaken {
 }
 
 impl Wire for EarnTaken {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         match raw.get() {
             "true" => Ok(Self::default()),
             text if text.starts_with('{') => {
@@ -38,7 +37,7 @@ pub struct EarnStatus {
 }
 
 impl Wire for EarnStatus {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         if raw.get() == "null" {
             return Ok(Self::default());
         }
@@ -59,7 +58,7 @@ pub struct EarnStrategies {
 }
 
 impl Wire for EarnStrategies {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { items: from.need("items")?, next_cursor: from.opt("next_cursor")?, extra: from.rest() })
     }
@@ -99,7 +98,7 @@ pub struct EarnStrategy {
 }
 
 impl Wire for EarnStrategy {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             id: from.need("id")?,
@@ -146,7 +145,7 @@ pub struct EarnLock {
 }
 
 impl Wire for EarnLock {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             kind: from.need("type")?,
@@ -175,7 +174,7 @@ pub struct EarnRate {
 }
 
 impl Wire for EarnRate {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { low: from.opt("low")?, high: from.opt("high")?, extra: from.rest() })
     }
@@ -193,7 +192,7 @@ pub struct EarnCompound {
 }
 
 impl Wire for EarnCompound {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { kind: from.need("type")?, default: from.opt("default")?, extra: from.rest() })
     }
@@ -209,7 +208,7 @@ pub struct EarnSource {
 }
 
 impl Wire for EarnSource {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { kind: from.need("type")?, extra: from.rest() })
     }

@@ -1,7 +1,6 @@
 //! Money in and out.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
 use super::scalar::{Decimal, Time};
 
@@ -28,7 +27,7 @@ pub struct DepositMethod {
 }
 
 impl Wire for DepositMethod {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             method: from.need("method")?,
@@ -47,8 +46,8 @@ impl Wire for DepositMethod {
 pub struct Limit(pub Option<Decimal>);
 
 impl Wire for Limit {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        if raw.get() == "false" { Ok(Self(None)) } else { Decimal::read(raw).map(|limit| Self(Some(limit))) }
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        if raw.get() == "false" { Ok(Self(None)) } else { Decimal::take(raw).map(|limit| Self(Some(limit))) }
     }
 }
 
@@ -73,7 +72,7 @@ pub struct DepositAddress {
 }
 
 impl Wire for DepositAddress {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             address: from.need("address")?,
@@ -94,8 +93,8 @@ fn text_or_number(from: &mut Object, name: &str) -> Result<Option<String>, Shape
 struct Tag(String);
 
 impl Wire for Tag {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        String::read(raw).or_else(|_| Decimal::read(raw).map(|digits| digits.0)).map(Self)
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        String::take(raw).or_else(|_| Decimal::take(raw).map(|digits| digits.0)).map(Self)
     }
 }
 
@@ -111,7 +110,7 @@ pub struct Deposits {
 }
 
 impl Wire for Deposits {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         // The specification calls the list of a page `deposit`, clients read `deposits`.
         let (deposits, next_cursor, extra) = page(raw, "deposits", "deposit")?;
         Ok(Self { deposits, next_cursor, extra })
@@ -120,12 +119,12 @@ impl Wire for Deposits {
 
 /// A plain list, or an object with a list and a cursor.
 fn page<T: Wire>(
-    raw: &RawValue,
+    raw: &mut Json<'_>,
     name: &str,
     other: &str,
 ) -> Result<(Vec<T>, Option<String>, Extra), ShapeError> {
-    if raw.get().starts_with('[') {
-        return Ok((Wire::read(raw)?, None, Extra::new()));
+    if raw.peek() == b'[' {
+        return Ok((Wire::take(raw)?, None, Extra::new()));
     }
     let mut from = Object::of(raw)?;
     let list = from.either(name, other)?.ok_or_else(|| ShapeError::here("present").inside(name))?;
@@ -167,7 +166,7 @@ pub struct Deposit {
 }
 
 impl Wire for Deposit {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             method: from.opt("method")?,
@@ -213,7 +212,7 @@ pub struct WithdrawMethod {
 }
 
 impl Wire for WithdrawMethod {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             asset: from.need("asset")?,
@@ -244,7 +243,7 @@ pub struct WithdrawFee {
 }
 
 impl Wire for WithdrawFee {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             aclass: from.opt("aclass")?,
@@ -281,7 +280,7 @@ pub struct WithdrawAddress {
 }
 
 impl Wire for WithdrawAddress {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             address: from.need("address")?,
@@ -312,7 +311,7 @@ pub struct WithdrawInfo {
 }
 
 impl Wire for WithdrawInfo {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             method: from.need("method")?,
@@ -334,7 +333,7 @@ pub struct FundsSent {
 }
 
 impl Wire for FundsSent {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { refid: from.need("refid")?, extra: from.rest() })
     }
@@ -352,7 +351,7 @@ pub struct Withdrawals {
 }
 
 impl Wire for Withdrawals {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         // By analogy with what the specification calls the deposits of a page.
         let (withdrawals, next_cursor, extra) = page(raw, "withdrawals", "withdrawal")?;
         Ok(Self { withdrawals, next_cursor, extra })
@@ -393,7 +392,7 @@ pub struct Withdrawal {
 }
 
 impl Wire for Withdrawal {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             method: from.opt("method")?,

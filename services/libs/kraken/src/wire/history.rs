@@ -1,8 +1,7 @@
 //! What an account traded, what it is worth, and what it pays.
 
-use serde_json::value::RawValue;
-
 use super::account::LedgerEntry;
+use super::json::Json;
 use super::market::FeeTier;
 use super::read::{Entries, Extra, Object, ShapeError, Wire};
 use super::scalar::{Decimal, Time};
@@ -37,7 +36,7 @@ pub struct TradeBalance {
 }
 
 impl Wire for TradeBalance {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             eb: from.need("eb")?,
@@ -116,7 +115,7 @@ pub struct OwnTrade {
 }
 
 impl Wire for OwnTrade {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             ordertxid: from.need("ordertxid")?,
@@ -168,7 +167,7 @@ pub struct TradesHistory {
 }
 
 impl Wire for TradesHistory {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { trades: from.need("trades")?, count: from.opt("count")?, extra: from.rest() })
     }
@@ -180,12 +179,12 @@ impl Wire for TradesHistory {
 pub struct OpenPositions(pub Vec<(Option<String>, OpenPosition)>);
 
 impl Wire for OpenPositions {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        if raw.get().starts_with('[') {
-            let joined = Vec::read(raw)?;
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        if raw.peek() == b'[' {
+            let joined = Vec::take(raw)?;
             return Ok(Self(joined.into_iter().map(|one| (None, one)).collect()));
         }
-        let Entries(named) = Entries::read(raw)?;
+        let Entries(named) = Entries::take(raw)?;
         Ok(Self(named.into_iter().map(|(id, one)| (Some(id), one)).collect()))
     }
 }
@@ -238,7 +237,7 @@ pub struct OpenPosition {
 }
 
 impl Wire for OpenPosition {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             ordertxid: from.opt("ordertxid")?,
@@ -289,42 +288,41 @@ pub struct TradeVolume {
 }
 
 /// The amounts of an object whose members are not documented; others are kept by the name of the object and their own.
-fn amounts(Entries(given): Entries<Raw>, name: &str, extra: &mut Extra) -> Entries<Decimal> {
+fn amounts(Entries(given): Entries<Text>, name: &str, extra: &mut Extra) -> Entries<Decimal> {
     let mut found = Vec::with_capacity(given.len());
-    for (member, Raw(json)) in given {
-        match Decimal::read(&json) {
+    for (member, Text(json)) in given {
+        match Decimal::take(&mut Json::again(&json)) {
             Ok(amount) => found.push((member, amount)),
-            Err(_) => drop(extra.insert(format!("{name}.{member}"), json.get().to_owned())),
+            Err(_) => drop(extra.insert(format!("{name}.{member}"), json)),
         }
     }
     Entries(found)
 }
 
 impl Wire for TradeVolume {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let (currency, asset_class) = (from.need("currency")?, from.opt("asset_class")?);
-        let (volume, given) = (from.need("volume")?, from.opt::<Entries<Raw>>("inputs")?);
+        let (volume, given) = (from.need("volume")?, from.opt::<Entries<Text>>("inputs")?);
         let (fees, fees_maker) = (from.opt("fees")?, from.opt("fees_maker")?);
-        let Raw(schedules) = from.opt("schedules")?.unwrap_or_else(|| Raw(RawValue::NULL.to_owned()));
+        let schedules: Option<Text> = from.opt("schedules")?;
         let mut extra = from.rest();
         let inputs = given.map(|given| amounts(given, "inputs", &mut extra));
-        let schedules = match schedules.get() {
-            "null" => None,
-            json => Entries::read(&schedules)
-                .inspect_err(|_| drop(extra.insert("schedules".to_owned(), json.to_owned())))
-                .ok(),
-        };
+        let schedules = schedules.and_then(|Text(json)| {
+            Entries::take(&mut Json::again(&json))
+                .inspect_err(|_| drop(extra.insert("schedules".to_owned(), json.clone())))
+                .ok()
+        });
         Ok(Self { currency, asset_class, volume, inputs, fees, fees_maker, schedules, extra })
     }
 }
 
 /// JSON that is looked at later.
-struct Raw(Box<RawValue>);
+struct Text(String);
 
-impl Wire for Raw {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        Ok(Self(raw.to_owned()))
+impl Wire for Text {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        Ok(Self(raw.take().to_owned()))
     }
 }
 
@@ -348,7 +346,7 @@ pub struct FeeStanding {
 }
 
 impl Wire for FeeStanding {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             fee: from.need("fee")?,
@@ -374,7 +372,7 @@ pub struct FeeSchedule {
 }
 
 impl Wire for FeeSchedule {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             taker: from.opt("taker")?.unwrap_or_default(),

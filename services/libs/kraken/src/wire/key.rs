@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde_json::value::RawValue;
 use tidegate_core::Nonce;
 
+use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
 use super::scalar::Time;
 
@@ -26,7 +26,7 @@ impl fmt::Debug for WebSocketsToken {
 }
 
 impl Wire for WebSocketsToken {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { token: from.need("token")?, expires_s: from.need("expires")?, extra: from.rest() })
     }
@@ -80,7 +80,7 @@ impl fmt::Debug for ApiKeyInfo {
 }
 
 impl Wire for ApiKeyInfo {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let set = |time: Option<Time>| time.filter(|time| time.unix_ns().is_some());
         let window = from.either("nonce_window", "nonceWindow")?;

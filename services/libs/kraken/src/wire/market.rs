@@ -1,7 +1,6 @@
 //! Public market data.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Entries, Extra, Object, ShapeError, Wire};
 use super::scalar::Decimal;
 
@@ -17,7 +16,7 @@ pub struct ServerTime {
 }
 
 impl Wire for ServerTime {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { unixtime: from.need("unixtime")?, rfc1123: from.opt("rfc1123")?, extra: from.rest() })
     }
@@ -35,7 +34,7 @@ pub struct SystemStatus {
 }
 
 impl Wire for SystemStatus {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { status: from.need("status")?, timestamp: from.opt("timestamp")?, extra: from.rest() })
     }
@@ -66,7 +65,7 @@ pub struct Asset {
 }
 
 impl Wire for Asset {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             aclass: from.opt("aclass")?,
@@ -94,8 +93,8 @@ pub struct FeeTier {
 }
 
 impl Wire for FeeTier {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        let items: Vec<Decimal> = Wire::read(raw)?;
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        let items: Vec<Decimal> = Wire::take(raw)?;
         let [volume, percent] =
             <[Decimal; 2]>::try_from(items).map_err(|_| ShapeError::here("a pair of volume and percent"))?;
         Ok(Self { volume, percent })
@@ -159,7 +158,7 @@ pub struct AssetPair {
 }
 
 impl Wire for AssetPair {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             altname: from.opt("altname")?,
@@ -221,7 +220,7 @@ pub struct Ticker {
 }
 
 impl Wire for Ticker {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             a: from.need("a")?,

@@ -18,6 +18,7 @@ mod earn;
 mod funding;
 mod funding_beta;
 mod history;
+mod json;
 mod key;
 mod market;
 mod read;
@@ -57,6 +58,7 @@ pub use history::{
     FeeSchedule, FeeStanding, LedgersById, OpenPosition, OpenPositions, OwnTrade, TradeBalance, TradeVolume,
     TradesById, TradesHistory,
 };
+pub use json::Json;
 pub use key::{ApiKeyInfo, WebSocketsToken};
 pub use market::{Asset, AssetPair, AssetPairs, Assets, FeeTier, ServerTime, SystemStatus, Ticker, Tickers};
 pub use read::{Entries, Extra, ShapeError, Wire, read};

@@ -1,7 +1,6 @@
 //! Reports that Kraken writes into archives.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
 use super::scalar::{Decimal, Time};
 
@@ -15,7 +14,7 @@ pub struct ExportAdded {
 }
 
 impl Wire for ExportAdded {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { id: from.need("id")?, extra: from.rest() })
     }
@@ -62,7 +61,7 @@ pub struct Export {
 }
 
 impl Wire for Export {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let mut time = |name: &str| from.opt::<MaybeTime>(name).map(|time| time.and_then(|time| time.0));
         let (createdtm, expiretm) = (time("createdtm")?, time("expiretm")?);
@@ -94,8 +93,8 @@ impl Wire for Export {
 struct MaybeTime(Option<Time>);
 
 impl Wire for MaybeTime {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        if raw.get() == "\"\"" { Ok(Self(None)) } else { Time::read(raw).map(|time| Self(Some(time))) }
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        if raw.get() == "\"\"" { Ok(Self(None)) } else { Time::take(raw).map(|time| Self(Some(time))) }
     }
 }
 
@@ -111,7 +110,7 @@ pub struct ExportRemoved {
 }
 
 impl Wire for ExportRemoved {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let removed = Self { delete: from.opt("delete")?, cancel: from.opt("cancel")?, extra: from.rest() };
         // Without either it could be the answer to anything.

@@ -1,36 +1,43 @@
 //! Single values: text, numbers written either way, amounts, times.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::value::RawValue;
-
-use super::read::{ShapeError, Wire, parse};
+use super::json::Json;
+use super::read::{ShapeError, Wire};
 
 impl Wire for String {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        parse(raw, "a text")
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        raw.string().map(Cow::into_owned).ok_or(ShapeError::here("a text"))
     }
 }
 
 impl Wire for bool {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        parse(raw, "true or false")
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        let value = match raw.get() {
+            "true" => true,
+            "false" => false,
+            _ => return Err(ShapeError::here("true or false")),
+        };
+        raw.take();
+        Ok(value)
     }
 }
 
 /// The text of a text, or of a number without its exponent.
-fn text_or_digits(raw: &RawValue, expected: &'static str) -> Result<String, ShapeError> {
-    match raw.get().as_bytes().first() {
-        Some(b'"') => parse(raw, expected),
-        Some(b'-' | b'0'..=b'9') => expand(raw.get()).ok_or(ShapeError::here(expected)),
-        _ => Err(ShapeError::here(expected)),
-    }
+fn text_or_digits<'a>(raw: &mut Json<'a>, expected: &'static str) -> Result<Cow<'a, str>, ShapeError> {
+    let found = match raw.peek() {
+        b'"' => raw.string(),
+        b'-' | b'0'..=b'9' => expand(raw.take()),
+        _ => None,
+    };
+    found.ok_or(ShapeError::here(expected))
 }
 
 /// Writes a JSON number without an exponent, by moving its point. Nothing is rounded.
-fn expand(number: &str) -> Option<String> {
+fn expand(number: &str) -> Option<Cow<'_, str>> {
     let Some((mantissa, exponent)) = number.split_once(['e', 'E']) else {
-        return Some(number.to_owned());
+        return Some(Cow::Borrowed(number));
     };
     let exponent: i32 = exponent.parse().ok()?;
     let shift = usize::try_from(exponent.unsigned_abs()).ok().filter(|shift| *shift <= 40)?;
@@ -46,7 +53,11 @@ fn expand(number: &str) -> Option<String> {
         (rest.to_owned(), format!("{moved}{fraction}"))
     };
     let whole = Some(whole.trim_start_matches('0')).filter(|w| !w.is_empty()).unwrap_or("0").to_owned();
-    Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
+    Some(Cow::Owned(if fraction.is_empty() {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    }))
 }
 
 /// An amount, price or rate, digit for digit as Kraken wrote it. It may be signed, and a price of an order may be
@@ -55,8 +66,8 @@ fn expand(number: &str) -> Option<String> {
 pub struct Decimal(pub String);
 
 impl Wire for Decimal {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        text_or_digits(raw, "an amount").map(Self)
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        text_or_digits(raw, "an amount").map(|digits| Self(digits.into_owned()))
     }
 }
 
@@ -69,7 +80,7 @@ impl fmt::Display for Decimal {
 macro_rules! whole_number {
     ($($type:ty),*) => {$(
         impl Wire for $type {
-            fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+            fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
                 let text = text_or_digits(raw, "a whole number")?;
                 text.parse().map_err(|_| ShapeError::here("a whole number in range"))
             }
@@ -98,11 +109,11 @@ impl Time {
 }
 
 impl Wire for Time {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         const EXPECTED: &str = "a time in Unix seconds";
         let raw = text_or_digits(raw, EXPECTED)?;
         let unix_ns = nanoseconds(&raw).ok_or(ShapeError::here(EXPECTED))?;
-        Ok(Self { raw, unix_ns: Some(unix_ns).filter(|ns| *ns != 0) })
+        Ok(Self { raw: raw.into_owned(), unix_ns: Some(unix_ns).filter(|ns| *ns != 0) })
     }
 }
 
@@ -112,14 +123,16 @@ fn nanoseconds(text: &str) -> Option<u64> {
     if !digits(seconds) || !digits(fraction) {
         return None;
     }
-    let nine = format!("{fraction:0<9.9}");
-    seconds.parse::<u64>().ok()?.checked_mul(1_000_000_000)?.checked_add(nine.parse().ok()?)
+    let nine = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+    let fraction = nine.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    seconds.parse::<u64>().ok()?.checked_mul(1_000_000_000)?.checked_add(fraction)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::value::RawValue;
 
     fn raw(json: &str) -> Box<RawValue> {
         RawValue::from_string(json.to_owned()).expect("JSON")
@@ -188,8 +201,8 @@ mod tests {
         #[test]
         fn moving_the_point_there_and_back_changes_nothing(whole in 1u64.., fraction in "[0-9]{1,9}", shift in 0u32..30) {
             let number = format!("{whole}.{fraction}");
-            let there = expand(&format!("{number}e-{shift}")).expect("in range");
-            let back = expand(&format!("{there}e{shift}")).expect("in range");
+            let there = expand(&format!("{number}e-{shift}")).expect("in range").into_owned();
+            let back = expand(&format!("{there}e{shift}")).expect("in range").into_owned();
             prop_assert_eq!(back, number);
         }
     }

@@ -1,7 +1,6 @@
 //! Subaccounts.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
 
 /// `CreateSubaccount`: a bare `true`.
@@ -9,7 +8,7 @@ use super::read::{Extra, Object, ShapeError, Wire};
 pub struct SubaccountCreated;
 
 impl Wire for SubaccountCreated {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         // `false` is not documented and could mean that nothing was done.
         if raw.get() == "true" { Ok(Self) } else { Err(ShapeError::here("true")) }
     }
@@ -27,7 +26,7 @@ pub struct AccountTransferred {
 }
 
 impl Wire for AccountTransferred {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { transfer_id: from.need("transfer_id")?, status: from.opt("status")?, extra: from.rest() })
     }

@@ -1,7 +1,6 @@
 //! Answers to orders, changes and cancels.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
 use super::scalar::Decimal;
 
@@ -19,7 +18,7 @@ pub struct OrderAdded {
 }
 
 impl Wire for OrderAdded {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let mut descr: Descr = from.opt("descr")?.unwrap_or_default();
         let (txid, close) = (from.opt("txid")?.unwrap_or_default(), descr.close.take());
@@ -46,7 +45,7 @@ impl Descr {
 }
 
 impl Wire for Descr {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { order: from.opt("order")?, close: from.opt("close")?, extra: from.rest() })
     }
@@ -64,7 +63,7 @@ pub struct OrdersCancelled {
 }
 
 impl Wire for OrdersCancelled {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             count: from.need("count")?,
@@ -84,7 +83,7 @@ pub struct BatchAdded {
 }
 
 impl Wire for BatchAdded {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { orders: from.need("orders")?, extra: from.rest() })
     }
@@ -104,7 +103,7 @@ pub struct RowAdded {
 }
 
 impl Wire for RowAdded {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let descr: Descr = from.opt("descr")?.unwrap_or_default();
         let (txid, error) = (from.opt("txid")?, from.opt("error")?);
@@ -123,7 +122,7 @@ pub struct OrderAmended {
 }
 
 impl Wire for OrderAmended {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { amend_id: from.need("amend_id")?, extra: from.rest() })
     }
@@ -149,7 +148,7 @@ pub struct OrderEdited {
 }
 
 impl Wire for OrderEdited {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let descr: Descr = from.opt("descr")?.unwrap_or_default();
         let (status, txid) = (from.opt("status")?, from.opt("txid")?);
@@ -172,7 +171,7 @@ pub struct TimerSet {
 }
 
 impl Wire for TimerSet {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let trigger_time: Option<String> = from.opt("triggerTime")?;
         Ok(Self {
@@ -193,7 +192,7 @@ pub struct OrderAmends {
 }
 
 impl Wire for OrderAmends {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { amends: from.need("amends")?, extra: from.rest() })
     }
@@ -221,7 +220,7 @@ pub struct Amend {
 }
 
 impl Wire for Amend {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             amend_id: from.need("amend_id")?,
@@ -238,6 +237,8 @@ impl Wire for Amend {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
 
     fn read<T: Wire>(json: &str) -> Result<T, ShapeError> {

@@ -1,7 +1,6 @@
 //! What the rules of market transparency want published: quotes before trades, and trades.
 
-use serde_json::value::RawValue;
-
+use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
 use super::scalar::Decimal;
 
@@ -41,7 +40,7 @@ pub struct PreTrade {
 }
 
 impl Wire for PreTrade {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             symbol: from.need("symbol")?,
@@ -83,7 +82,7 @@ pub struct PreTradeLevel {
 }
 
 impl Wire for PreTradeLevel {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             side: from.opt("side")?,
@@ -111,7 +110,7 @@ pub struct PostTrade {
 }
 
 impl Wire for PostTrade {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             last_ts: from.opt("last_ts")?,
@@ -156,7 +155,7 @@ pub struct PublishedTrade {
 }
 
 impl Wire for PublishedTrade {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             trade_id: from.need("trade_id")?,

@@ -60,7 +60,7 @@ impl Report {
         if let Some((variable, _)) = self.variables.get(path) {
             text = format!("{text} (set by {variable})");
         }
-        let mistake = Mistake { path: path.to_owned(), text };
+        let mistake = Mistake { path: on_one_line(path), text: on_one_line(&text) };
         let mut mistakes = self.mistakes.borrow_mut();
         if !mistakes.contains(&mistake) {
             mistakes.push(mistake);
@@ -82,6 +82,19 @@ impl Report {
     pub(super) fn into_result<T>(self, value: T) -> Result<T, Mistakes> {
         if self.mistakes.borrow().is_empty() { Ok(value) } else { Err(self.into_mistakes()) }
     }
+}
+
+/// Keys and names come from the file and the environment: whatever would break the line is shown as its escape.
+fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+    line
 }
 
 /// A syntax error by line and column. TOML's own report quotes the line, which may hold a password.

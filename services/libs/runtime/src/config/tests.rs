@@ -510,3 +510,13 @@ fn an_account_that_places_must_have_a_key_that_looks() {
     load(&[accounts, &trade, &both, &read].concat(), &[]).expect("no mistakes");
     load(&[accounts, &key("f", "main", "trade", r#"["close-trades"]"#)].concat(), &[]).expect("no mistakes");
 }
+
+#[test]
+fn a_mistake_is_one_line_whatever_the_names_are() {
+    let text = mistakes("\"gate\\nway\" = 1\n[accounts.\"a\\u001b[31m\"]\n", &[("TIDEGATE__LOG__X\r", "1")]);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines.iter().any(|line| line.starts_with(r"gate\nway: is not a known key")), "{text}");
+    assert!(lines.iter().any(|line| line.starts_with(r"accounts.a\u{1b}[31m: the label ")), "{text}");
+    assert!(!lines.iter().any(|line| line.contains(char::is_control)), "{text:?}");
+}

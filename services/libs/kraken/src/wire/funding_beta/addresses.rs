@@ -1,7 +1,6 @@
 //! Addresses, to withdraw to and to deposit at.
 
-use serde_json::value::RawValue;
-
+use super::super::json::Json;
 use super::needed;
 use crate::wire::read::{Entries, Extra, Object, ShapeError, Wire};
 
@@ -19,7 +18,7 @@ pub struct FundingScope {
 }
 
 impl Wire for FundingScope {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             method_id: from.opt("method_id")?,
@@ -42,7 +41,7 @@ pub struct FundingAddresses {
 }
 
 impl Wire for FundingAddresses {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             addresses: from.need("addresses")?,
@@ -74,7 +73,7 @@ pub struct FundingAddress {
 }
 
 impl Wire for FundingAddress {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             address_id: from.need("address_id")?,
@@ -101,7 +100,7 @@ pub struct AddressDetails {
 }
 
 impl Wire for AddressDetails {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { crypto: from.opt("crypto")?, fiat: from.opt("fiat")?, extra: from.rest() })
     }
@@ -123,7 +122,7 @@ pub struct CryptoAddress {
 }
 
 impl Wire for CryptoAddress {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             address: from.need("address")?,
@@ -140,8 +139,8 @@ impl Wire for CryptoAddress {
 pub struct Texts(pub Vec<(String, String)>);
 
 impl Wire for Texts {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
-        let members: Entries<Text> = Entries::read(raw)?;
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
+        let members: Entries<Text> = Entries::take(raw)?;
         Ok(Self(members.0.into_iter().filter_map(|(name, Text(text))| Some((name, text?))).collect()))
     }
 }
@@ -149,10 +148,10 @@ impl Wire for Texts {
 struct Text(Option<String>);
 
 impl Wire for Text {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         Ok(Self(match raw.get() {
             "null" => None,
-            text if text.starts_with('"') => Some(String::read(raw)?),
+            text if text.starts_with('"') => Some(String::take(raw)?),
             other => Some(other.to_owned()),
         }))
     }
@@ -170,7 +169,7 @@ pub struct AddressCreated {
 }
 
 impl Wire for AddressCreated {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { address_id: from.need("address_id")?, verified: from.opt("verified")?, extra: from.rest() })
     }
@@ -186,7 +185,7 @@ pub struct AddressUpdated {
 }
 
 impl Wire for AddressUpdated {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { verified: from.opt("verified")?, extra: from.rest() })
     }
@@ -202,7 +201,7 @@ pub struct AddressDeleted {
 }
 
 impl Wire for AddressDeleted {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { result: from.opt("result")?, extra: from.rest() })
     }
@@ -218,7 +217,7 @@ pub struct DepositAddressClaimed {
 }
 
 impl Wire for DepositAddressClaimed {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let details: Option<AddressDetails> = from.opt("address_details")?;
         let plain: Option<String> = from.opt("address")?;

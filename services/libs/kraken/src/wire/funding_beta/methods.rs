@@ -1,7 +1,6 @@
 //! Methods and networks.
 
-use serde_json::value::RawValue;
-
+use super::super::json::Json;
 use super::money::{FundingAmount, FundingAsset};
 use super::needed;
 use crate::wire::read::{Extra, Object, ShapeError, Wire};
@@ -19,7 +18,7 @@ pub struct FundingMethods {
 }
 
 impl Wire for FundingMethods {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { methods: from.need("methods")?, next_cursor: from.opt("next_cursor")?, extra: from.rest() })
     }
@@ -51,7 +50,7 @@ pub struct FundingMethod {
 }
 
 impl Wire for FundingMethod {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             method_id: from.need("method_id")?,
@@ -84,7 +83,7 @@ pub struct MethodNetwork {
 }
 
 impl Wire for MethodNetwork {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             network_id: from.need("network_id")?,
@@ -114,7 +113,7 @@ pub struct MethodFees {
 }
 
 impl Wire for MethodFees {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             base: from.opt("base")?,
@@ -145,7 +144,7 @@ pub struct MethodDeposit {
 }
 
 impl Wire for MethodDeposit {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             address_generation: from.opt("address_generation")?,
@@ -170,7 +169,7 @@ pub struct AddressGeneration {
 }
 
 impl Wire for AddressGeneration {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self { status: from.need("status")?, limit: from.opt("limit")?, extra: from.rest() })
     }
@@ -188,7 +187,7 @@ pub struct FundingNetworks {
 }
 
 impl Wire for FundingNetworks {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             network_groups: from.opt("network_groups")?.unwrap_or_default(),
@@ -212,7 +211,7 @@ pub struct NetworkGroup {
 }
 
 impl Wire for NetworkGroup {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             id: needed(from.either("network_group_id", "id")?, "network_group_id")?,
@@ -235,7 +234,7 @@ pub struct FundingNetwork {
 }
 
 impl Wire for FundingNetwork {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             id: needed(from.either("network_id", "id")?, "network_id")?,

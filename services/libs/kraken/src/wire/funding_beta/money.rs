@@ -1,7 +1,6 @@
 //! Amounts, fees and withdrawals.
 
-use serde_json::value::RawValue;
-
+use super::super::json::Json;
 use super::needed;
 use crate::wire::read::{Extra, Object, ShapeError, Wire};
 use crate::wire::scalar::Decimal;
@@ -18,9 +17,9 @@ pub struct FundingAsset {
 }
 
 impl Wire for FundingAsset {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         if raw.get().starts_with('"') {
-            return Ok(Self { name: String::read(raw)?, ..Self::default() });
+            return Ok(Self { name: String::take(raw)?, ..Self::default() });
         }
         let mut from = Object::of(raw)?;
         Ok(Self { class: from.opt("class")?, name: from.need("name")?, extra: from.rest() })
@@ -41,7 +40,7 @@ pub struct FundingAmount {
 }
 
 impl Wire for FundingAmount {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         if let Some(inner) = from.opt::<Self>("asset_amount")? {
             let rebase_multiplier = from.opt("rebase_multiplier")?.or(inner.rebase_multiplier);
@@ -75,7 +74,7 @@ pub struct FundingFees {
 }
 
 impl Wire for FundingFees {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             fee: from.need("fee")?,
@@ -100,7 +99,7 @@ pub struct FeeDetails {
 }
 
 impl Wire for FeeDetails {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         Ok(Self {
             base_fee: from.opt("base_fee")?,
@@ -128,7 +127,7 @@ pub struct WithdrawalCreated {
 }
 
 impl Wire for WithdrawalCreated {
-    fn read(raw: &RawValue) -> Result<Self, ShapeError> {
+    fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let created = Self {
             withdrawal_id: from.opt("withdrawal_id")?,
