@@ -1,8 +1,9 @@
-//! Who may depend on whom: the walls of the house, read from `cargo metadata`.
+//! Who may depend on whom: the walls of the house, read from `cargo metadata`. And what may not be on the way of money: floats.
 //!
 //! Normal dependencies count; what a crate uses for its own tests does not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -100,4 +101,69 @@ fn heavy_dependencies_have_one_home() {
             assert!(homes.contains(&user), "{user} must not depend on {dependency}");
         }
     }
+}
+
+/// Everything that an amount goes through, from the caller to Kraken and back, and what judges it.
+const WAY_OF_MONEY: &[&str] = &[
+    "proto/src",
+    "proto/tidegate",
+    "services/libs/core/src",
+    "services/libs/kraken/src",
+    "services/libs/lanes/src",
+    "services/gateway/src",
+    "services/executor/src",
+    "services/sandbox/src",
+    "services/tidegate/src",
+];
+
+/// All files under a directory.
+fn files(directory: &Path, all: &mut Vec<PathBuf>) {
+    for entry in
+        std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+    {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { files(&path, all) } else { all.push(path) }
+    }
+}
+
+/// The words for floats in a source, with their lines. What is behind `//` does not count.
+fn floats(source: &str) -> Vec<(usize, &str)> {
+    let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let words = code.enumerate().flat_map(|(at, line)| {
+        line.split(|c: char| !c.is_alphanumeric() && c != '_').map(move |word| (at + 1, word))
+    });
+    // `as_f64` and its like too.
+    words
+        .filter(|(_, word)| {
+            word.ends_with("f32") || word.ends_with("f64") || ["float", "double"].contains(word)
+        })
+        .collect()
+}
+
+#[test]
+fn no_float_is_on_the_way_of_money() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let (mut seen, mut found) = (0, Vec::new());
+    for room in WAY_OF_MONEY {
+        let mut all = Vec::new();
+        files(&root.join(room), &mut all);
+        for path in
+            all.iter().filter(|path| path.extension().is_some_and(|kind| kind == "rs" || kind == "proto"))
+        {
+            let source = std::fs::read_to_string(path).expect("readable");
+            seen += 1;
+            found.extend(
+                floats(&source).into_iter().map(|(line, word)| format!("{}:{line}: {word}", path.display())),
+            );
+        }
+    }
+    assert!(seen > 150, "only {seen} files");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    // Measures are no money; and what finds nothing there would find nothing anywhere.
+    let metrics = root.join("services/libs/runtime/src/telemetry/metrics.rs");
+    assert!(!floats(&std::fs::read_to_string(metrics).expect("readable")).is_empty());
+    for float in ["let x: f64 = 1", "raw.as_f64()", "x as f32", "  double price = 3;"] {
+        assert_eq!(floats(float).len(), 1, "{float}");
+    }
+    assert!(floats("never a float // nor f64\n/// double").len() == 1, "comments do not count");
 }

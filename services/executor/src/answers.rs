@@ -3,9 +3,7 @@
 use prost::Message;
 use serde_json::value::RawValue;
 use tidegate_core::{Error, ErrorKind};
-use tidegate_kraken::wire::{
-    self, BatchAdded, OrderAdded, OrderAmended, OrderEdited, OrdersCancelled, RowAdded, TimerSet,
-};
+use tidegate_kraken::wire::{self, BatchAdded, OrderAdded, OrderAmended, OrderEdited, RowAdded, TimerSet};
 use tidegate_kraken::{Executed, classify};
 use tidegate_proto::v1::{
     self, add_order_batch_response as batch, add_order_response as order, amend_order_response as amend,
@@ -46,22 +44,20 @@ pub(crate) fn read(handle: &Handle, id: &str, result: &RawValue, warnings: Vec<S
             Answer::Done(amended(accepted, warnings))
         }),
         Handle::Edit(wanted) => read_as(result, |edited| order_edited(wanted.userref, edited, warnings)),
-        Handle::Cancel(scope) => read_as(result, |OrdersCancelled { count, pending, extra }| {
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            let extra = extra.into_iter().collect();
-            let accepted = cancel::Accepted { count, pending, looked_up: false, extra };
-            Answer::Done(cancelled(scope, accepted, warnings))
-        }),
-        Handle::Timer { .. } => read_as(result, |TimerSet { current_time, trigger_time, extra }| {
+        Handle::Cancel(scope) => {
+            read_as(result, |done| Answer::Done(cancelled(scope, convert::orders::cancelled(done), warnings)))
+        }
+        Handle::Timer { .. } => read_as(result, |TimerSet { current_time, trigger_time, mut extra }| {
+            let mut time = |name, text: &str| convert::known_time(&mut extra, name, text);
             let accepted = timer::Accepted {
-                current_time: convert::rfc3339(&current_time),
-                trigger_time: trigger_time.as_deref().and_then(convert::rfc3339),
+                current_time: time("currentTime", &current_time),
+                trigger_time: trigger_time.as_deref().and_then(|text| time("triggerTime", text)),
                 extra: extra.into_iter().collect(),
             };
             let outcome = Some(timer::Outcome::Accepted(accepted));
             Answer::Done(v1::CancelAllOrdersAfterResponse { outcome, warnings }.encode_to_vec())
         }),
-        Handle::Unseen { endpoint } => match unseen(endpoint) {
+        Handle::Unseen { endpoint, .. } => match unseen(endpoint) {
             Some(read) => read(result, warnings),
             None => Answer::Unreadable(format!("this build does not know the answer to {endpoint}")),
         },
@@ -171,6 +167,7 @@ pub(crate) fn placed_rows(
 
 /// A row of the reply: placed, refused where Kraken's words are a proof, else open.
 fn batch_row(id: &str, row: RowAdded) -> batch::Row {
+    let extra = row.extra.into_iter().collect();
     let open = |text: String| {
         batch::row::Outcome::Unresolved(v1::Unresolved {
             cl_ord_id: id.to_owned(),
@@ -195,10 +192,13 @@ fn batch_row(id: &str, row: RowAdded) -> batch::Row {
         }
         (None, None) => open("Kraken's answer has neither an id nor an error for it".to_owned()),
     };
-    batch::Row { cl_ord_id: id.to_owned(), outcome: Some(outcome) }
+    batch::Row { cl_ord_id: id.to_owned(), outcome: Some(outcome), extra }
 }
 
-fn order_edited(userref: i32, edited: OrderEdited, warnings: Vec<String>) -> Answer {
+fn order_edited(userref: i32, mut edited: OrderEdited, warnings: Vec<String>) -> Answer {
+    if let Some(word) = edited.status.as_deref().filter(|word| !["ok", "err"].contains(word)) {
+        convert::keep_word(&mut edited.extra, "status", word, ());
+    }
     let failed = edited.status.as_deref() == Some("err")
         || edited.error_message.as_ref().is_some_and(|e| !e.is_empty());
     let outcome = match (failed, edited.txid, edited.orders_cancelled) {
@@ -212,6 +212,7 @@ fn order_edited(userref: i32, edited: OrderEdited, warnings: Vec<String>) -> Ans
         (true, None, Some(1..)) => edit::Outcome::HalfDone(edit::HalfDone {
             original_order_id: edited.original_txid.unwrap_or_default(),
             kraken_error: edited.error_message.unwrap_or_default(),
+            extra: edited.extra.into_iter().collect(),
         }),
         (true, None, Some(0)) => {
             let error = edited.error_message.unwrap_or_default();
@@ -221,7 +222,12 @@ fn order_edited(userref: i32, edited: OrderEdited, warnings: Vec<String>) -> Ans
             }
             return Answer::Unreadable(format!("Kraken answered {error}"));
         }
-        _ => return Answer::Unreadable("it does not say whether the old order was cancelled".to_owned()),
+        (_, _, _) => {
+            let error = edited.error_message.unwrap_or_default();
+            let told = if error.is_empty() { error } else { format!("; error_message is {error}") };
+            let text = format!("neither txid nor orders_cancelled says what became of the old order{told}");
+            return Answer::Unreadable(text);
+        }
     };
     Answer::Done(v1::EditOrderResponse { outcome: Some(outcome), warnings }.encode_to_vec())
 }

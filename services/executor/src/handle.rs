@@ -3,12 +3,14 @@
 //! A handle is written into the claim before the call is sent. What can be concluded from it differs: of what carries a
 //! client order id, and of amends, Kraken shows whether it happened, so "it is not there" can count. Of an edit only its success
 //! can be recognised. Of a cancel of many only its effect: that nothing is open that it could have meant. Of a timer nothing; and
-//! nothing of what moves money or makes something outside of the order book, which a person has to look for.
+//! nothing of what moves money or makes something outside of the order book, which a person has to look for, with what `evidence` found.
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::Volume;
 use tidegate_kraken::wire::{Amend, Decimal};
 use tidegate_lanes::{IntentRecord, IntentState};
+
+use crate::evidence::Sought;
 
 /// Kraken's clock and the store's may differ by so much where times are compared.
 pub(crate) const SKEW_US: u64 = 5_000_000;
@@ -31,8 +33,13 @@ pub(crate) enum Handle {
     Cancel(Scope),
     /// A timer, which Kraken shows nowhere.
     Timer { timeout_s: u32 },
-    /// Nothing: what Kraken does under this call carries no mark of ours, and two alike cannot be told apart.
-    Unseen { endpoint: String },
+    /// Nothing: what Kraken does under this call carries no mark of ours, and two alike cannot be told apart. Of what moves money
+    /// it is kept what it looks like, so that a person is shown what is alike (`evidence`).
+    Unseen {
+        endpoint: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sought: Option<Sought>,
+    },
 }
 
 /// The number that an order carries, and what else must be true of it: numbers are not unique.
@@ -99,7 +106,7 @@ impl Handle {
         match self {
             Self::Cancel(_) | Self::Timer { .. } => true,
             // It can be repeated freely, and keeps money in.
-            Self::Unseen { endpoint } => endpoint == "WithdrawCancel",
+            Self::Unseen { endpoint, .. } => endpoint == "WithdrawCancel",
             Self::Order | Self::Marked(_) | Self::Batch { .. } | Self::Amend(_) | Self::Edit(_) => false,
         }
     }
@@ -138,9 +145,19 @@ impl Window {
         Self { from_us: from_us.saturating_sub(SKEW_US), to_us: known.not_after_us.saturating_add(SKEW_US) }
     }
 
+    #[cfg(test)]
+    pub(crate) const fn between(from_us: u64, to_us: u64) -> Self {
+        Self { from_us: from_us - SKEW_US, to_us: to_us + SKEW_US }
+    }
+
     /// A minute earlier as well: whatever is found there and not inside is too near to be nothing.
     pub(crate) const fn widened(self) -> Self {
         Self { from_us: self.from_us.saturating_sub(60_000_000), ..self }
+    }
+
+    /// The whole seconds of Unix time that it lies in.
+    pub(crate) const fn seconds(self) -> (u64, u64) {
+        (self.from_us / 1_000_000, self.to_us.div_ceil(1_000_000))
     }
 
     /// Whether it can have been then.
@@ -166,7 +183,16 @@ mod tests {
             Handle::Cancel(Scope::All),
             Handle::Cancel(Scope::Userref(-7)),
             Handle::Timer { timeout_s: 60 },
-            Handle::Unseen { endpoint: "Withdraw".into() },
+            Handle::Unseen { endpoint: "Earn/Allocate".into(), sought: None },
+            Handle::Unseen {
+                endpoint: "Withdraw".into(),
+                sought: Some(Sought {
+                    asset: "XBT".into(),
+                    asset_class: None,
+                    amount: "0.5".into(),
+                    key: Some("cold".into()),
+                }),
+            },
         ] {
             assert_eq!(Handle::kept(&handle.text()), Some(handle.clone()), "{}", handle.text());
         }
@@ -176,6 +202,11 @@ mod tests {
             "before there were handles there were single orders"
         );
         assert_eq!(Handle::kept(r#"{"teleport":{}}"#), None);
+        assert_eq!(
+            Handle::kept(r#"{"unseen":{"endpoint":"Withdraw"}}"#),
+            Some(Handle::Unseen { endpoint: "Withdraw".into(), sought: None }),
+            "as it was kept before anything was looked for"
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod check;
 mod convert;
 mod directory;
 mod egress;
+mod evidence;
 mod execute;
 mod flight;
 mod handle;
@@ -27,6 +28,8 @@ mod lane_cell;
 pub mod mapping;
 mod markets;
 mod outcome;
+#[cfg(test)]
+mod recorded;
 mod remarks;
 mod resolve;
 mod services;

@@ -7,23 +7,25 @@
 //! under the token and the generation of the store that were read *before* Kraken was asked (DESIGN section 6; model F1, F2).
 //!
 //! Of all processes that could, the one looks that owns the account's first usable key, so that one account is looked for
-//! once and no further agreement is needed.
+//! once and no further agreement is needed. Where that one cannot ask for money that moved (`evidence`), another that can does it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use tidegate_core::{AccountName, CallerName, Error, KeyLabel, Permission, PermissionSet, endpoint};
 use tidegate_kraken::wire::{self, ClosedOrders, OpenOrders, OrderAmends};
 use tidegate_kraken::{Params, Value};
-use tidegate_lanes::{Claim, IntentKey, IntentState, LaneState, Pace, Settle, Settled};
+use tidegate_lanes::{Claim, IntentKey, IntentState, LaneState, NOTE_BYTES_MAX, Pace, Settle, Settled};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::acts::Acts;
 use crate::caller::CallInfo;
+use crate::evidence::{List, Sought, evidence};
 use crate::execute::Call;
-use crate::handle::Handle;
+use crate::handle::{Handle, Window};
 use crate::outcome;
 use crate::verdict::{Asked, Seen, Verdict, born_us};
 
@@ -40,6 +42,14 @@ const PAGE: usize = 50;
 const PAGES_MAX: usize = 400;
 /// Orders whose changes are read in one round: each costs a point, and what else was seen waits for them.
 const AMENDED_MAX: usize = 10;
+/// Acts for which a list of money that moved is read in one round: each costs a point or two.
+const MONEY_MAX: usize = 10;
+/// What whoever looks for orders must be able to ask for,
+const ORDERS: PermissionSet =
+    PermissionSet::of(&[Permission::QueryOpenTrades, Permission::QueryClosedTrades]);
+/// and what tells of money that moved: one of these.
+const MONEY: [PermissionSet; 2] =
+    [PermissionSet::of(&[Permission::QueryLedger]), PermissionSet::of(&[Permission::WithdrawFunds])];
 /// Younger acts are left alone: whoever watches intents sees the open ones once a second (`board`), and must have seen an act
 /// open to be told of its end.
 const SHOWN_US: u64 = 1_500_000;
@@ -64,20 +74,24 @@ impl Resolver {
             }
             for account in self.acts.domains.keys() {
                 let pace = paces.entry(account.clone()).or_default();
-                if let Some(label) = self.looks_with(account)
-                    && let Err(error) = self.round(account, &label, pace).await
+                let looker = self.looks_with(account, &[ORDERS]).map(|label| (label, false));
+                let looker = looker.or_else(|| Some((self.looks_with(account, &MONEY)?, true)));
+                if let Some((label, money_only)) = looker
+                    && let Err(error) = self.round(account, &label, money_only, pace).await
                 {
-                    warn!(%account, %error, "orders whose fate is not known could not be looked for; trying again");
+                    warn!(%account, %error, "acts whose fate is not known could not be looked for; trying again");
                 }
             }
         }
     }
 
-    /// The first key of the account that can look, if this process owns it.
-    fn looks_with(&self, account: &AccountName) -> Option<KeyLabel> {
-        let needed = PermissionSet::of(&[Permission::QueryOpenTrades, Permission::QueryClosedTrades]);
+    /// The first key of the account that can look, with all permissions of one of these sets, if this process owns it.
+    fn looks_with(&self, account: &AccountName, any_of: &[PermissionSet]) -> Option<KeyLabel> {
         let mut fit: Vec<_> = self.acts.lanes.cells.iter().collect();
-        fit.retain(|cell| cell.key.account == *account && cell.key.permissions.contains(needed));
+        fit.retain(|cell| {
+            let may = cell.key.permissions;
+            cell.key.account == *account && any_of.iter().any(|needed| may.contains(*needed))
+        });
         fit.sort_by(|a, b| a.key.label.cmp(&b.key.label));
         let used = |cell: &&&Arc<crate::lane_cell::LaneCell>| {
             let view = cell.view();
@@ -86,7 +100,14 @@ impl Resolver {
         fit.iter().find(used).filter(|cell| cell.view().is_ready()).map(|cell| cell.key.label.clone())
     }
 
-    async fn round(&self, account: &AccountName, label: &KeyLabel, pace: &mut Pace) -> Result<(), Error> {
+    /// `money_only`: another process looks for everything, and this one for what that one may not be able to ask for.
+    async fn round(
+        &self,
+        account: &AccountName,
+        label: &KeyLabel,
+        money_only: bool,
+        pace: &mut Pace,
+    ) -> Result<(), Error> {
         let Some(domain) = self.acts.domains.get(account) else { return Ok(()) };
         let open = self.acts.store.open_intents(domain, account, AT_MOST).await;
         let open = open.map_err(|fault| Error::internal(fault.to_string()))?;
@@ -97,7 +118,8 @@ impl Resolver {
         let asked = open.intents.iter().zip(&handles).filter_map(|((id, known), handle)| {
             Some(Asked { id, known, handle: handle.as_ref()?, born_us: born_us(known), now_us })
         });
-        let due: Vec<Asked<'_>> = asked.filter(is_due).collect();
+        let due = asked.filter(|asked| is_due(asked) && (!money_only || sought(asked).is_some()));
+        let due: Vec<Asked<'_>> = due.collect();
         let news = due.iter().map(|asked| (asked.id.to_owned(), asked.absence_counts() || asked.is_over()));
         let nothing = due.is_empty() || open.generation.is_empty();
         if nothing || !pace.is_time(self.acts.lanes.shared.clock.mono(), news.collect()) {
@@ -111,6 +133,8 @@ impl Resolver {
         for asked in &due {
             match asked.verdict(&seen, &due) {
                 Verdict::Wait => {}
+                // Whoever looks for everything says when it was in vain.
+                _ if money_only && !seen.evidence.contains_key(asked.id) => {}
                 verdict => self.conclude(domain, account, &open.generation, asked, verdict).await,
             }
         }
@@ -160,7 +184,30 @@ impl Resolver {
                 }
             }
         }
+        self.look_for_money(account, due, &mut seen).await;
         Ok(seen)
+    }
+
+    /// What looks like the acts that leave no mark and are over.
+    async fn look_for_money(&self, account: &AccountName, due: &[Asked<'_>], seen: &mut Seen) {
+        let over = due.iter().filter(|asked| asked.is_over());
+        for (asked, (list, sought)) in over.filter_map(|asked| Some((asked, sought(asked)?))).take(MONEY_MAX)
+        {
+            let params = list.question(sought, Window::of(asked.known, asked.born_us));
+            let until_us = self.acts.lanes.shared.clock.wall().0;
+            let found = self.result(account, list.endpoint(), params, None).await;
+            let found = found.and_then(|result| {
+                evidence(list, sought, &result, until_us)
+                    .map_err(|shape| Error::internal(format!("{} cannot be read: {shape}", list.endpoint())))
+            });
+            match found {
+                Ok(found) => drop(seen.evidence.insert(asked.id.to_owned(), found)),
+                // That may be so for long, and nothing else waits for it.
+                Err(error) => {
+                    info!(%account, intent = asked.id, %error, "what looks like an act of which nothing is known cannot be asked for");
+                }
+            }
+        }
     }
 
     async fn read<T: wire::Wire>(
@@ -170,6 +217,17 @@ impl Resolver {
         params: Params,
         label: Option<&KeyLabel>,
     ) -> Result<T, Error> {
+        let result = self.result(account, name, params, label).await?;
+        wire::read(Some(&result)).map_err(|shape| Error::internal(format!("{name} cannot be read: {shape}")))
+    }
+
+    async fn result(
+        &self,
+        account: &AccountName,
+        name: &'static str,
+        params: Params,
+        label: Option<&KeyLabel>,
+    ) -> Result<Box<RawValue>, Error> {
         let info = CallInfo {
             caller: self.caller.clone(),
             account: account.clone(),
@@ -180,8 +238,7 @@ impl Resolver {
         let endpoint =
             endpoint(name).ok_or_else(|| Error::internal(format!("no endpoint {name} in the table")))?;
         let call = Call { label: label.cloned(), resolves: true, ..Call::read(&info, endpoint, params) };
-        let result = self.acts.lanes.read(call).await?;
-        wire::read(Some(&result)).map_err(|shape| Error::internal(format!("{name} cannot be read: {shape}")))
+        self.acts.lanes.read(call).await
     }
 
     /// Writes a verdict, if the store and the claim are still what they were before Kraken was asked.
@@ -200,7 +257,9 @@ impl Resolver {
                 (IntentState::Absent, outcome::refusal(&outcome::absent(&known.endpoint)), String::new())
             }
             // What Kraken's answer said of some rows stays known.
-            Verdict::NeedsOperator(note) => (IntentState::NeedsOperator, known.outcome.clone(), note),
+            Verdict::NeedsOperator(note) => {
+                (IntentState::NeedsOperator, known.outcome.clone(), bounded(note))
+            }
             Verdict::Wait => return,
         };
         let claim = Claim {
@@ -236,6 +295,21 @@ impl Resolver {
                 warn!(%account, intent = id, error = %fault, "a verdict cannot be written; looking again");
             }
         }
+    }
+}
+
+/// As much of a note as the store takes.
+fn bounded(mut note: String) -> String {
+    let end = (0..=NOTE_BYTES_MAX.min(note.len())).rev().find(|at| note.is_char_boundary(*at));
+    note.truncate(end.unwrap_or_default());
+    note
+}
+
+/// What an intent that leaves no mark looks like, and where it would be shown.
+fn sought<'a>(asked: &Asked<'a>) -> Option<(List, &'a Sought)> {
+    match asked.handle {
+        Handle::Unseen { endpoint, sought } => Some((List::of(endpoint)?, sought.as_ref()?)),
+        _ => None,
     }
 }
 

@@ -12,7 +12,11 @@ use tidegate_proto::v1::{
 };
 
 use crate::answers;
+use crate::evidence::{Evidence, List, Sought};
 use crate::handle::{EditHandle, Handle, Mark, SKEW_US, Scope, Window, same};
+
+/// For so long evidence is waited for: whoever can ask may be another process, or Kraken may be away.
+const EVIDENCE_US: u64 = 30_000_000;
 
 /// An order as Kraken shows it.
 pub(crate) struct Found {
@@ -34,6 +38,8 @@ pub(crate) struct Seen {
     /// Changes of orders, by Kraken's id of the order; none for an order that Kraken does not know. What was not asked for, or
     /// could not be read, is missing.
     pub amends: HashMap<String, Vec<Amend>>,
+    /// What looks like an intent that leaves no mark, by the intent's id. What could not be asked for is missing.
+    pub evidence: HashMap<String, Evidence>,
 }
 
 impl Seen {
@@ -84,12 +90,17 @@ impl Asked<'_> {
 
     /// Whether nothing of it can still come, as far as that can be said.
     pub(crate) fn is_over(&self) -> bool {
+        self.is_over_for(0)
+    }
+
+    /// Whether that is so since so long.
+    fn is_over_for(&self, since_us: u64) -> bool {
         let more_us = match self.handle {
             Handle::Timer { timeout_s } => u64::from(*timeout_s) * 1_000_000,
             _ => 0,
         };
         let last_us = self.known.not_after_us.saturating_add(more_us);
-        self.known.not_after_us > 0 && last_us.saturating_add(SETTLE_MARGIN_US) <= self.now_us
+        self.known.not_after_us > 0 && last_us.saturating_add(SETTLE_MARGIN_US + since_us) <= self.now_us
     }
 
     /// Kraken's id of the order that an amend is about, as far as it is known.
@@ -132,12 +143,27 @@ impl Asked<'_> {
                 let reply = v1::CancelAllOrdersAfterResponse { outcome, warnings: Vec::new() };
                 Verdict::Executed(reply.encode_to_vec())
             }
-            Handle::Unseen { endpoint } if self.is_over() => Verdict::NeedsOperator(format!(
-                "{endpoint} leaves no mark by which it could be told from another like it; look at Kraken whether it was done, \
-                 and say so with DecideIntent"
-            )),
+            Handle::Unseen { endpoint, sought } if self.is_over() => {
+                self.of_unseen(endpoint, sought.as_ref(), seen)
+            }
             Handle::Timer { .. } | Handle::Unseen { .. } => Verdict::Wait,
         }
+    }
+
+    /// Never more than what a person may go by.
+    fn of_unseen(&self, endpoint: &str, sought: Option<&Sought>, seen: &Seen) -> Verdict {
+        let found = match (sought.zip(List::of(endpoint)), seen.evidence.get(self.id)) {
+            (None, _) => String::new(),
+            (Some((sought, _)), Some(evidence)) => {
+                format!(" {}.", evidence.text(sought, Window::of(self.known, self.born_us)))
+            }
+            (Some(_), None) if !self.is_over_for(EVIDENCE_US) => return Verdict::Wait,
+            (Some((_, list)), None) => format!(" {} could not be asked for it.", list.endpoint()),
+        };
+        Verdict::NeedsOperator(format!(
+            "{endpoint} leaves no mark by which it could be told from another like it; look at Kraken whether it was done, and \
+             say so with DecideIntent.{found}"
+        ))
     }
 
     fn of_order(&self, seen: &Seen) -> Verdict {
@@ -215,7 +241,7 @@ impl Asked<'_> {
                 }),
                 (None, None) => return Verdict::Wait,
             };
-            rows.push(batch::Row { cl_ord_id: id.clone(), outcome: Some(outcome) });
+            rows.push(batch::Row { cl_ord_id: id.clone(), outcome: Some(outcome), extra: HashMap::new() });
         }
         if any {
             Verdict::Executed(answers::placed_rows(rows, HashMap::new(), Vec::new()))

@@ -139,8 +139,13 @@ fn a_batch_is_decided_when_every_row_is() {
         batch::Row {
             cl_ord_id: "a".into(),
             outcome: Some(batch::row::Outcome::Unresolved(v1::Unresolved::default())),
+            ..batch::Row::default()
         },
-        batch::Row { cl_ord_id: "b".into(), outcome: Some(batch::row::Outcome::NotPlaced(refused.clone())) },
+        batch::Row {
+            cl_ord_id: "b".into(),
+            outcome: Some(batch::row::Outcome::NotPlaced(refused.clone())),
+            ..batch::Row::default()
+        },
     ];
     let mut kept = known(&batch);
     kept.outcome = answers::placed_rows(partly, HashMap::new(), Vec::new());
@@ -241,7 +246,33 @@ fn a_timer_is_over_when_it_must_have_fired() {
 
 #[test]
 fn what_leaves_no_mark_is_left_to_a_person_when_nothing_can_come_any_more() {
-    let transfer = Handle::Unseen { endpoint: "WalletTransfer".to_owned() };
+    let transfer = Handle::Unseen { endpoint: "WalletTransfer".to_owned(), sought: None };
     assert_eq!(verdict(&transfer, &Seen::default(), COUNTS_US - 1), Verdict::Wait);
     needs_operator(&verdict(&transfer, &Seen::default(), COUNTS_US), "WalletTransfer leaves no mark");
+}
+
+#[test]
+fn evidence_is_told_and_waited_for_and_decides_nothing() {
+    let sought = Sought {
+        asset: "XBT".into(),
+        asset_class: None,
+        amount: "0.725".into(),
+        key: Some("cold-wallet-1".into()),
+    };
+    let withdrawal = Handle::Unseen { endpoint: "Withdraw".to_owned(), sought: Some(sought.clone()) };
+    let nothing = Seen::default();
+    for too_early in [COUNTS_US - 1, COUNTS_US, COUNTS_US + EVIDENCE_US - 1] {
+        assert_eq!(verdict(&withdrawal, &nothing, too_early), Verdict::Wait);
+    }
+    let in_vain = verdict(&withdrawal, &nothing, COUNTS_US + EVIDENCE_US);
+    needs_operator(&in_vain, "WithdrawStatus could not be asked");
+    let line = json!([{"asset": "XXBT", "refid": "FTm4Kx2", "amount": "0.72498", "fee": "0.00002", "time": 1_781_000_001,
+        "status": "Success", "key": "cold-wallet-1"}]);
+    for (list, words) in [(line, "WithdrawStatus shows FTm4Kx2"), (json!([]), "WithdrawStatus shows none")] {
+        let raw = serde_json::value::to_raw_value(&list).expect("JSON");
+        let found = crate::evidence::evidence(List::Withdrawals, &sought, &raw, COUNTS_US).expect("a list");
+        let seen = Seen { evidence: HashMap::from([("me".to_owned(), found)]), ..Seen::default() };
+        assert_eq!(verdict(&withdrawal, &seen, COUNTS_US - 1), Verdict::Wait);
+        needs_operator(&verdict(&withdrawal, &seen, COUNTS_US), words);
+    }
 }

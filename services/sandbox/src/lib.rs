@@ -19,7 +19,7 @@ mod wire;
 
 pub use exchange::{
     EndpointRow, KeyError, Lockout, Otp, PairStatus, PairStatuses, SandboxKey, SystemStatus, Tier,
-    account_iban, keys, table,
+    WithdrawTo, account_iban, keys, table,
 };
 pub use options::{Casing, CostProfile, MarketKind, Options, ReplayRule};
 pub use serve::{Error, Listeners, serve};

@@ -1,10 +1,11 @@
 //! What can be set of the sandbox: at its start through [`Options`], while it runs through [`Change`].
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{FaultSpec, KeyChange, Lockout, PairStatuses, SystemStatus, Tier};
+use crate::exchange::{FaultSpec, KeyChange, Lockout, PairStatuses, SystemStatus, Tier, WithdrawTo};
 
 /// The longest delay that is taken: ten minutes.
 const DELAY_MAX_MS: u64 = 600_000;
@@ -114,6 +115,8 @@ pub struct Options {
     /// with a caller's clock, or gives a caller time, keeps to time: time stamps, nonces, deadlines, the expiry of orders, the
     /// timer that cancels them, counters, delays.
     pub speed: Option<u64>,
+    /// Where accounts may pay to, by the name that Withdraw calls `key`. Empty is the built-in ones.
+    pub withdraw_keys: BTreeMap<String, WithdrawTo>,
 }
 
 /// A change while the sandbox runs: what is not named stays as it is.

@@ -313,6 +313,65 @@ async fn a_withdrawal_whose_answer_is_lost_is_unresolved_and_never_sent_again() 
     assert_eq!(sent(&house, "Withdraw").await, 1);
 }
 
+/// What is kept of an act, once only a person can say more.
+async fn left_to_a_person(process: &Process, context: Option<v1::CallContext>) -> String {
+    let mut trading = TradingServiceClient::new(channel(process).await.expect("a channel"));
+    // Its caller's time, a minute for which Kraken may still take it, and the margin.
+    let until = tokio::time::Instant::now() + Duration::from_secs(180);
+    loop {
+        let request = v1::GetIntentRequest { context: context.clone() };
+        let known = trading.get_intent(soon(request)).await.expect("an intent").into_inner();
+        let intent = known.intent.expect("it is kept");
+        match intent.state() {
+            v1::IntentState::NeedsOperator => return intent.note,
+            v1::IntentState::Unresolved => {}
+            other => panic!("nobody can know: {other:?}"),
+        }
+        assert!(tokio::time::Instant::now() < until, "no verdict");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_shown_what_looks_like_money_of_which_nothing_is_known() {
+    let house = house(600_000).await;
+    let one = bold(&house).await;
+    let mut asking = funding(&one).await;
+    // Each at most a second: the minute in which Kraken may still take it begins then.
+    spoil(&house, "Withdraw", "execute_then_http_status", json!(502)).await;
+    let done = withdrawal();
+    let reply = asking.withdraw(within(done.clone(), 1_000)).await.expect("a reply").into_inner();
+    assert!(matches!(reply.outcome, Some(Withdrawn::Unresolved(_))), "{reply:?}");
+    spoil(&house, "Withdraw", "http_status", json!(502)).await;
+    let never = v1::WithdrawRequest { amount: "0.5".into(), ..withdrawal() };
+    let reply = asking.withdraw(within(never.clone(), 1_000)).await.expect("a reply").into_inner();
+    assert!(matches!(reply.outcome, Some(Withdrawn::Unresolved(_))), "{reply:?}");
+    spoil(&house, "WalletTransfer", "execute_then_http_status", json!(502)).await;
+    let moved = transfer();
+    let reply = asking.wallet_transfer(within(moved.clone(), 1_000)).await.expect("a reply").into_inner();
+    assert!(matches!(reply.outcome, Some(Transferred::Unresolved(_))), "{reply:?}");
+    let listed = withdrawals(&mut asking).await;
+    assert_eq!(listed.len(), 1, "{listed:?}");
+
+    let note = left_to_a_person(&one, done.context.clone()).await;
+    assert!(note.contains(&format!("WithdrawStatus shows {} (", listed[0].reference_id)), "{note}");
+    assert!(
+        note.contains("of 0.725 XBT to cold-wallet-1 between 20") && note.contains("looked at 20"),
+        "{note}"
+    );
+    let note = left_to_a_person(&one, never.context.clone()).await;
+    assert!(note.contains("WithdrawStatus shows none of 0.5 XBT to cold-wallet-1 between 20"), "{note}");
+    assert!(note.contains("looked at 20"), "{note}");
+    let mut account = AccountServiceClient::new(channel(&one).await.expect("a channel"));
+    let request = v1::GetLedgersRequest { entry_type: "transfer".into(), ..Default::default() };
+    let entries = account.get_ledgers(soon(request)).await.expect("entries").into_inner().entries;
+    let note = left_to_a_person(&one, moved.context.clone()).await;
+    assert!(note.contains(&format!("Ledgers shows {} (", entries[0].reference_id)), "{note}");
+    // It is no verdict: nothing was sent again, and a copy is told that it is not known.
+    let Withdrawn::Unresolved(open) = withdraw(&mut asking, &done).await else { panic!("nobody can know") };
+    assert_eq!((open.reason.as_str(), sent(&house, "Withdraw").await), ("NEEDS_OPERATOR", 2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_answer_settles_it_and_a_refusal_too() {
     let house = house(600_000).await;

@@ -1,14 +1,14 @@
 //! Balances, orders, ledgers, keys.
 
-use tidegate_core::UnixUs;
 use tidegate_kraken::wire::{
     Amend, ApiKeyInfo, AssetBalance, Balances, ClosedOrders, ExtendedBalances, LedgerEntry, Ledgers,
-    OpenOrders, Order, OrderAmends, OrderDescr, OrdersById,
+    OpenOrders, Order, OrderAmends, OrderDescr, OrdersById, WebSocketsToken,
 };
 use tidegate_proto::v1;
 
+use super::books::at_ns;
 use super::names::asset_name;
-use super::{digits, order_type, timestamp, words};
+use super::{digits, keep_word, order_type, timestamp, words};
 
 pub(crate) fn balance(balances: Balances) -> v1::GetBalanceResponse {
     let names = balances.0.iter().map(|(asset, _)| (asset.clone(), asset_name(asset))).collect();
@@ -33,11 +33,12 @@ pub(crate) fn extended_balance(balances: ExtendedBalances) -> v1::GetExtendedBal
 }
 
 pub(crate) fn open_orders(orders: OpenOrders) -> v1::GetOpenOrdersResponse {
-    v1::GetOpenOrdersResponse { orders: by_id(orders.open) }
+    v1::GetOpenOrdersResponse { orders: by_id(orders.open), extra: orders.extra.into_iter().collect() }
 }
 
 pub(crate) fn closed_orders(orders: ClosedOrders) -> v1::GetClosedOrdersResponse {
-    v1::GetClosedOrdersResponse { orders: by_id(orders.closed), count: orders.count }
+    let extra = orders.extra.into_iter().collect();
+    v1::GetClosedOrdersResponse { orders: by_id(orders.closed), count: orders.count, extra }
 }
 
 pub(crate) fn orders_by_id(orders: OrdersById) -> v1::QueryOrdersResponse {
@@ -52,35 +53,34 @@ pub(crate) fn order_amends(amends: OrderAmends) -> v1::GetOrderAmendsResponse {
         display_volume: digits(amend.display_qty),
         limit_price: digits(amend.limit_price),
         trigger_price: digits(amend.trigger_price),
-        time: Some(crate::execute::timestamp(UnixUs(amend.timestamp_ns / 1_000))),
+        time: at_ns(amend.timestamp_ns),
         extra: amend.extra.into_iter().collect(),
     };
-    v1::GetOrderAmendsResponse { amends: amends.amends.into_iter().map(one).collect() }
+    let extra = amends.extra.into_iter().collect();
+    v1::GetOrderAmendsResponse { amends: amends.amends.into_iter().map(one).collect(), extra }
 }
 
 fn by_id(orders: OrdersById) -> Vec<v1::Order> {
     orders.0.into_iter().map(|(id, order)| self::order(id, order)).collect()
 }
 
-fn order(order_id: String, order: Order) -> v1::Order {
+fn order(order_id: String, mut order: Order) -> v1::Order {
+    let extra = &mut order.extra;
     let status = match order.status.as_str() {
         "pending" => v1::OrderStatus::Pending,
         "open" => v1::OrderStatus::Open,
         "closed" => v1::OrderStatus::Closed,
         "canceled" => v1::OrderStatus::Canceled,
         "expired" => v1::OrderStatus::Expired,
-        _ => v1::OrderStatus::Unspecified,
+        word => keep_word(extra, "status", word, v1::OrderStatus::Unspecified),
     };
-    let mut extra: std::collections::HashMap<_, _> = order.extra.into_iter().collect();
-    if status == v1::OrderStatus::Unspecified {
-        extra.insert("status".to_owned(), serde_json::Value::String(order.status).to_string());
-    }
     let time_in_force = match order.time_in_force.as_deref() {
         Some("gtc" | "GTC") => v1::TimeInForce::Gtc,
         Some("ioc" | "IOC") => v1::TimeInForce::Ioc,
         Some("gtd" | "GTD") => v1::TimeInForce::Gtd,
         Some("fok" | "FOK") => v1::TimeInForce::Fok,
-        _ => v1::TimeInForce::Unspecified,
+        None => v1::TimeInForce::Unspecified,
+        Some(word) => keep_word(extra, "time_in_force", word, v1::TimeInForce::Unspecified),
     };
     v1::Order {
         order_id,
@@ -108,21 +108,28 @@ fn order(order_id: String, order: Order) -> v1::Order {
         time_in_force: time_in_force.into(),
         trade_ids: order.trades,
         sender_sub_id: order.sender_sub_id.unwrap_or_default(),
-        extra,
+        extra: order.extra.into_iter().collect(),
     }
 }
 
-fn description(descr: OrderDescr) -> v1::OrderDescription {
+fn description(mut descr: OrderDescr) -> v1::OrderDescription {
+    let extra = &mut descr.extra;
     let side = match descr.side.as_str() {
         "buy" => v1::Side::Buy,
         "sell" => v1::Side::Sell,
-        _ => v1::Side::Unspecified,
+        word => keep_word(extra, "type", word, v1::Side::Unspecified),
+    };
+    let order_type = match order_type(&descr.ordertype) {
+        v1::OrderType::Unspecified => {
+            keep_word(extra, "ordertype", &descr.ordertype, v1::OrderType::Unspecified)
+        }
+        known => known,
     };
     v1::OrderDescription {
         pair: descr.pair,
         symbol: String::new(),
         side: side.into(),
-        order_type: order_type(&descr.ordertype).into(),
+        order_type: order_type.into(),
         price: digits(descr.price),
         price2: digits(descr.price2),
         leverage: descr.leverage.unwrap_or_default(),
@@ -137,6 +144,7 @@ pub(crate) fn ledgers(ledgers: Ledgers) -> v1::GetLedgersResponse {
     v1::GetLedgersResponse {
         entries: ledgers.ledger.0.into_iter().map(ledger_entry).collect(),
         count: ledgers.count,
+        extra: ledgers.extra.into_iter().collect(),
     }
 }
 
@@ -173,5 +181,13 @@ pub(crate) fn key_info(key_label: &str, info: ApiKeyInfo) -> v1::GetApiKeyInfoRe
         modified: timestamp(info.modified_time.as_ref()),
         last_used: timestamp(info.last_used.as_ref()),
         extra: info.extra.into_iter().collect(),
+    }
+}
+
+pub(crate) fn web_sockets_token(token: WebSocketsToken) -> v1::GetWebSocketsTokenResponse {
+    v1::GetWebSocketsTokenResponse {
+        token: token.token,
+        expires_in_s: u32::try_from(token.expires_s).unwrap_or(u32::MAX),
+        extra: token.extra.into_iter().collect(),
     }
 }

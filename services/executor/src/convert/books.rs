@@ -267,7 +267,7 @@ pub(crate) fn level3(book: Level3) -> v1::GetLevel3Response {
 }
 
 /// Nanoseconds since 1970; zero stands for "not set", as everywhere.
-fn at_ns(ns: u64) -> Option<Timestamp> {
+pub(super) fn at_ns(ns: u64) -> Option<Timestamp> {
     let seconds = i64::try_from(ns / 1_000_000_000).ok()?;
     let nanos = i32::try_from(ns % 1_000_000_000).ok()?;
     (ns > 0).then_some(Timestamp { seconds, nanos })

@@ -169,7 +169,8 @@ pub(crate) fn trade_balance(worth: TradeBalance) -> v1::GetTradeBalanceResponse 
 }
 
 pub(crate) fn trades_history(page: TradesHistory) -> v1::GetTradesHistoryResponse {
-    v1::GetTradesHistoryResponse { trades: trades(page.trades), count: page.count }
+    let extra = page.extra.into_iter().collect();
+    v1::GetTradesHistoryResponse { trades: trades(page.trades), count: page.count, extra }
 }
 
 pub(crate) fn trades_by_id(found: TradesById) -> v1::QueryTradesResponse {

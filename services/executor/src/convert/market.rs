@@ -5,15 +5,20 @@ use tidegate_kraken::wire::{
 };
 use tidegate_proto::v1;
 
-pub(crate) fn server_time(time: ServerTime) -> v1::GetServerTimeResponse {
+use super::{keep_word, known_time};
+
+pub(crate) fn server_time(mut time: ServerTime) -> v1::GetServerTimeResponse {
     let seconds = i64::try_from(time.unixtime).unwrap_or(i64::MAX);
+    if let Some(text) = &time.rfc1123 {
+        keep_word(&mut time.extra, "rfc1123", text, ());
+    }
     v1::GetServerTimeResponse {
         time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
         extra: time.extra.into_iter().collect(),
     }
 }
 
-pub(crate) fn system_status(status: SystemStatus) -> v1::GetSystemStatusResponse {
+pub(crate) fn system_status(mut status: SystemStatus) -> v1::GetSystemStatusResponse {
     let state = match status.status.as_str() {
         "online" => v1::SystemState::Online,
         "maintenance" => v1::SystemState::Maintenance,
@@ -21,11 +26,11 @@ pub(crate) fn system_status(status: SystemStatus) -> v1::GetSystemStatusResponse
         "post_only" => v1::SystemState::PostOnly,
         _ => v1::SystemState::Unspecified,
     };
-    let time = status.timestamp.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let time = status.timestamp.and_then(|text| known_time(&mut status.extra, "timestamp", &text));
     v1::GetSystemStatusResponse {
         state: state.into(),
         status_text: status.status,
-        time: time.map(|t| prost_types::Timestamp { seconds: t.as_second(), nanos: t.subsec_nanosecond() }),
+        time,
         extra: status.extra.into_iter().collect(),
     }
 }
@@ -41,7 +46,7 @@ fn asset((id, asset): (String, Asset)) -> v1::Asset {
         altname: asset.altname,
         asset_class: asset.aclass.unwrap_or_default(),
         decimals: asset.decimals,
-        display_decimals: asset.display_decimals.unwrap_or(asset.decimals),
+        display_decimals: asset.display_decimals,
         collateral_value: asset.collateral_value.map(|d| d.0),
         margin_rate: asset.margin_rate.map(|d| d.0),
         status: asset.status.unwrap_or_default(),

@@ -56,6 +56,11 @@ pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
     Some(Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() })
 }
 
+/// The same, with a text that cannot be read among the other members.
+pub(crate) fn known_time(extra: &mut Extra, name: &str, text: &str) -> Option<Timestamp> {
+    rfc3339(text).or_else(|| keep_word(extra, name, text, None))
+}
+
 /// An amount's digits, empty where Kraken did not write it.
 fn digits(amount: Option<Decimal>) -> String {
     amount.map(|amount| amount.0).unwrap_or_default()
@@ -68,10 +73,13 @@ fn words(list: Option<String>) -> Vec<String> {
 }
 
 /// Keeps a word that this build does not know among the other members, as JSON like them. Returns what stands for it.
-fn keep_word<T>(extra: &mut Extra, name: &str, word: &str, meaning: T) -> T {
+pub(crate) fn keep_word<T>(extra: &mut Extra, name: &str, word: &str, meaning: T) -> T {
     extra.insert(name.to_owned(), serde_json::Value::String(word.to_owned()).to_string());
     meaning
 }
+
+#[cfg(test)]
+mod amounts_tests;
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,9 @@
 //! Batches, changes, cancels of many and the timer as Kraken's parameters.
 
 use tidegate_core::{ClOrdId, Error, FieldViolation, PriceText, TxId, Volume};
+use tidegate_kraken::wire::OrdersCancelled;
 use tidegate_kraken::{Params, Value};
-use tidegate_proto::v1;
+use tidegate_proto::v1::{self, cancel_order_batch_response as batch, cancel_order_response as cancel};
 
 use super::request::{Builder, add_order};
 use crate::handle::AmendHandle;
@@ -176,6 +177,27 @@ fn amount(to: &mut Builder, name: &'static str, field: &str, text: &str) -> Opti
         Err(error) => to.wrong(field, error.to_string()),
     }
     Some(text.to_owned())
+}
+
+/// What Kraken says of a cancel.
+pub(crate) fn cancelled(OrdersCancelled { count, pending, extra }: OrdersCancelled) -> cancel::Accepted {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    cancel::Accepted { count, pending, looked_up: false, extra: extra.into_iter().collect() }
+}
+
+/// The reply to a batch of cancels that Kraken took.
+pub(crate) fn batch_cancelled(
+    cancelled: OrdersCancelled,
+    warnings: Vec<String>,
+) -> v1::CancelOrderBatchResponse {
+    let OrdersCancelled { count, pending, mut extra } = cancelled;
+    if pending {
+        // Not documented here, but what it means in an answer to CancelOrder must not be lost.
+        extra.insert("pending".to_owned(), pending.to_string());
+    }
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let accepted = batch::Accepted { count, extra: extra.into_iter().collect() };
+    v1::CancelOrderBatchResponse { outcome: Some(batch::Outcome::Accepted(accepted)), warnings }
 }
 
 #[cfg(test)]

@@ -59,14 +59,7 @@ impl Api {
         }
         let (cancelled, warnings) = told?;
         let outcome = match cancelled {
-            Ok(OrdersCancelled { count, pending, extra }) => {
-                cancel_order_response::Outcome::Accepted(cancel_order_response::Accepted {
-                    count: u32::try_from(count).unwrap_or(u32::MAX),
-                    pending,
-                    looked_up: false,
-                    extra: extra.into_iter().collect(),
-                })
-            }
+            Ok(cancelled) => cancel_order_response::Outcome::Accepted(orders::cancelled(cancelled)),
             Err(unresolved) => cancel_order_response::Outcome::Unresolved(unresolved),
         };
         Ok(CancelOrderResponse { outcome: Some(outcome), warnings })
@@ -87,14 +80,13 @@ impl Api {
         let params = orders::cancel_order_batch(&message)?;
         self.budget.charge(&info.account, message.order_ids);
         let (cancelled, warnings) = self.cancel_named(info, "CancelOrderBatch", params).await?;
-        let outcome = match cancelled {
-            Ok(OrdersCancelled { count, extra, .. }) => batch::Outcome::Accepted(batch::Accepted {
-                count: u32::try_from(count).unwrap_or(u32::MAX),
-                extra: extra.into_iter().collect(),
-            }),
-            Err(unresolved) => batch::Outcome::Unresolved(unresolved),
-        };
-        Ok(CancelOrderBatchResponse { outcome: Some(outcome), warnings })
+        Ok(match cancelled {
+            Ok(cancelled) => orders::batch_cancelled(cancelled, warnings),
+            Err(unresolved) => {
+                let outcome = Some(batch::Outcome::Unresolved(unresolved));
+                CancelOrderBatchResponse { outcome, warnings }
+            }
+        })
     }
 
     pub(super) async fn cancel_everything(

@@ -68,7 +68,7 @@ fn opened<T>(
 }
 
 /// Reads a result that changes nothing, or says that Kraken answered something else.
-fn shaped<T: Wire>(endpoint: &Endpoint, result: Option<&RawValue>) -> Result<T, Error> {
+pub(crate) fn shaped<T: Wire>(endpoint: &Endpoint, result: Option<&RawValue>) -> Result<T, Error> {
     wire::read(result).map_err(|shape| {
         let text = format!("Kraken's answer to {} cannot be read; the call changes nothing", endpoint.name);
         Error::new(ErrorKind::Unavailable, text)

@@ -179,7 +179,8 @@ impl Api {
                     description: row.order.unwrap_or_default(),
                 }),
             };
-            batch::Row { cl_ord_id: String::new(), outcome: Some(outcome) }
+            let extra = row.extra.into_iter().collect();
+            batch::Row { cl_ord_id: String::new(), outcome: Some(outcome), extra }
         };
         let accepted = batch::Accepted {
             rows: added.orders.into_iter().map(row).collect(),

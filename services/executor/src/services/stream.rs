@@ -1,12 +1,12 @@
 //! WebSocket tokens.
 
 use tidegate_kraken::Params;
-use tidegate_kraken::wire::WebSocketsToken;
 use tidegate_proto::v1::stream_service_server::StreamService;
 use tidegate_proto::v1::{GetWebSocketsTokenRequest, GetWebSocketsTokenResponse};
 use tonic::{Request, Response, Status};
 
 use super::{Api, opened, status};
+use crate::convert::account;
 
 #[tonic::async_trait]
 impl StreamService for Api {
@@ -15,12 +15,7 @@ impl StreamService for Api {
         request: Request<GetWebSocketsTokenRequest>,
     ) -> Result<Response<GetWebSocketsTokenResponse>, Status> {
         let (info, _) = opened(request, |r| r.context.as_ref()).map_err(status)?;
-        let token: WebSocketsToken =
-            self.read(&info, "GetWebSocketsToken", Params::new()).await.map_err(status)?;
-        Ok(Response::new(GetWebSocketsTokenResponse {
-            token: token.token,
-            expires_in_s: u32::try_from(token.expires_s).unwrap_or(u32::MAX),
-            extra: token.extra.into_iter().collect(),
-        }))
+        let token = self.read(&info, "GetWebSocketsToken", Params::new()).await.map_err(status)?;
+        Ok(Response::new(account::web_sockets_token(token)))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Kraken keeps no id of ours with them and takes no deadline, so nobody can find out later whether one that was not answered
 //! was done, or which of two that are alike. They are claimed, sent once and never again; a lost answer stays open until Kraken
-//! answers after all, or a person has looked.
+//! answers after all, or a person has looked. Of what moves money the person is shown what looks like it (`evidence`).
 
 use prost::Message;
 use tidegate_core::{Error, ErrorKind};
@@ -12,6 +12,7 @@ use tidegate_lanes::Wish;
 use super::{Api, known};
 use crate::acts::Act;
 use crate::caller::CallInfo;
+use crate::evidence::Sought;
 use crate::handle::Handle;
 use crate::lane_cell::NotAfter;
 use crate::outcome;
@@ -46,6 +47,7 @@ impl Api {
             return Err(Error::new(ErrorKind::Denied, text).with_fact("endpoint", name));
         }
         let request_id = info.required_request_id()?;
+        let sought = Sought::of(name, &params);
         let act = Act {
             info: info.clone(),
             endpoint: known(name)?,
@@ -53,7 +55,7 @@ impl Api {
             not_after: NotAfter::None,
             id: self.derived(info, &request_id),
             request_id,
-            handle: Handle::Unseen { endpoint: name.to_owned() },
+            handle: Handle::Unseen { endpoint: name.to_owned(), sought },
             wish: Wish::Keep,
             objection: None,
         };

@@ -26,6 +26,6 @@ pub use download::{Download, Opened};
 pub use encode::{Params, Value};
 pub use error_table::{ERROR_TABLE, ErrorRow};
 pub use reply::{BodyFault, Reply, read_reply};
-pub use request::{PreparedRequest, Unwritable};
+pub use request::{PreparedRequest, Unwritable, read_answer};
 pub use sign::{ApiSign, Credential, CredentialError};
 pub use totp::{SeedError, Totp};

@@ -63,6 +63,19 @@ impl Dialect {
     }
 }
 
+/// Opens a complete body that answers a call to this endpoint: an envelope, or what Funding (Beta) has instead of one.
+///
+/// # Errors
+/// If it does not come from the exchange by its form; it says nothing then about what the exchange did.
+pub fn read_answer(
+    endpoint: &Endpoint,
+    status: u16,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<Reply, BodyFault> {
+    Dialect::of(endpoint).read(status, content_type, body)
+}
+
 /// Why a request cannot be written. A mistake of ours; nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritable {

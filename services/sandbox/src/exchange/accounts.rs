@@ -1,10 +1,10 @@
 //! Who owns what. Every movement of an account is a ledger entry; the sum of an asset over accounts, their wallets for
 //! futures and what they have in strategies, house, collected fees, what is on its way and the world outside never changes.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::archive::Archive;
-use super::funding::{DepositAddress, WithdrawKey, default_keys};
+use super::funding::{DepositAddress, WithdrawKey, keys_of};
 use super::ids::{Id, Refid};
 use super::markets::{ASSET_COUNT, ASSETS};
 use crate::wire::json::Json;
@@ -43,7 +43,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, withdraw_keys: Vec<WithdrawKey>) -> Self {
         Self {
             name: name.into(),
             master: None,
@@ -52,7 +52,7 @@ impl Account {
             held: [0; ASSET_COUNT],
             futures: [0; ASSET_COUNT],
             deposit_addresses: Vec::new(),
-            withdraw_keys: default_keys(),
+            withdraw_keys,
             open: BTreeSet::new(),
             cl_ord_ids: HashMap::new(),
             cancels_after_us: None,
@@ -109,6 +109,8 @@ impl LedgerEntry {
 #[derive(Debug)]
 pub(crate) struct Accounts {
     all: Vec<Account>,
+    /// Where an account may pay to that a key opens.
+    pub(crate) withdraw_keys: Vec<WithdrawKey>,
     /// The market maker's, without limit: it may go below zero.
     house: [i128; ASSET_COUNT],
     /// Fees collected.
@@ -124,6 +126,7 @@ impl Accounts {
     pub(crate) fn new() -> Self {
         Self {
             all: Vec::new(),
+            withdraw_keys: keys_of(&BTreeMap::new()),
             house: [0; ASSET_COUNT],
             fees: [0; ASSET_COUNT],
             in_transit: [0; ASSET_COUNT],
@@ -137,7 +140,7 @@ impl Accounts {
         if let Some(known) = self.named(name) {
             return known;
         }
-        self.all.push(Account::new(name));
+        self.all.push(Account::new(name, self.withdraw_keys.clone()));
         self.all.len() - 1
     }
 
@@ -149,8 +152,7 @@ impl Accounts {
         self.all.push(Account {
             master: Some(master),
             balances: [0; ASSET_COUNT],
-            withdraw_keys: Vec::new(),
-            ..Account::new(name)
+            ..Account::new(name, Vec::new())
         });
         true
     }

@@ -56,6 +56,7 @@ mod transparency;
 pub use counter::Tier;
 pub use endpoints::{EndpointRow, table};
 pub use faults::{Fault, FaultSpec, True};
+pub use funding::WithdrawTo;
 pub use keys::{KeyChange, KeyError, Otp, SandboxKey, account_iban, keys, parse_keys};
 pub use lockout::Lockout;
 pub use modes::{PairStatus, PairStatuses, SystemStatus};
@@ -114,6 +115,7 @@ impl Exchange {
             chance: Source::new(options.seed, 2),
             tokens: Source::new(options.seed, 3),
         };
+        exchange.engine.accounts.withdraw_keys = funding::keys_of(&options.withdraw_keys);
         for key in keys() {
             let added = exchange.add_key(key.clone());
             debug_assert_eq!(added, Ok(()), "a test adds the built-in keys one by one");

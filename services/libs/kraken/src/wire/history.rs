@@ -274,7 +274,7 @@ pub struct TradeVolume {
     pub asset_class: Option<String>,
     /// Volume of 30 days.
     pub volume: Decimal,
-    /// What the tier is made from: name to amount; seen, not documented.
+    /// What the tier is made from: name to amount; seen, not documented. What is no amount is among the other members.
     pub inputs: Option<Entries<Decimal>>,
     /// By pair, the taker's fee; missing unless pairs were asked for.
     pub fees: Option<Entries<FeeStanding>>,
@@ -287,15 +287,29 @@ pub struct TradeVolume {
     pub extra: Extra,
 }
 
+/// The amounts of an object whose members are not documented; others are kept by the name of the object and their own.
+fn amounts(Entries(given): Entries<Raw>, name: &str, extra: &mut Extra) -> Entries<Decimal> {
+    let mut found = Vec::with_capacity(given.len());
+    for (member, Raw(json)) in given {
+        let amount = Decimal::take(&mut Json::again(&json));
+        match amount {
+            Ok(amount) => found.push((member, amount)),
+            Err(_) => drop(extra.insert(format!("{name}.{member}"), json)),
+        }
+    }
+    Entries(found)
+}
+
 impl Wire for TradeVolume {
     fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
         let (currency, asset_class) = (from.need("currency")?, from.opt("asset_class")?);
-        let (volume, inputs) = (from.need("volume")?, from.opt("inputs")?);
+        let (volume, given) = (from.need("volume")?, from.opt::<Entries<Raw>>("inputs")?);
         let (fees, fees_maker) = (from.opt("fees")?, from.opt("fees_maker")?);
-        let schedules: Option<Text> = from.opt("schedules")?;
+        let schedules: Option<Raw> = from.opt("schedules")?;
         let mut extra = from.rest();
-        let schedules = schedules.and_then(|Text(json)| {
+        let inputs = given.map(|given| amounts(given, "inputs", &mut extra));
+        let schedules = schedules.and_then(|Raw(json)| {
             Entries::take(&mut Json::again(&json))
                 .inspect_err(|_| drop(extra.insert("schedules".to_owned(), json.clone())))
                 .ok()
@@ -305,9 +319,9 @@ impl Wire for TradeVolume {
 }
 
 /// JSON that is looked at later.
-struct Text(String);
+struct Raw(String);
 
-impl Wire for Text {
+impl Wire for Raw {
     fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         Ok(Self(raw.take().to_owned()))
     }

@@ -20,10 +20,9 @@ pub struct OrderAdded {
 impl Wire for OrderAdded {
     fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
-        let Descr { order, close, extra: inner } = from.opt("descr")?.unwrap_or_default();
-        let txid = from.opt("txid")?.unwrap_or_default();
-        let mut extra = from.rest();
-        extra.extend(inner.into_iter().map(|(name, json)| (format!("descr.{name}"), json)));
+        let mut descr: Descr = from.opt("descr")?.unwrap_or_default();
+        let (txid, close) = (from.opt("txid")?.unwrap_or_default(), descr.close.take());
+        let (order, extra) = descr.with_rest(from);
         Ok(Self { txid, order, close, extra })
     }
 }
@@ -33,6 +32,16 @@ struct Descr {
     order: Option<String>,
     close: Option<String>,
     extra: Extra,
+}
+
+impl Descr {
+    /// The order as a sentence, and what nobody has taken out of the object and out of the description in it.
+    fn with_rest(self, from: Object<'_, '_>) -> (Option<String>, Extra) {
+        let close =
+            self.close.map(|close| ("close".to_owned(), serde_json::Value::String(close).to_string()));
+        let inner = self.extra.into_iter().chain(close).map(|(name, json)| (format!("descr.{name}"), json));
+        (self.order, from.rest().into_iter().chain(inner).collect())
+    }
 }
 
 impl Wire for Descr {
@@ -89,13 +98,17 @@ pub struct RowAdded {
     pub error: Option<String>,
     /// The order as a sentence.
     pub order: Option<String>,
+    /// Other members.
+    pub extra: Extra,
 }
 
 impl Wire for RowAdded {
     fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
-        let Descr { order, .. } = from.opt("descr")?.unwrap_or_default();
-        Ok(Self { txid: from.opt("txid")?, error: from.opt("error")?, order })
+        let descr: Descr = from.opt("descr")?.unwrap_or_default();
+        let (txid, error) = (from.opt("txid")?, from.opt("error")?);
+        let (order, extra) = descr.with_rest(from);
+        Ok(Self { txid, error, order, extra })
     }
 }
 
@@ -137,16 +150,12 @@ pub struct OrderEdited {
 impl Wire for OrderEdited {
     fn take(raw: &mut Json<'_>) -> Result<Self, ShapeError> {
         let mut from = Object::of(raw)?;
-        let Descr { order, .. } = from.opt("descr")?.unwrap_or_default();
-        Ok(Self {
-            status: from.opt("status")?,
-            txid: from.opt("txid")?,
-            original_txid: from.opt("originaltxid")?,
-            orders_cancelled: from.opt("orders_cancelled")?,
-            order,
-            error_message: from.opt("error_message")?,
-            extra: from.rest(),
-        })
+        let descr: Descr = from.opt("descr")?.unwrap_or_default();
+        let (status, txid) = (from.opt("status")?, from.opt("txid")?);
+        let (original_txid, orders_cancelled) = (from.opt("originaltxid")?, from.opt("orders_cancelled")?);
+        let error_message = from.opt("error_message")?;
+        let (order, extra) = descr.with_rest(from);
+        Ok(Self { status, txid, original_txid, orders_cancelled, order, error_message, extra })
     }
 }
 

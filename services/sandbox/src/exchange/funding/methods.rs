@@ -1,5 +1,9 @@
 //! Over which ways money comes and goes, at what price, and the addresses that every account may pay to.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
 use super::Refusal;
 use crate::exchange::ids::Source;
 
@@ -94,8 +98,52 @@ pub(crate) struct WithdrawKey {
     pub(crate) verified: bool,
 }
 
-/// What every account begins with.
-pub(crate) fn default_keys() -> Vec<WithdrawKey> {
+/// A saved address, as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WithdrawTo {
+    method: MethodName,
+    address: String,
+    /// Whether it may be used: its owner has confirmed it.
+    #[serde(default = "confirmed")]
+    verified: bool,
+}
+
+const fn confirmed() -> bool {
+    true
+}
+
+/// A way out, by its exact name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct MethodName(usize);
+
+impl TryFrom<String> for MethodName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        WITHDRAW_METHODS.iter().position(|method| method.name == name).map(Self).ok_or_else(|| {
+            let known: Vec<_> = WITHDRAW_METHODS.iter().map(|method| method.name).collect();
+            format!("there is no way out {name:?}; must be one of: {}", known.join(", "))
+        })
+    }
+}
+
+/// What every account begins with: what is configured, or the built-in ones if nothing is.
+pub(crate) fn keys_of(configured: &BTreeMap<String, WithdrawTo>) -> Vec<WithdrawKey> {
+    if configured.is_empty() {
+        return default_keys();
+    }
+    let key = |(name, to): (&String, &WithdrawTo)| WithdrawKey {
+        name: name.as_str().into(),
+        method: to.method.0,
+        address: to.address.as_str().into(),
+        verified: to.verified,
+    };
+    configured.iter().map(key).collect()
+}
+
+fn default_keys() -> Vec<WithdrawKey> {
     let key = |name: &str, method: usize, address: &str, verified: bool| WithdrawKey {
         name: name.into(),
         method,
@@ -157,6 +205,22 @@ mod tests {
         assert_eq!(Form::Bitcoin.address(&mut source).len(), 42);
         assert_eq!(Form::Ethereum.address(&mut source).len(), 42);
         assert_eq!(Form::Ethereum.txid(&mut source).len(), 66);
+    }
+
+    #[test]
+    fn a_saved_address_names_a_way_that_there_is() {
+        let read = |json: &str| serde_json::from_str::<WithdrawTo>(json).map_err(|error| error.to_string());
+        let desk = read(r#"{"method":"Ether","address":"0x1"}"#).unwrap();
+        assert_eq!((desk.method.0, desk.verified), (1, true));
+        let named = keys_of(&BTreeMap::from([("desk".to_owned(), desk)]));
+        assert_eq!((named.len(), &*named[0].name, &*named[0].address), (1, "desk", "0x1"));
+        let error = read(r#"{"method":"ether","address":"0x1"}"#).unwrap_err();
+        assert!(error.contains("\"ether\"; must be one of: Bitcoin, Ether, "), "{error}");
+        assert!(
+            read(r#"{"method":"Ether"}"#).is_err()
+                && read(r#"{"method":"Ether","address":"0x1","x":1}"#).is_err()
+        );
+        assert_eq!(keys_of(&BTreeMap::new()).len(), 5);
     }
 
     #[test]

@@ -16,7 +16,8 @@ mod withdrawals;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(crate) use deposits::{arrive, deposit_addresses, deposit_methods, deposit_status};
-pub(crate) use methods::{DepositAddress, WithdrawKey, default_keys};
+pub use methods::WithdrawTo;
+pub(crate) use methods::{DepositAddress, WithdrawKey, keys_of};
 pub(crate) use transfers::wallet_transfer;
 pub(crate) use withdrawals::{
     withdraw, withdraw_addresses, withdraw_cancel, withdraw_info, withdraw_methods, withdraw_status,

@@ -359,3 +359,20 @@ fn what_fails_comes_back() {
     );
     assert!(floor.exchange.change(br#"{"funding_step_ms":600001}"#).is_err());
 }
+
+#[test]
+fn saved_addresses_can_be_others() {
+    let saved = json!({"withdraw_keys": {
+        "desk": {"method": "Bitcoin", "address": "bc1qdesk"},
+        "new": {"method": "Ether", "address": "0xnew", "verified": false},
+    }});
+    let mut floor = Floor::new(&serde_json::from_value(saved).unwrap());
+    let named = floor.result("sandbox-fund", "WithdrawAddresses", "");
+    let named: Vec<_> = named.as_array().unwrap().iter().map(|one| (&one["key"], &one["address"])).collect();
+    assert_eq!(named, [(&json!("desk"), &json!("bc1qdesk")), (&json!("new"), &json!("0xnew"))]);
+    floor.refid("Withdraw", "asset=XBT&key=desk&amount=0.5");
+    assert_eq!(floor.withdrawal()["info"], "bc1qdesk");
+    for unknown in [BITCOIN, "asset=ETH&key=new&amount=0.5"] {
+        assert_eq!(floor.refusal("sandbox-fund", "Withdraw", unknown), "EFunding:Unknown withdraw key");
+    }
+}
