@@ -226,12 +226,12 @@ impl Story {
                     "scope[method_id]={OUT_BTC}&address_id={id}&{sum}[asset][class]=currency&{sum}[asset][name]=BTC\
                      &{sum}[amount]={}.{b:05}&fee[fee_included]={}",
                     a % 3,
-                    b % 2 == 0
+                    b.is_multiple_of(2)
                 );
                 self.ask(who, Act::Beta(Call::CreateWithdrawal), &form)
             }
             What::Switches => {
-                self.exchange.switches.funding_fails = a % 2 == 0;
+                self.exchange.switches.funding_fails = a.is_multiple_of(2);
                 self.exchange.switches.funding_step_ms = u64::from(b % 40_000);
                 self.exchange.switches.earn_ms = u64::from(a % 3_000);
                 return true;

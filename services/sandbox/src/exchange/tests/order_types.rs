@@ -442,3 +442,25 @@ fn what_waits_can_be_amended_edited_and_cancelled() {
     assert_eq!(floor.result("sandbox-all", "CancelAll", "")["count"], 3);
     assert_eq!(floor.result("sandbox-all", "OpenOrders", "")["open"], json!({}));
 }
+
+#[test]
+fn where_nothing_is_matched_nothing_goes_off_and_nothing_begins() {
+    let mut floor = wide();
+    let stop = floor.order("buy", "ordertype=stop-loss&price=60000.7&trigger=index&volume=1");
+    let later = floor.order("buy", "ordertype=limit&price=50000&volume=1&starttm=%2B60");
+    let quote = "pair=XBTUSD&type=buy&ordertype=limit&price=60000.5&volume=6";
+    floor.exchange.change(br#"{"system_status":"cancel_only"}"#).unwrap();
+    assert_eq!(
+        floor.refusal("sandbox-second-trade", "AddOrder", quote),
+        "EService:Market in cancel_only mode"
+    );
+    floor.now_us += 61_000_000;
+    assert_eq!(
+        (&floor.shown(&stop)["status"], &floor.shown(&later)["status"]),
+        (&json!("open"), &json!("pending"))
+    );
+    floor.exchange.change(br#"{"system_status":"online"}"#).unwrap();
+    assert_eq!(floor.shown(&later)["status"], "open");
+    floor.result("sandbox-second-trade", "AddOrder", quote);
+    assert_eq!(floor.shown(&stop)["status"], "closed");
+}
