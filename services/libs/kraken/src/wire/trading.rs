@@ -36,7 +36,7 @@ struct Descr {
 
 impl Descr {
     /// The order as a sentence, and what nobody has taken out of the object and out of the description in it.
-    fn with_rest(self, from: Object) -> (Option<String>, Extra) {
+    fn with_rest(self, from: Object<'_, '_>) -> (Option<String>, Extra) {
         let close =
             self.close.map(|close| ("close".to_owned(), serde_json::Value::String(close).to_string()));
         let inner = self.extra.into_iter().chain(close).map(|(name, json)| (format!("descr.{name}"), json));
