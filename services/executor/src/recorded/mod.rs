@@ -160,6 +160,12 @@ const OURS: &[&str] = &[
     "Accepted.validated_only",
     "CancelAllOrdersAfterResponse.over",
     // Filled from what is known of the pairs.
+    "GetDepthResponse.symbol",
+    "GetGroupedBookResponse.symbol",
+    "GetLevel3Response.symbol",
+    "GetOHLCResponse.symbol",
+    "GetSpreadResponse.symbol",
+    "GetTradesResponse.symbol",
     "OpenPosition.symbol",
     "OrderDescription.symbol",
     "OwnTrade.symbol",

@@ -370,7 +370,8 @@ fn an_order_whose_time_is_to_come_is_pending() {
     let mut floor = wide();
     let id = floor.order("buy", "ordertype=limit&price=50000&volume=1&starttm=%2B60&expiretm=%2B120");
     let shown = floor.shown(&id);
-    assert_eq!((&shown["status"], shown["starttm"].as_f64()), (&json!("pending"), Some(1_781_000_660.0)));
+    assert_eq!(shown["status"], "pending");
+    assert!(shown["starttm"].to_string().starts_with("1781000660"), "{shown}");
     assert_eq!(floor.result("sandbox-all", "OpenOrders", "")["open"][&id]["status"], "pending");
     assert_eq!(floor.holds("ZUSD"), "0.0000");
     floor.now_us += 60_000_000;
