@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tidegate_core::{AccountName, Error, ErrorKind, endpoint};
-use tidegate_kraken::wire::{self, OrdersById, OrdersCancelled};
+use tidegate_kraken::wire::{self, OpenOrders, OrdersById, OrdersCancelled};
 use tidegate_kraken::{Params, Value};
 use tidegate_proto::v1::cancel_order_response::{Accepted, Outcome as Cancelled};
 use tokio::sync::oneshot;
@@ -146,6 +146,17 @@ impl Joined {
                 Cancelled::Unresolved(unresolved(&waiting.info, "", "PARTLY_CANCELLED", text))
             }
         }))
+    }
+
+    /// Kraken's id of an open order of which only the client's is known.
+    pub(crate) async fn order_id_of(&self, info: &CallInfo, cl_ord_id: &str) -> Option<String> {
+        let mut params = Params::new();
+        params.text("cl_ord_id", cl_ord_id);
+        let call = Call { resolves: true, ..Call::read(info, endpoint("OpenOrders")?, params) };
+        let result = self.lanes.read(call).await.ok()?;
+        let OpenOrders { open, .. } = wire::read(Some(&result)).ok()?;
+        let is_it = |order: &wire::Order| order.cl_ord_id.as_deref() == Some(cl_ord_id);
+        open.0.into_iter().find(|(_, order)| is_it(order)).map(|(id, _)| id)
     }
 
     /// The status of orders, by id.

@@ -51,11 +51,21 @@ impl Api {
             return self.cancel_joined(info, order_id).await;
         }
         let told = self.cancel_named(info, "CancelOrder", params).await;
-        if told.as_ref().is_err_and(budget::is_full) && !order_id.is_empty() {
+        if told.as_ref().is_err_and(budget::is_full) {
+            // A batch takes Kraken's ids. The store does not know that of an order which was placed a moment ago, before its
+            // memory was lost, or by another program; Kraken does.
+            let order_id = match &message.target {
+                Some(Target::ClOrdId(id)) if order_id.is_empty() => {
+                    self.joined.order_id_of(info, id).await.unwrap_or_default()
+                }
+                _ => order_id,
+            };
             if !seen.pair.is_empty() {
                 self.budget.full(&info.account, seen.pair);
             }
-            return self.cancel_joined(info, order_id).await;
+            if !order_id.is_empty() {
+                return self.cancel_joined(info, order_id).await;
+            }
         }
         let (cancelled, warnings) = told?;
         let outcome = match cancelled {

@@ -103,6 +103,31 @@ async fn cancels_that_cannot_go_alone_leave_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cancels_of_orders_that_the_store_has_forgotten_leave_together_too() {
+    let (house, one, _two) = counted("starter").await;
+    let mut ids = Vec::new();
+    for _ in 0..12 {
+        ids.push(accepted(ask(&one, &resting_order(), 20).await.expect("an order")).cl_ord_id);
+    }
+    house.redis.as_ref().expect("planned").flush().await.expect("flushed");
+    let mut told = JoinSet::new();
+    for id in ids {
+        let mut client = client(&one).await;
+        let request = v1::CancelOrderRequest { context: None, target: Some(Target::ClOrdId(id)) };
+        told.spawn(async move { client.cancel_order(within(request, 10)).await });
+    }
+    while let Some(told) = told.join_next().await {
+        let reply = told.expect("no panic").expect("a cancel").into_inner();
+        assert!(matches!(&reply.outcome, Some(cancel::Outcome::Accepted(it)) if it.count == 1), "{reply:?}");
+    }
+    assert!(open_orders(&one).await.is_empty());
+    let (single, _) = judged(&house, "CancelOrder").await;
+    assert!(single.iter().any(|verdict| verdict == FULL), "some of twelve cannot go alone: {single:?}");
+    let (batches, _) = judged(&house, "CancelOrderBatch").await;
+    assert!(!batches.is_empty() && batches.iter().all(|verdict| verdict == "ok"), "{batches:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_counter_that_is_fuller_than_we_know_is_learnt_from_kraken() {
     let (house, one, _two) = counted("pro").await;
     let mut placed = Vec::new();
