@@ -70,8 +70,6 @@ pub enum Guard {
     AbsentWait,
     /// What changes something is never signed again.
     NoReSign,
-    /// A claim is deleted by whoever made it alone.
-    DeleteByToken,
 }
 
 impl Guard {
@@ -108,7 +106,6 @@ impl Guard {
         Self::MayBeLost,
         Self::AbsentWait,
         Self::NoReSign,
-        Self::DeleteByToken,
     ];
 }
 

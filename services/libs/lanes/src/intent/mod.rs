@@ -169,9 +169,11 @@ pub fn apply_wish(record: Option<&IntentRecord>, wish: Wish, now_us: u64) -> Opt
 }
 
 /// Whether a claim may be deleted: by whoever made it, while nothing was written to Kraken under it.
+/// (The simulation has met nothing that misses the token: a second claim whose sender dies while the first is still being taken
+/// back. Tests of this module miss it.)
 pub fn apply_withdraw(record: Option<&IntentRecord>, withdraw: &Withdraw, now_us: u64) -> bool {
-    let ours = |known: &IntentRecord| known.token == withdraw.token || !on(Guard::DeleteByToken);
-    live(record, now_us).is_some_and(|known| known.state == IntentState::Claimed && ours(known))
+    live(record, now_us)
+        .is_some_and(|known| known.state == IntentState::Claimed && known.token == withdraw.token)
 }
 
 /// Whether a call whose nonce was refused may be signed once more. Only what changes nothing, and a cancel, which hits one
