@@ -11,7 +11,10 @@ const THREADS: usize = 2;
 
 /// Seeds that missed a rare one lately: looked at first, so that nobody waits while thousands are searched again. When a
 /// change to the simulation makes one of them go by, the search finds another.
-const LATELY: [(Guard, u64); 5] = [
+const LATELY: [(Guard, u64); 8] = [
+    (Guard::JumpWaits, 1_443),
+    (Guard::BornInTime, 2_851),
+    (Guard::KnownGeneration, 1_300),
     (Guard::Skew, 79),
     (Guard::TakeRepeats, 140),
     (Guard::AbandonedPoints, 283),
