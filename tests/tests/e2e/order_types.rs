@@ -9,10 +9,11 @@ use tidegate_proto::v1::add_order_response::{Accepted, Outcome};
 use tidegate_proto::v1::trading_service_client::TradingServiceClient;
 use tidegate_tests::eventually;
 use tidegate_tests::house::{House, Plan, channel};
+use tidegate_tests::judge::fact;
 use tidegate_tests::load::resting_order;
 use tidegate_tests::process::Process;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 use v1::{OrderStatus, OrderType as T, Side};
 
 const KEYS: [&str; 4] = ["sandbox-all", "sandbox-read", "sandbox-second-trade", "sandbox-second-read"];
@@ -90,6 +91,16 @@ impl Desk {
             (shown.status() == status).then_some(shown)
         })
         .await
+    }
+
+    async fn positions(&self) -> Vec<v1::OpenPosition> {
+        let request = v1::GetOpenPositionsRequest {
+            context: Some(v1::CallContext { account: "main".into(), ..Default::default() }),
+            with_valuation: true,
+            ..Default::default()
+        };
+        let reply = AccountServiceClient::new(self.gateway.clone()).get_open_positions(request).await;
+        reply.expect("positions").into_inner().positions
     }
 
     /// What was placed to close an order.
@@ -252,4 +263,36 @@ async fn an_iceberg_shows_a_part_and_relative_prices_are_fixed_when_it_is_placed
     assert_eq!((depth.asks[0].price.as_str(), depth.asks[0].volume.as_str()), ("60000.20000", "0.100"));
     desk.move_to(Side::Buy, "60000.2").await;
     assert_eq!(desk.becomes(id, OrderStatus::Closed).await.volume_executed, "1.00000000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_on_margin_is_opened_seen_reduced_and_settled() {
+    let house = House::build(Plan::default()).await.expect("a house");
+    let desk = Desk::open(&house).await;
+    let lent = |side, order_type, volume: &str| v1::AddOrderRequest {
+        leverage: "5".into(),
+        ..order(side, order_type, "", "", volume)
+    };
+    let refused = v1::AddOrderRequest { reduce_only: true, ..lent(Side::Sell, T::Market, "1") };
+    let status = desk.try_place("main", refused.clone()).await.expect_err("nothing to reduce");
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+    assert_eq!(fact(&status, "kraken_error").as_deref(), Some("EOrder:Reduce only:No position exists"));
+
+    let opened = desk.place(lent(Side::Buy, T::Market, "1")).await;
+    assert_eq!(opened.description, "buy 1.00000000 XBTUSD @ market with 5:1 leverage");
+    let shown = desk.becomes(&opened.order_ids[0], OrderStatus::Closed).await;
+    assert_eq!((shown.margin, description(&shown).leverage.as_str()), (true, "5:1"));
+    let [position] = &desk.positions().await[..] else { panic!("one position") };
+    assert_eq!((position.side(), position.order_id.as_str()), (Side::Buy, opened.order_ids[0].as_str()));
+    assert_eq!((position.margin.as_str(), position.net.as_str()), ("12000.10000", "-0.50000"));
+
+    let reduced = v1::AddOrderRequest { volume: "0.25".into(), ..refused };
+    desk.place(v1::AddOrderRequest { context: resting_order().context, ..reduced }).await;
+    let [position] = &desk.positions().await[..] else { panic!("one position") };
+    assert_eq!(position.volume_closed, "0.25000000");
+    desk.place(lent(Side::Sell, T::SettlePosition, "0")).await;
+    assert_eq!(desk.positions().await, []);
+    let funds = house.pages.funds().await.expect("the funds");
+    assert_eq!(funds["margin_pool"]["ZUSD"], "0.0000");
+    assert_eq!(funds["accounts"]["main"]["spot"]["XXBT"], "100.7500000000");
 }

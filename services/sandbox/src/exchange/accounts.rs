@@ -1,5 +1,5 @@
 //! Who owns what. Every movement of an account is a ledger entry; the sum of an asset over accounts, their wallets for
-//! futures and what they have in strategies, house, collected fees, what is on its way and the world outside never changes.
+//! futures and what they have in strategies, house, margin pool, collected fees, what is on its way and the world outside never changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -113,6 +113,8 @@ pub(crate) struct Accounts {
     pub(crate) withdraw_keys: Vec<WithdrawKey>,
     /// The market maker's, without limit: it may go below zero.
     house: [i128; ASSET_COUNT],
+    /// What was paid, and what was bought, for the margin positions of accounts. Nothing where there are none.
+    pub(crate) margin_pool: [i128; ASSET_COUNT],
     /// Fees collected.
     fees: [i128; ASSET_COUNT],
     /// Has left an account and is not yet where it goes.
@@ -128,6 +130,7 @@ impl Accounts {
             all: Vec::new(),
             withdraw_keys: keys_of(&BTreeMap::new()),
             house: [0; ASSET_COUNT],
+            margin_pool: [0; ASSET_COUNT],
             fees: [0; ASSET_COUNT],
             in_transit: [0; ASSET_COUNT],
             outside: [0; ASSET_COUNT],
@@ -204,7 +207,8 @@ impl Accounts {
         let mut total = [0; ASSET_COUNT];
         let owned =
             self.all.iter().flat_map(|account| [&account.balances, &account.futures, &account.earning]);
-        for pile in owned.chain([&self.house, &self.fees, &self.in_transit, &self.outside]) {
+        let others = [&self.house, &self.margin_pool, &self.fees, &self.in_transit, &self.outside];
+        for pile in owned.chain(others) {
             (0..ASSET_COUNT).for_each(|asset| total[asset] += pile[asset]);
         }
         total
@@ -229,8 +233,14 @@ impl Accounts {
                     });
                 }
             });
-            let others = [&self.house, &self.fees, &self.in_transit, &self.outside];
-            for (name, amounts) in ["house", "fees", "in_transit", "outside"].into_iter().zip(others) {
+            let others = [
+                ("house", &self.house),
+                ("margin_pool", &self.margin_pool),
+                ("fees", &self.fees),
+                ("in_transit", &self.in_transit),
+                ("outside", &self.outside),
+            ];
+            for (name, amounts) in others {
                 pile(json.field(name), amounts);
             }
             pile(json.field("total"), &self.total());

@@ -160,7 +160,7 @@ impl Engine {
         if cap.is_some_and(|cap| position.total() + amount > cap) {
             return Err(Refusal::EarnAboveMax);
         }
-        if amount > self.accounts.get(account).available(asset) {
+        if amount > self.movable(account, asset) {
             return Err(Refusal::EarnInsufficientFunds);
         }
         let refid = self.next_id(b'T');

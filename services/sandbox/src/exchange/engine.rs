@@ -5,24 +5,27 @@
 //! rounded down; so no balance of an account ever falls below zero.
 
 mod amend;
+mod booking;
 mod closes;
 mod endings;
 mod judging;
+mod margin;
 mod moves;
 mod quotes;
 mod triggers;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use super::accounts::{Accounts, LedgerEntry};
+use super::accounts::Accounts;
 use super::archive::Archive;
 use super::book::{Book, Entry, Owner, Side, reaches};
 use super::earn::Earn;
 use super::funding::Funding;
 use super::ids::{Id, Source};
-use super::markets::{LOT_DECIMALS, MAKER_FEE, PAIR_COUNT, PAIRS, TAKER_FEE};
+use super::markets::{LOT_DECIMALS, PAIR_COUNT, PAIRS};
 use super::modes::Modes;
-use super::order::{NewOrder, Order, SelfTrade, Status, TimeInForce, Trade, to_i128};
+use super::order::{NewOrder, Order, OrderType, SelfTrade, Status, TimeInForce, Trade, to_i128};
+use super::positions::Positions;
 use super::refusal::Refusal;
 use super::spread::Spreads;
 use super::tape::Tape;
@@ -31,6 +34,8 @@ use crate::wire::decimal;
 
 pub(crate) use amend::Amendment;
 use closes::Birth;
+use margin::REDUCED;
+pub(crate) use margin::{MARGIN_STOP, Margin};
 use quotes::Market;
 use triggers::Triggers;
 
@@ -69,6 +74,9 @@ pub(crate) struct Engine {
     births: VecDeque<Birth>,
     /// House quotes that were traded and not yet restored.
     owed: Vec<(usize, Side, u64)>,
+    pub(crate) positions: Positions,
+    /// Who has no position any more in which pair, and the side that would have reduced it.
+    flat: Vec<(usize, usize, Side)>,
     pub(crate) earn: Earn,
     pub(crate) ids: Source,
     orders_born: u64,
@@ -99,6 +107,8 @@ impl Engine {
             triggers: Triggers::default(),
             births: VecDeque::new(),
             owed: Vec::new(),
+            positions: Positions::default(),
+            flat: Vec::new(),
             earn: Earn::default(),
             ids: Source::new(seed, 1),
             orders_born: 0,
@@ -140,7 +150,7 @@ impl Engine {
     /// Accepts an order: it trades what can be traded, and the rest waits if it may; or it waits for its price or its time.
     pub(crate) fn place(&mut self, now_us: u64, account: usize, terms: NewOrder) -> Result<Id, Refusal> {
         self.judge(account, &terms)?;
-        let lots = self.measured(&terms).lots;
+        let lots = self.measured(account, &terms).lots;
         let terms = NewOrder { lots, ..terms };
         let id = self.accept(now_us, account, terms, None);
         self.follow_up(now_us);
@@ -148,8 +158,15 @@ impl Engine {
     }
 
     fn accept(&mut self, now_us: u64, account: usize, terms: NewOrder, parent: Option<Id>) -> Id {
+        let order = self.born(now_us, account, terms, parent);
+        let id = order.id;
+        self.set_out(now_us, order);
+        id
+    }
+
+    fn born(&mut self, now_us: u64, account: usize, terms: NewOrder, parent: Option<Id>) -> Order {
         self.orders_born += 1;
-        let order = Order {
+        Order {
             number: self.orders_born,
             id: self.ids.id(b'O'),
             account,
@@ -166,15 +183,16 @@ impl Engine {
             trades: Vec::new(),
             amends: Vec::new(),
             hidden_until_us: self.hides_until_us,
+            liquidated: false,
             terms,
-        };
-        let id = order.id;
-        self.set_out(now_us, order);
-        id
+        }
     }
 
     /// Trades what can be traded of an order and lets the rest wait if it may.
     fn arrive(&mut self, now_us: u64, mut order: Order) {
+        if order.terms.order_type == OrderType::SettlePosition {
+            return self.settle_position(now_us, order);
+        }
         let pair = order.terms.pair;
         let all_or_nothing = order.terms.time_in_force == TimeInForce::FillOrKill;
         let prevented = if all_or_nothing && self.reach(order.account, &order.terms).lots < order.terms.lots {
@@ -197,7 +215,7 @@ impl Engine {
     fn take(&mut self, now_us: u64, order: &mut Order) -> Option<&'static str> {
         let (pair, other_side) = (order.terms.pair, order.terms.side.opposite());
         while order.open_lots() > 0
-            && let Some((price, entry)) = self.books[pair].front(other_side)
+            && let Some((price, entry)) = self.offered(now_us, pair, other_side)
             && order.terms.limit.is_none_or(|limit| reaches(order.terms.side, limit, price))
         {
             if let Owner::Order { order: resting, account } = entry.owner
@@ -211,6 +229,9 @@ impl Engine {
                 }
                 continue;
             }
+            if self.cap(order) == 0 {
+                return Some(REDUCED);
+            }
             self.trade(now_us, order, price, entry);
         }
         None
@@ -218,7 +239,7 @@ impl Engine {
 
     fn trade(&mut self, now_us: u64, taker: &mut Order, price: u64, entry: Entry) {
         let (index, pair) = (taker.terms.pair, taker.terms.pair());
-        let lots = taker.open_lots().min(entry.lots);
+        let lots = taker.open_lots().min(entry.lots).min(self.cap(taker));
         let notional = to_i128(u128::from(price) * u128::from(lots));
         let cost = decimal::rescale(notional, pair.notional_scale(), pair.quote_decimals());
         self.trades_made += 1;
@@ -257,62 +278,6 @@ impl Engine {
                 self.close_open(number, Status::Closed, None, now_us);
             }
         }
-    }
-
-    /// Books one side of a fill.
-    fn settle(&mut self, now_us: u64, order: &mut Order, fill: Fill, maker: bool) {
-        let pair = order.terms.pair();
-        let base = decimal::rescale(i128::from(fill.lots), LOT_DECIMALS, pair.base_decimals());
-        let rate = if maker { MAKER_FEE } else { TAKER_FEE };
-        let fee_of = |amount: i128| decimal::rescale(amount * rate, 4, 0);
-        let (base_fee, quote_fee) =
-            if order.terms.fee_in_base { (fee_of(base), 0) } else { (0, fee_of(fill.cost)) };
-        let sign = if order.terms.side == Side::Buy { 1 } else { -1 };
-        let refid = self.ids.id(b'T');
-        let ledgers = [self.ids.id(b'L'), self.ids.id(b'L')];
-        let sides = [(pair.base, sign * base, base_fee), (pair.quote, -sign * fill.cost, quote_fee)];
-        for (id, (asset, amount, fee)) in ledgers.into_iter().zip(sides) {
-            self.accounts.book(
-                id,
-                LedgerEntry {
-                    account: order.account,
-                    refid: refid.into(),
-                    kind: "trade",
-                    subtype: "",
-                    at_us: now_us,
-                    asset,
-                    amount,
-                    fee,
-                    balance: 0,
-                },
-            );
-        }
-        order.filled_lots += fill.lots;
-        order.notional += u128::from(fill.price) * u128::from(fill.lots);
-        order.cost += fill.cost;
-        order.fee += base_fee + quote_fee;
-        order.trades.push(refid);
-        self.expect_close(order, fill.price, fill.lots);
-        let trade = Trade {
-            order: order.id,
-            position: self.ids.id(b'T'),
-            pair: order.terms.pair,
-            at_us: now_us,
-            side: order.terms.side,
-            order_type: order.terms.order_type,
-            price: fill.price,
-            lots: fill.lots,
-            cost: fill.cost,
-            fee: base_fee + quote_fee,
-            fee_in_base: order.terms.fee_in_base,
-            ledgers,
-            number: fill.number,
-            maker,
-        };
-        let number = self.trades.push(refid, trade);
-        let list = &mut self.accounts.get_mut(order.account).trades;
-        list.push_back(number);
-        self.trades.trim(list);
     }
 
     /// Holds what the rest of a waiting order needs, instead of what was held before.

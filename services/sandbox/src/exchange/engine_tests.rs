@@ -197,7 +197,8 @@ fn each_trade_has_two_ledger_entries_under_its_id() {
     let id = desk.place(0, "buy 1 @ market", "").unwrap();
     let [trade_id] = desk.order(0, id).trades[..] else { panic!("one fill") };
     let (_, trade) = desk.engine.trades.find(trade_id).unwrap();
-    let entries = trade.ledgers.map(|id| desk.engine.accounts.ledger.find(id).unwrap().1);
+    let [base, quote] = trade.ledgers[..] else { panic!("two entries") };
+    let entries = [base, quote].map(|id| desk.engine.accounts.ledger.find(id).unwrap().1);
     assert!(entries.iter().all(|entry| entry.refid == trade_id.into()));
     assert_eq!(
         entries.map(|entry| (entry.asset, entry.amount, entry.fee)),

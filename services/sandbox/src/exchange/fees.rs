@@ -1,8 +1,7 @@
-//! What an account traded in 30 days and pays for it, and what an account without margin and credit is told (Kraken
-//! docs: Get Trade Volume, Get Open Positions, Get Credit Lines).
+//! What an account traded in 30 days and pays for it, and what an account without credit is told (Kraken docs: Get Trade
+//! Volume, Get Credit Lines).
 
 use super::engine::Engine;
-use super::ids::Id;
 use super::intake::flag;
 use super::markets::{ASSETS, DOLLAR, MAKER_FEE, PAIRS, TAKER_FEE, find_pair};
 use super::refusal::{Refusal, wrong};
@@ -95,20 +94,6 @@ fn write_schedule(json: &mut Json) {
             });
         }
     });
-}
-
-/// `OpenPositions`: none, because nothing is traded on margin here. What is asked must make sense all the same. Joined by
-/// market they are a list, as ccxt and others read it; Kraken does not document that form.
-pub(crate) fn open_positions(params: &Params) -> Result<String, Refusal> {
-    flag(params, "docalcs")?;
-    if params.list("txid").iter().any(|id| Id::parse(id).is_none()) {
-        return Err(wrong("txid"));
-    }
-    match params.get("consolidation") {
-        None => Ok(success(|json| json.object(|_| {}))),
-        Some("market") => Ok(success(|json| json.array(|_| {}))),
-        Some(_) => Err(wrong("consolidation")),
-    }
 }
 
 /// `CreditLines`: null, as for most accounts of Kraken's.

@@ -6,7 +6,7 @@ use super::ids::Id;
 use super::intake::{flag, userref};
 use super::keys::KeyState;
 use super::markets::find_asset;
-use super::order::Order;
+use super::order::{Order, Trade};
 use super::refusal::{Refusal, wrong};
 use crate::wire::decimal;
 use crate::wire::json::{Json, success};
@@ -226,20 +226,31 @@ pub(crate) fn order_amends(
     }))
 }
 
-/// `TradesHistory`. No trade here opens a position.
+/// `TradesHistory`.
 pub(crate) fn trades_history(engine: &Engine, key: &KeyState, params: &Params) -> Result<String, Refusal> {
     let ledgers = flag(params, "ledgers")?;
-    let any = match params.get("type") {
-        None | Some("all" | "no position") => true,
-        Some("any position" | "closed position" | "closing position") => false,
+    let with_trades = flag(params, "trades")?;
+    let opened = |id: Id, trade: &Trade| engine.positions.opened_by(id, trade.position);
+    let wanted: &dyn Fn(Id, &Trade) -> bool = match params.get("type") {
+        None | Some("all") => &|_, _| true,
+        Some("no position") => &|_, trade| trade.leverage.is_none(),
+        Some("any position") => &|_, trade| trade.leverage.is_some(),
+        Some("closing position") => &|_, trade| trade.closing,
+        Some("closed position") => &|id, trade| opened(id, trade).is_some_and(|it| it.open_lots() == 0),
         Some(_) => return Err(wrong("type")),
     };
     let stretch = Stretch::read(params, key, |id| engine.trades.find(id).map(|(_, trade)| trade.at_us))?;
     let numbers = engine.accounts.get(key.account).trades.iter().rev();
     let found = numbers
         .filter_map(|number| engine.trades.get(*number))
-        .filter(|(_, trade)| any && stretch.holds(trade.at_us));
-    page(params, "trades", found, |json, (id, trade)| trade.write(json.field(id.as_str()), ledgers))
+        .filter(|(id, trade)| stretch.holds(trade.at_us) && wanted(*id, trade));
+    page(params, "trades", found, |json, (id, trade)| {
+        trade.write(json.field(id.as_str()), ledgers, |json| {
+            if let Some(position) = opened(*id, trade) {
+                position.write_in_trade(json, with_trades);
+            }
+        });
+    })
 }
 
 /// `QueryTrades`.
@@ -252,7 +263,9 @@ pub(crate) fn query_trades(engine: &Engine, key: &KeyState, params: &Params) -> 
                 if let Some((number, trade)) = engine.trades.find(id)
                     && own.binary_search(&number).is_ok()
                 {
-                    trade.write(json.field(id.as_str()), false);
+                    let opened = engine.positions.opened_by(id, trade.position);
+                    let more = |json: &mut Json| opened.iter().for_each(|it| it.write_in_trade(json, false));
+                    trade.write(json.field(id.as_str()), false, more);
                 }
             }
         });

@@ -57,7 +57,9 @@ pub(crate) fn deadline(params: &Params, received_us: u64) -> Result<Option<u64>,
 /// Reads an order. What this exchange does not trade is refused by the name of the parameter, never ignored. Relative prices
 /// are fixed here, by `prices`.
 pub(crate) fn read(params: &Params, now_us: u64, prices: &Prices) -> Result<NewOrder, Refusal> {
-    refuse_unsupported(params)?;
+    if is_given(params, "asset_class") {
+        return Err(wrong("asset_class"));
+    }
     let pair = find_pair(params.get("pair").ok_or_else(|| wrong("pair"))?).ok_or(Refusal::UnknownPair)?;
     let side = match params.get("type") {
         Some("buy") => Side::Buy,
@@ -65,7 +67,12 @@ pub(crate) fn read(params: &Params, now_us: u64, prices: &Prices) -> Result<NewO
         _ => return Err(wrong("type")),
     };
     let order_type = params.get("ordertype").and_then(OrderType::read).ok_or_else(|| wrong("ordertype"))?;
-    let lots = params.get("volume").and_then(lots).ok_or_else(|| wrong("volume"))?;
+    let (leverage, reduce_only) = on_margin(params, pair, order_type)?;
+    let lots = match params.get("volume") {
+        // The size of the position that it closes.
+        Some(text) if leverage.is_some() && decimal::parse(text, LOT_DECIMALS) == Ok(0) => 0,
+        text => text.and_then(lots).ok_or_else(|| wrong("volume"))?,
+    };
     let by = match params.get("trigger") {
         None | Some("last") => Reference::Last,
         Some("index") => Reference::Index,
@@ -78,7 +85,7 @@ pub(crate) fn read(params: &Params, now_us: u64, prices: &Prices) -> Result<NewO
     let terms = resolve(order_type, side, pair, asked, by, prices, PRICES)?;
     let shows = displayed(params, "displayvol", order_type, lots)?;
     let close = close(params, side, pair, by, prices)?;
-    let Flags { post_only, fee_in_base, in_quote } = flags(params, side, order_type)?;
+    let Flags { post_only, fee_in_base, in_quote } = flags(params, side, order_type, leverage.is_some())?;
     let (time_in_force, expires_us) = validity(params, order_type, now_us)?;
     if post_only && matches!(time_in_force, TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill) {
         return Err(wrong("oflags"));
@@ -104,6 +111,8 @@ pub(crate) fn read(params: &Params, now_us: u64, prices: &Prices) -> Result<NewO
         lots,
         shows,
         spends: in_quote.then_some(lots),
+        leverage,
+        reduce_only,
         post_only,
         fee_in_base,
         time_in_force,
@@ -115,17 +124,26 @@ pub(crate) fn read(params: &Params, now_us: u64, prices: &Prices) -> Result<NewO
     })
 }
 
-fn refuse_unsupported(params: &Params) -> Result<(), Refusal> {
-    if !matches!(params.get("leverage"), None | Some("none")) {
+/// With how much leverage an order trades, if with any, and whether it only reduces what was traded so before. A position is
+/// settled with any leverage, which then says nothing.
+fn on_margin(params: &Params, pair: usize, order_type: OrderType) -> Result<(Option<u32>, bool), Refusal> {
+    let settles = order_type == OrderType::SettlePosition;
+    let leverage = match params.get("leverage") {
+        None | Some("none" | "0") => None,
+        Some(text) => {
+            let factor = text.strip_suffix(":1").unwrap_or(text).parse().ok();
+            let may_be = |factor: &u32| PAIRS[pair].leverages.contains(factor) || (settles && *factor == 1);
+            Some(factor.filter(may_be).ok_or_else(|| wrong("leverage"))?)
+        }
+    };
+    let reduce_only = flag(params, "reduce_only")?;
+    if settles && leverage.is_none() {
         return Err(wrong("leverage"));
     }
-    if flag(params, "reduce_only")? {
+    if reduce_only && leverage.is_none() {
         return Err(wrong("reduce_only"));
     }
-    if is_given(params, "asset_class") {
-        return Err(wrong("asset_class"));
-    }
-    Ok(())
+    Ok((leverage, reduce_only))
 }
 
 fn is_given(params: &Params, name: &str) -> bool {
@@ -139,7 +157,7 @@ fn asked(
     pair: usize,
     order_type: OrderType,
 ) -> Result<Option<Asked>, Refusal> {
-    let text = params.get(name).filter(|_| order_type != OrderType::Market);
+    let text = params.get(name).filter(|_| order_type.has_limit() || order_type.is_triggered());
     text.filter(|text| *text != "0").map(|text| Asked::read(text, name, &PAIRS[pair])).transpose()
 }
 
@@ -176,7 +194,7 @@ fn close(
         return Ok(None);
     }
     let read = params.get("close[ordertype]").and_then(OrderType::read);
-    let closes = |order_type: &OrderType| !matches!(order_type, OrderType::Market | OrderType::Iceberg);
+    let closes = |it: &OrderType| it.has_limit() && *it != OrderType::Iceberg || it.is_triggered();
     let order_type = read.filter(closes).ok_or_else(|| wrong("close[ordertype]"))?;
     if !order_type.has_second_price() && is_given(params, CLOSE_PRICES[1]) {
         return Err(wrong(CLOSE_PRICES[1]));
@@ -222,7 +240,7 @@ struct Flags {
     in_quote: bool,
 }
 
-fn flags(params: &Params, side: Side, order_type: OrderType) -> Result<Flags, Refusal> {
+fn flags(params: &Params, side: Side, order_type: OrderType, on_margin: bool) -> Result<Flags, Refusal> {
     let (mut post_only, mut in_base, mut in_quote, mut spends) = (false, false, false, false);
     for flag in params.get("oflags").unwrap_or_default().split(',').map(str::trim) {
         match flag {
@@ -238,10 +256,16 @@ fn flags(params: &Params, side: Side, order_type: OrderType) -> Result<Flags, Re
     // Kraken: only limit orders can be post-only; triggered ones cannot, though some have a limit.
     let posts = matches!(order_type, OrderType::Limit | OrderType::Iceberg);
     let is_market_buy = order_type == OrderType::Market && side == Side::Buy;
-    if (in_base && in_quote) || (post_only && !posts) || (spends && !is_market_buy) {
+    // Gains, losses and fees of a position are in the quote asset.
+    let spot_only = in_base || spends;
+    if (in_base && in_quote)
+        || (post_only && !posts)
+        || (spends && !is_market_buy)
+        || (spot_only && on_margin)
+    {
         return Err(wrong("oflags"));
     }
-    let fee_in_base = in_base || (!in_quote && side == Side::Sell);
+    let fee_in_base = in_base || (!in_quote && side == Side::Sell && !on_margin);
     Ok(Flags { post_only, fee_in_base, in_quote: spends })
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Pair {
     pub(crate) order_min: u64,
     /// Smallest price times volume, at [`COST_DECIMALS`].
     pub(crate) cost_min: i128,
+    /// What may be traded with lent money, and how much of it is lent at most.
+    pub(crate) leverages: &'static [u32],
     pub(crate) house: House,
 }
 
@@ -120,6 +122,7 @@ pub(crate) const PAIRS: [Pair; PAIR_COUNT] = [
         tick: 1,
         order_min: 5_000,
         cost_min: 50_000,
+        leverages: &[2, 3, 4, 5],
         house: House { middle: 600_000, step: 5, levels: 40, lots: 500_000_000 },
     },
     Pair {
@@ -134,6 +137,7 @@ pub(crate) const PAIRS: [Pair; PAIR_COUNT] = [
         tick: 1,
         order_min: 100_000,
         cost_min: 50_000,
+        leverages: &[2, 3, 4, 5],
         house: House { middle: 300_000, step: 25, levels: 40, lots: 5_000_000_000 },
     },
     Pair {
@@ -149,6 +153,7 @@ pub(crate) const PAIRS: [Pair; PAIR_COUNT] = [
         tick: 5,
         order_min: 5_000,
         cost_min: 45_000,
+        leverages: &[2, 3],
         house: House { middle: 550_000, step: 5, levels: 40, lots: 500_000_000 },
     },
 ];

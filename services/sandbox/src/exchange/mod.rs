@@ -37,6 +37,7 @@ mod markets;
 mod modes;
 mod nonce;
 mod order;
+mod positions;
 mod prices;
 mod private;
 mod public;
@@ -362,7 +363,7 @@ impl Exchange {
             Act::Ledgers => history::ledgers(engine, key, params).map(answer),
             Act::QueryLedgers => history::query_ledgers(engine, key, params).map(answer),
             Act::TradeVolume => fees::trade_volume(engine, now_us, account, params).map(answer),
-            Act::OpenPositions => fees::open_positions(params).map(answer),
+            Act::OpenPositions => positions::open_positions(engine, account, params).map(answer),
             Act::CreditLines => Ok(answer(fees::credit_lines())),
             Act::DepositMethods => funding::deposit_methods(params).map(answer),
             Act::DepositAddresses => funding::deposit_addresses(engine, now_us, account, params).map(answer),

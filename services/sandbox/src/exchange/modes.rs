@@ -45,8 +45,7 @@ impl SystemStatus {
     }
 }
 
-/// What one pair takes, in the words of `AssetPairs`. Kraken's `reduce_only` is not among them: there are no positions here,
-/// and its sentence is not documented.
+/// What one pair takes, in the words of `AssetPairs`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PairStatus {
@@ -59,6 +58,8 @@ pub enum PairStatus {
     PostOnly,
     /// Cancels, and limit orders.
     LimitOnly,
+    /// Cancels, and what makes a margin position smaller. Kraken does not document with which sentence it refuses the rest.
+    ReduceOnly,
 }
 
 impl PairStatus {
@@ -69,6 +70,7 @@ impl PairStatus {
             Self::CancelOnly => "cancel_only",
             Self::PostOnly => "post_only",
             Self::LimitOnly => "limit_only",
+            Self::ReduceOnly => "reduce_only",
         }
     }
 }
@@ -194,6 +196,10 @@ impl Modes {
         let is_limit = matches!(terms.order_type, OrderType::Limit | OrderType::Iceberg);
         if self.of(terms.pair) == PairStatus::LimitOnly && !is_limit {
             return Err(Refusal::LimitOnly);
+        }
+        let reduces = terms.reduce_only || terms.order_type == OrderType::SettlePosition;
+        if self.of(terms.pair) == PairStatus::ReduceOnly && !reduces {
+            return Err(Refusal::ReduceOnlyMode);
         }
         Ok(())
     }

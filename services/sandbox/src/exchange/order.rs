@@ -69,6 +69,8 @@ pub(crate) struct Order {
     pub(crate) amends: Vec<Amend>,
     /// An injected fault hides it until then.
     pub(crate) hidden_until_us: u64,
+    /// The exchange placed it, to close what the account's equity no longer carried.
+    pub(crate) liquidated: bool,
 }
 
 /// One change of an order.
@@ -163,6 +165,7 @@ impl Order {
         let words = [
             (fired && !touched, "stopped"),
             (fired && touched, "touched"),
+            (self.liquidated, "liquidated"),
             (self.filled_lots > 0 && self.status == Status::Open, "partial"),
             (!self.amends.is_empty(), "amended"),
         ];
@@ -224,7 +227,7 @@ impl Order {
                 for (name, price) in ["price", "price2"].into_iter().zip(terms.prices()) {
                     json.field(name).text(price.as_deref().unwrap_or("0"));
                 }
-                json.field("leverage").text("none");
+                json.field("leverage").text(&self.leverage_text());
                 json.field("order").text(&terms.sentence());
                 json.field("close").text(&terms.close_sentence().unwrap_or_default());
             });
@@ -246,7 +249,7 @@ impl Order {
             if let Some(stop) = &terms.stop {
                 json.field("trigger").text(stop.by.text());
             }
-            json.field("margin").truth(false);
+            json.field("margin").truth(terms.leverage.is_some());
             json.field("misc").text(&self.misc());
             json.field("sender_sub_id").null();
             json.field("oflags").text(&self.flags());
@@ -266,7 +269,7 @@ impl Order {
 #[derive(Clone, Debug)]
 pub(crate) struct Trade {
     pub(crate) order: Id,
-    /// Always there, for spot as well; it names no position.
+    /// Always there; for spot it names no position.
     pub(crate) position: Id,
     pub(crate) pair: usize,
     pub(crate) at_us: u64,
@@ -279,14 +282,19 @@ pub(crate) struct Trade {
     /// In units of the asset that pays it.
     pub(crate) fee: i128,
     pub(crate) fee_in_base: bool,
-    pub(crate) ledgers: [Id; 2],
+    pub(crate) leverage: Option<u32>,
+    /// Of the position that it opened.
+    pub(crate) margin: i128,
+    /// Whether it closed any.
+    pub(crate) closing: bool,
+    pub(crate) ledgers: Vec<Id>,
     pub(crate) number: u64,
     pub(crate) maker: bool,
 }
 
 impl Trade {
-    /// Appends the object that Kraken shows.
-    pub(crate) fn write(&self, json: &mut Json, with_ledgers: bool) {
+    /// Appends the object that Kraken shows; `more` appends what there is besides.
+    pub(crate) fn write(&self, json: &mut Json, with_ledgers: bool, more: impl FnOnce(&mut Json)) {
         let pair = &PAIRS[self.pair];
         let fee_asset_decimals = if self.fee_in_base { pair.base_decimals() } else { pair.quote_decimals() };
         let fee_decimals = fee_asset_decimals.max(COST_DECIMALS);
@@ -305,14 +313,16 @@ impl Trade {
             json.field("fee")
                 .decimal(decimal::rescale(self.fee, fee_asset_decimals, fee_decimals), fee_decimals);
             json.field("vol").decimal(i128::from(self.lots), LOT_DECIMALS);
-            json.field("margin").text("0.00000");
-            json.field("leverage").text("0");
-            json.field("misc").text("");
+            let margin = decimal::rescale(self.margin, pair.quote_decimals(), COST_DECIMALS);
+            json.field("margin").decimal(margin, COST_DECIMALS);
+            json.field("leverage").text(&self.leverage.unwrap_or(0).to_string());
+            json.field("misc").text(if self.closing { "closing" } else { "" });
             if with_ledgers {
                 json.field("ledgers").array(|json| self.ledgers.iter().for_each(|id| json.text(id.as_str())));
             }
             json.field("trade_id").integer(self.number);
             json.field("maker").truth(self.maker);
+            more(json);
         });
     }
 }

@@ -1,6 +1,6 @@
 //! The other private endpoints: balances, keys, tokens, and what changes orders.
 
-use super::engine::Engine;
+use super::engine::{Engine, Margin};
 use super::ids::{Id, Source};
 use super::intake;
 use super::keys::{KeyState, iban};
@@ -71,24 +71,29 @@ pub(crate) fn balance_ex(engine: &Engine, account: usize) -> String {
     })
 }
 
-/// `TradeBalance`, for an account that has no margin positions.
+/// `TradeBalance`. All that an account owns is collateral. `ml`, `uv` and `mfo` are missing without positions.
 pub(crate) fn trade_balance(engine: &Engine, account: usize, params: &Params) -> Result<String, Refusal> {
     let asset = match params.get("asset") {
         None => DOLLAR,
         Some(name) => find_asset(name).ok_or(Refusal::UnknownAsset)?,
     };
     let worth = engine.worth_of(account, asset);
-    let free = worth - super::history::held_in(engine, account, asset);
+    let Margin { used, net, cost, value } = engine.margin(account, asset);
+    let (equity, unfilled) = (worth + net, super::history::held_in(engine, account, asset));
     let decimals = ASSETS[asset].decimals;
     Ok(success(|json| {
         json.object(|json| {
             json.field("eb").decimal(worth, decimals);
             json.field("tb").decimal(worth, decimals);
-            for unused in ["m", "n", "c", "v"] {
-                json.field(unused).decimal(0, decimals);
+            for (name, amount) in [("m", used), ("n", net), ("c", cost), ("v", value), ("e", equity)] {
+                json.field(name).decimal(amount, decimals);
             }
-            json.field("e").decimal(worth, decimals);
-            json.field("mf").decimal(free, decimals);
+            json.field("mf").decimal(equity - used, decimals);
+            if used > 0 {
+                json.field("ml").decimal(equity * 10_000 / used, 2);
+                json.field("uv").decimal(unfilled, decimals);
+                json.field("mfo").decimal(equity - used - unfilled, decimals);
+            }
         });
     }))
 }

@@ -3,7 +3,7 @@
 use super::book::Side;
 use super::candles;
 use super::endpoints::Act;
-use super::engine::Engine;
+use super::engine::{Engine, MARGIN_STOP};
 use super::grouped;
 use super::markets::{ASSETS, Asset, COST_DECIMALS, LOT_DECIMALS, PAIRS, Pair, find_asset, find_pair};
 use super::order::to_i128;
@@ -161,13 +161,14 @@ fn write_pair(json: &mut Json, pair: &Pair, modern: bool, status: &str) {
         json.field("pair_decimals").integer(pair.price_decimals);
         json.field("lot_decimals").integer(LOT_DECIMALS);
         json.field("lot_multiplier").integer(1);
-        json.field("leverage_buy").array(|_| {});
-        json.field("leverage_sell").array(|_| {});
+        for name in ["leverage_buy", "leverage_sell"] {
+            json.field(name).array(|json| pair.leverages.iter().for_each(|factor| json.integer(factor)));
+        }
         json.field("fees").raw("[[0,0.4]]");
         json.field("fees_maker").raw("[[0,0.25]]");
         json.field("fee_volume_currency").text(if modern { "USD" } else { "ZUSD" });
         json.field("margin_call").integer(80);
-        json.field("margin_stop").integer(40);
+        json.field("margin_stop").integer(MARGIN_STOP);
         json.field("ordermin").text(&plain(i128::from(pair.order_min), LOT_DECIMALS));
         json.field("costmin").text(&plain(pair.cost_min, COST_DECIMALS));
         json.field("tick_size").text(&plain(i128::from(pair.tick), pair.price_decimals));

@@ -20,6 +20,13 @@ pub(crate) enum Refusal {
     UnknownAsset,
     UnknownPair,
     InsufficientFunds,
+    /// There is too little collateral for a position.
+    InsufficientMargin,
+    PositionsLimit,
+    /// Nothing is open that an order could settle, or close whatever its size.
+    UnknownPosition,
+    /// Nothing is open that an order could reduce.
+    NoPosition,
     /// The same of money that is to be moved.
     InsufficientFundsToMove,
     /// No strategy has this id.
@@ -65,8 +72,10 @@ pub(crate) enum Refusal {
     CancelOnly,
     /// or besides them orders that say they are post-only,
     PostOnlyMode,
-    /// or limit orders.
+    /// or limit orders,
     LimitOnly,
+    /// or what reduces a margin position.
+    ReduceOnlyMode,
     /// Until so many seconds since 1970.
     Throttled(u64),
     /// An injected fault's own words.
@@ -104,6 +113,10 @@ impl Refusal {
             Self::UnknownAsset => "EQuery:Unknown asset",
             Self::UnknownPair => "EQuery:Unknown asset pair",
             Self::InsufficientFunds => "EOrder:Insufficient funds",
+            Self::InsufficientMargin => "EOrder:Insufficient initial margin",
+            Self::PositionsLimit => "EOrder:Positions limit exceeded",
+            Self::UnknownPosition => "EOrder:Unknown position",
+            Self::NoPosition => "EOrder:Reduce only:No position exists",
             Self::InsufficientFundsToMove => "EFunding:Insufficient funds",
             Self::EarnStrategy => "EGeneral:Invalid arguments:Invalid strategy ID",
             Self::EarnBelowMin => "EEarnings:Below min:(De)allocation operation amount less than minimum",
@@ -138,6 +151,7 @@ impl Refusal {
             Self::CancelOnly => "EService:Market in cancel_only mode",
             Self::PostOnlyMode => "EService:Market in post_only mode",
             Self::LimitOnly => "EService:Market in limit_only mode",
+            Self::ReduceOnlyMode => "EService:Market in reduce_only mode",
             Self::Injected(text) => return Cow::Owned(text.to_string()),
         })
     }

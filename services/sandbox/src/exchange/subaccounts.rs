@@ -68,7 +68,7 @@ pub(crate) fn transfer(
         return Err(wrong("amount"));
     }
     let amount = i128::from(amount);
-    if amount > engine.accounts.get(from).available(asset) {
+    if amount > engine.movable(from, asset) {
         return Err(Refusal::InsufficientFundsToMove);
     }
     let refid = engine.next_id(b'T');

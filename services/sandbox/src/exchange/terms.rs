@@ -20,10 +20,12 @@ pub(crate) enum OrderType {
     TakeProfitLimit,
     TrailingStop,
     TrailingStopLimit,
+    /// No trade: a margin position is settled with the account's own funds.
+    SettlePosition,
 }
 
 impl OrderType {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Market,
         Self::Limit,
         Self::Iceberg,
@@ -33,6 +35,7 @@ impl OrderType {
         Self::TakeProfitLimit,
         Self::TrailingStop,
         Self::TrailingStopLimit,
+        Self::SettlePosition,
     ];
 
     pub(crate) fn text(self) -> &'static str {
@@ -46,6 +49,7 @@ impl OrderType {
             Self::TakeProfitLimit => "take-profit-limit",
             Self::TrailingStop => "trailing-stop",
             Self::TrailingStopLimit => "trailing-stop-limit",
+            Self::SettlePosition => "settle-position",
         }
     }
 
@@ -61,12 +65,13 @@ impl OrderType {
             Self::StopLoss | Self::StopLossLimit => "stop loss",
             Self::TakeProfit | Self::TakeProfitLimit => "take profit",
             Self::TrailingStop | Self::TrailingStopLimit => "trailing stop",
+            Self::SettlePosition => "settle position",
         }
     }
 
     /// Whether it waits for a price before it goes to the book.
     pub(crate) fn is_triggered(self) -> bool {
-        !matches!(self, Self::Market | Self::Limit | Self::Iceberg)
+        !matches!(self, Self::Market | Self::Limit | Self::Iceberg | Self::SettlePosition)
     }
 
     pub(crate) fn takes_profit(self) -> bool {
@@ -170,7 +175,7 @@ pub(crate) fn resolve(
     let (pair, last) = (&PAIRS[pair], prices.last[pair]);
     let first = match (order_type, first) {
         // A price of a market order says nothing.
-        (OrderType::Market, _) => return Ok(Terms::default()),
+        (OrderType::Market | OrderType::SettlePosition, _) => return Ok(Terms::default()),
         (_, first) => first.ok_or_else(|| wrong(names[0]))?,
     };
     if !order_type.is_triggered() {
@@ -225,7 +230,7 @@ pub(crate) struct NewOrder {
     pub(crate) pair: usize,
     pub(crate) side: Side,
     pub(crate) order_type: OrderType,
-    /// In units of the pair; none for market orders, and none while a stop waits.
+    /// In units of the pair; none for orders without a limit, and none while a stop waits.
     pub(crate) limit: Option<u64>,
     pub(crate) stop: Option<Stop>,
     pub(crate) close: Option<Close>,
@@ -235,6 +240,10 @@ pub(crate) struct NewOrder {
     /// Of a market buy that names what it spends: that, in hundred-millionths of the quote asset. Its lots are then what
     /// the book has for it.
     pub(crate) spends: Option<u64>,
+    /// How much of what it trades is paid with lent money; none for all of it with one's own.
+    pub(crate) leverage: Option<u32>,
+    /// It may close a margin position and open none.
+    pub(crate) reduce_only: bool,
     pub(crate) post_only: bool,
     pub(crate) fee_in_base: bool,
     pub(crate) time_in_force: TimeInForce,
@@ -287,6 +296,9 @@ impl NewOrder {
         if let Some(second) = second {
             out.push_str(&format!(" -> limit {second}"));
         }
+        if let Some(leverage) = self.leverage {
+            out.push_str(&format!(" with {leverage}:1 leverage"));
+        }
         out
     }
 
@@ -297,7 +309,11 @@ impl NewOrder {
 
     /// What must be held for so many lots at a price: of the quote when buying, of the base when selling, with the
     /// taker's fee if it is paid in the same asset. Rounded up, so that fills, which round down, always fit.
+    /// Nothing where the money is lent.
     pub(crate) fn hold(&self, lots: u64, notional: u128) -> i128 {
+        if self.leverage.is_some() {
+            return 0;
+        }
         let pair = self.pair();
         let amount = match self.side {
             Side::Buy => decimal::rescale_up(to_i128(notional), pair.notional_scale(), pair.quote_decimals()),

@@ -36,7 +36,7 @@ impl Beta {
             .ok_or(Refusal::InvalidAmount)?;
         let fee = self.fee_of(now_us, account, at, params)?;
         let sums = Sums::of(asked, fee, flag(params, "fee[fee_included]")?).ok_or(Refusal::InvalidAmount)?;
-        if sums.gross > engine.accounts.get(account).available(asset) {
+        if sums.gross > engine.movable(account, asset) {
             return Err(Refusal::InvalidAmount);
         }
         let (entry, refid) = (self.chance.id(b'L'), self.chance.refid());

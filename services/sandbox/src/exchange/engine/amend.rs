@@ -136,8 +136,7 @@ impl Engine {
         if post_only && order.is_live() && best.is_some_and(|best| reaches(side, price, best)) {
             return Err(Refusal::PostOnly);
         }
-        let free = self.accounts.get(order.account).available(terms.held_asset()) + order.held;
-        if terms.hold(rest, worth(rest)) > free { Err(Refusal::InsufficientFunds) } else { Ok(()) }
+        self.can_pay(order.account, terms, (rest, worth(rest)), Some(order))
     }
 }
 

@@ -20,6 +20,7 @@ impl Engine {
             }
             self.end_due(now_us);
         }
+        self.roll_over(now_us);
         self.move_earn(now_us);
         self.move_funds(now_us);
     }

@@ -149,7 +149,7 @@ impl Engine {
     ) {
         let (pair, other_side) = (&PAIRS[index], side.opposite());
         while lots > 0
-            && let Some((price, entry)) = self.books[index].front(other_side)
+            && let Some((price, entry)) = self.offered(now_us, index, other_side)
             && limit.is_none_or(|limit| reaches(side, limit, price))
         {
             let taken = lots.min(entry.lots);

@@ -11,14 +11,16 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::{Engine, Status};
+use super::{Engine, REDUCED, Status};
 use crate::exchange::book::Side;
 use crate::exchange::markets::{PAIR_COUNT, PAIRS};
 use crate::exchange::order::Order;
 use crate::exchange::prices::{Prices, Reference};
+use crate::exchange::refusal::Refusal;
 use crate::exchange::terms::Stop;
 
 const NO_FUNDS: &str = "Insufficient funds";
+const NO_MARGIN: &str = "Insufficient margin";
 
 /// Which orders a price sets off, by pair and reference.
 #[derive(Debug, Default)]
@@ -83,12 +85,17 @@ impl Engine {
     pub(super) fn set_out(&mut self, now_us: u64, order: Order) {
         if !order.is_live() {
             self.park(order);
-        } else if self.needs(order.account, &order.terms)
-            > self.accounts.get(order.account).available(order.terms.held_asset())
-        {
-            self.archive(order, Status::Canceled, Some(NO_FUNDS), now_us);
         } else {
-            self.arrive(now_us, order);
+            match self.can_set_out(order.account, &order.terms) {
+                Ok(()) => self.arrive(now_us, order),
+                Err(Refusal::InsufficientFunds) => {
+                    self.archive(order, Status::Canceled, Some(NO_FUNDS), now_us);
+                }
+                Err(Refusal::NoPosition | Refusal::UnknownPosition) => {
+                    self.archive(order, Status::Canceled, Some(REDUCED), now_us);
+                }
+                Err(_) => self.archive(order, Status::Canceled, Some(NO_MARGIN), now_us),
+            }
         }
     }
 
@@ -122,6 +129,7 @@ impl Engine {
     /// Does what follows from what was just done: closes are placed for fills, stops follow prices and go off.
     pub(crate) fn follow_up(&mut self, now_us: u64) {
         loop {
+            self.drop_reducing(now_us);
             while let Some(birth) = self.births.pop_front() {
                 self.bear(now_us, &birth);
             }
@@ -130,8 +138,11 @@ impl Engine {
             let moving: Vec<_> = (0..PAIR_COUNT).filter(|pair| self.modes.matches(*pair)).collect();
             let places = moving.into_iter().flat_map(|pair| Reference::ALL.map(|by| (pair, by)));
             let due = places.into_iter().find_map(|(pair, by)| self.due(pair, by, prices.of(pair, by)));
-            let Some(number) = due else { return };
-            self.fire(now_us, number);
+            match due {
+                Some(number) => self.fire(now_us, number),
+                None if self.liquidate(now_us) => {}
+                None => return,
+            }
         }
     }
 

@@ -140,8 +140,9 @@ fn of_trade(column: &str, id: Id, trade: &Trade) -> Cell {
         "cost" => shown(trade.cost, pair.quote_decimals()),
         "fee" => shown(trade.fee, fee_decimals),
         "vol" => number(i128::from(trade.lots), LOT_DECIMALS),
-        "margin" => number(0, COST_DECIMALS),
-        "ledgers" => Cell::Text(trade.ledgers.each_ref().map(Id::as_str).join(",")),
+        "margin" => shown(trade.margin, pair.quote_decimals()),
+        "misc" if trade.closing => Cell::Text("closing".to_owned()),
+        "ledgers" => Cell::Text(trade.ledgers.iter().map(Id::as_str).collect::<Vec<_>>().join(",")),
         _ => Cell::Text(String::new()),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn wallet_transfer(
         }
     }
     let amount = amount(params, asset)?;
-    if amount > engine.accounts.get(account).available(asset) {
+    if amount > engine.movable(account, asset) {
         return Err(Refusal::InvalidAmount);
     }
     let movement = Movement {

@@ -98,7 +98,7 @@ fn plan<'e>(engine: &'e Engine, account: usize, params: &Params) -> Result<Plan<
         return Err(Refusal::InvalidWithdrawalAddress);
     }
     let gross = amount(params, asset)?;
-    if gross < method.minimum || gross > owner.available(asset) {
+    if gross < method.minimum || gross > engine.movable(account, asset) {
         return Err(Refusal::InvalidAmount);
     }
     if let Some(text) = params.get("max_fee") {
@@ -117,7 +117,7 @@ pub(crate) fn withdraw_info(engine: &Engine, account: usize, params: &Params) ->
     Ok(success(|json| {
         json.object(|json| {
             json.field("method").text(method.name);
-            json.field("limit").decimal(engine.accounts.get(account).available(asset), decimals);
+            json.field("limit").decimal(engine.movable(account, asset), decimals);
             json.field("amount").decimal(net, decimals);
             json.field("fee").decimal(method.fee, decimals);
         });

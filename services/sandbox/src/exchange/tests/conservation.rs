@@ -25,6 +25,7 @@ type Operation = (usize, What, u16, u16, u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     AddOrder,
+    OnMargin,
     AddOrderBatch,
     AmendOrder,
     EditOrder,
@@ -49,7 +50,7 @@ enum What {
 fn what() -> impl Strategy<Value = What> {
     use What as W;
     prop_oneof![
-        6 => Just(W::AddOrder), 2 => Just(W::AddOrderBatch), 2 => Just(W::AmendOrder), 4 => Just(W::EditOrder),
+        6 => Just(W::AddOrder), 6 => Just(W::OnMargin), 2 => Just(W::AddOrderBatch), 2 => Just(W::AmendOrder), 4 => Just(W::EditOrder),
         1 => Just(W::CancelOrder), 1 => Just(W::CancelOrderBatch), 1 => Just(W::CancelAll),
         1 => Just(W::CancelAllOrdersAfter), 3 => Just(W::Deposit), 3 => Just(W::Withdraw),
         2 => Just(W::WalletTransfer), 4 => Just(W::WithdrawCancel), 3 => Just(W::AccountTransfer),
@@ -68,6 +69,8 @@ struct Story {
     start: [i128; ASSET_COUNT],
     /// What the ledger of each account adds up to, and how many of its entries are in that.
     sums: Vec<([i128; ASSET_COUNT], usize)>,
+    /// What each account has lost on margin, which it may owe.
+    lost: Vec<[i128; ASSET_COUNT]>,
     executed: [usize; What::Days as usize + 1],
 }
 
@@ -81,7 +84,7 @@ impl Story {
         let keys = [all.api_key.as_str(), "second-all"].map(|key| exchange.keys.find(key).unwrap());
         let accounts = &exchange.engine.accounts;
         let start = accounts.total();
-        let sums = (0..accounts.len()).map(|number| (accounts.get(number).balances, 0)).collect();
+        let sums: Vec<_> = (0..accounts.len()).map(|number| (accounts.get(number).balances, 0)).collect();
         Self {
             exchange,
             keys,
@@ -90,6 +93,7 @@ impl Story {
             txids: Vec::new(),
             addresses: Vec::new(),
             start,
+            lost: vec![[0; ASSET_COUNT]; sums.len()],
             sums,
             executed: Default::default(),
         }
@@ -140,6 +144,19 @@ impl Story {
             What::AddOrder => {
                 let terms: Vec<_> = terms(b).iter().map(|(name, value)| format!("&{name}={value}")).collect();
                 self.ask(who, Act::AddOrder, &format!("pair={pair}&volume={volume}{}", terms.concat()))
+            }
+            What::OnMargin => {
+                let terms: Vec<_> = terms(b).iter().map(|(name, value)| format!("&{name}={value}")).collect();
+                let form = match a % 7 {
+                    0 => format!("volume=0{}&leverage=2", terms.concat()),
+                    1 => format!("volume={volume}{}&leverage=3&reduce_only=true", terms.concat()),
+                    2 => {
+                        let side = if b.is_multiple_of(2) { "buy" } else { "sell" };
+                        format!("volume={volume}&type={side}&ordertype=settle-position&leverage=2")
+                    }
+                    _ => format!("volume={volume}{}&leverage={}", terms.concat(), 2 + b % 2),
+                };
+                self.ask(who, Act::AddOrder, &format!("pair={pair}&{form}"))
             }
             What::AddOrderBatch => {
                 let row = |row: u32| {
@@ -252,10 +269,14 @@ impl Story {
         prop_assert!(accounts.in_transit.iter().all(|amount| *amount >= 0));
         // A new subaccount begins with nothing.
         self.sums.resize(accounts.len(), ([0; ASSET_COUNT], 0));
+        self.lost.resize(accounts.len(), [0; ASSET_COUNT]);
+        if self.exchange.engine.positions.accounts().is_empty() {
+            prop_assert_eq!(accounts.margin_pool, [0; ASSET_COUNT]);
+        }
         for (number, (sums, seen)) in self.sums.iter_mut().enumerate() {
             let account = accounts.get(number);
             for asset in 0..ASSET_COUNT {
-                prop_assert!(account.available(asset) >= 0 && account.held[asset] >= 0);
+                prop_assert!(account.held[asset] >= 0);
                 prop_assert!(account.futures[asset] >= 0 && account.earning[asset] >= 0);
             }
             for entry in account.ledger.iter().skip(*seen) {
@@ -263,6 +284,13 @@ impl Story {
                 prop_assert_eq!(entry.account, number);
                 sums[entry.asset] += entry.amount - entry.fee;
                 prop_assert_eq!(sums[entry.asset], entry.balance, "{:?}", entry);
+                if matches!(entry.kind, "margin" | "rollover") {
+                    self.lost[number][entry.asset] += (entry.fee - entry.amount).max(0);
+                }
+            }
+            for asset in 0..ASSET_COUNT {
+                // Nobody owes anything but what was lost with lent money.
+                prop_assert!(account.available(asset) + self.lost[number][asset] >= 0);
             }
             *seen = account.ledger.len();
             prop_assert_eq!(*sums, account.balances, "account {} moved without an entry", account.name);

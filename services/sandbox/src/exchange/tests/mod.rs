@@ -8,6 +8,7 @@ mod faults;
 mod fees;
 mod funding;
 mod judging;
+mod margin;
 mod market;
 mod metering;
 mod modes;
