@@ -120,7 +120,8 @@ macro_rules! counted {
             }
 
             fn message(page: v1::$reply, count: Option<u64>, next_page_token: String) -> v1::$message {
-                v1::$message { $entries: page.$entries, count, next_page_token }
+                let v1::$reply { $entries, count: _, extra } = page;
+                v1::$message { $entries, count, next_page_token, extra }
             }
         }
     };

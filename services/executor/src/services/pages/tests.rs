@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
 
+use tidegate_proto::v1;
+
 use super::*;
 
 /// A list whose pages come as told; each message is the number of its page.
@@ -172,4 +174,14 @@ async fn it_ends_when_the_process_drains_whatever_it_waits_for() {
         assert_eq!(fact(&error, "page_token"), Some("token-1"));
         assert!(error.text.contains("stopping"), "{}", error.text);
     }
+}
+
+#[test]
+fn members_that_kraken_added_to_a_page_reach_the_stream() {
+    let extra = std::collections::HashMap::from([("later".to_owned(), "1".to_owned())]);
+    let orders =
+        v1::GetClosedOrdersResponse { extra: extra.clone().into_iter().collect(), ..Default::default() };
+    let told = <v1::GetClosedOrdersRequest as Counted>::message(orders, Some(7), "next".to_owned());
+    assert_eq!(told.extra.into_iter().collect::<std::collections::HashMap<_, _>>(), extra);
+    assert_eq!((told.count, told.next_page_token.as_str()), (Some(7), "next"));
 }
