@@ -8,6 +8,7 @@
 //!
 //! Of all processes that could, the one looks that owns the account's first usable key, so that one account is looked for
 //! once and no further agreement is needed. Where that one cannot ask for money that moved (`evidence`), another that can does it.
+//! Where none of the account's keys shows orders, the first of the others leaves to a person what is in no list of orders.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,6 +57,26 @@ const SHOWN_US: u64 = 1_500_000;
 /// Kraken's clock, ours and the store's may differ: looked for from so long before.
 const BEFORE_US: u64 = 60_000_000;
 
+/// Which acts a process looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looks {
+    All,
+    /// Those that moved money: another process looks for everything, and may not be able to ask for these.
+    Money,
+    /// Those that are in no list of orders.
+    Unlisted,
+}
+
+impl Looks {
+    fn for_act(self, asked: &Asked<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Money => sought(asked).is_some(),
+            Self::Unlisted => matches!(asked.handle, Handle::Timer { .. } | Handle::Unseen { .. }),
+        }
+    }
+}
+
 /// The task that resolves.
 pub(crate) struct Resolver {
     pub acts: Arc<Acts>,
@@ -74,10 +95,8 @@ impl Resolver {
             }
             for account in self.acts.domains.keys() {
                 let pace = paces.entry(account.clone()).or_default();
-                let looker = self.looks_with(account, &[ORDERS]).map(|label| (label, false));
-                let looker = looker.or_else(|| Some((self.looks_with(account, &MONEY)?, true)));
-                if let Some((label, money_only)) = looker
-                    && let Err(error) = self.round(account, &label, money_only, pace).await
+                if let Some((label, looks)) = self.looks(account)
+                    && let Err(error) = self.round(account, &label, looks, pace).await
                 {
                     warn!(%account, %error, "acts whose fate is not known could not be looked for; trying again");
                 }
@@ -85,27 +104,40 @@ impl Resolver {
         }
     }
 
-    /// The first key of the account that can look, with all permissions of one of these sets, if this process owns it.
-    fn looks_with(&self, account: &AccountName, any_of: &[PermissionSet]) -> Option<KeyLabel> {
+    /// With which key this process looks for acts of an account, and for which.
+    fn looks(&self, account: &AccountName) -> Option<(KeyLabel, Looks)> {
+        if let Some(first) = self.first(account, &[ORDERS]) {
+            let all = first.map(|label| (label, Looks::All));
+            return all.or_else(|| Some((self.first(account, &MONEY)??, Looks::Money)));
+        }
+        let first = self.first(account, &MONEY).or_else(|| self.first(account, &[PermissionSet::of(&[])]));
+        Some((first??, Looks::Unlisted))
+    }
+
+    /// The first key of the account with all permissions of one of these sets that is in use, if this process owns it. Nothing
+    /// if there is no such key.
+    fn first(&self, account: &AccountName, any_of: &[PermissionSet]) -> Option<Option<KeyLabel>> {
         let mut fit: Vec<_> = self.acts.lanes.cells.iter().collect();
         fit.retain(|cell| {
             let may = cell.key.permissions;
             cell.key.account == *account && any_of.iter().any(|needed| may.contains(*needed))
         });
+        if fit.is_empty() {
+            return None;
+        }
         fit.sort_by(|a, b| a.key.label.cmp(&b.key.label));
         let used = |cell: &&&Arc<crate::lane_cell::LaneCell>| {
             let view = cell.view();
             view.state == LaneState::Open || (view.state == LaneState::Idle && !cell.lock().owner.is_empty())
         };
-        fit.iter().find(used).filter(|cell| cell.view().is_ready()).map(|cell| cell.key.label.clone())
+        Some(fit.iter().find(used).filter(|cell| cell.view().is_ready()).map(|cell| cell.key.label.clone()))
     }
 
-    /// `money_only`: another process looks for everything, and this one for what that one may not be able to ask for.
     async fn round(
         &self,
         account: &AccountName,
         label: &KeyLabel,
-        money_only: bool,
+        looks: Looks,
         pace: &mut Pace,
     ) -> Result<(), Error> {
         let Some(domain) = self.acts.domains.get(account) else { return Ok(()) };
@@ -118,7 +150,7 @@ impl Resolver {
         let asked = open.intents.iter().zip(&handles).filter_map(|((id, known), handle)| {
             Some(Asked { id, known, handle: handle.as_ref()?, born_us: born_us(known), now_us })
         });
-        let due = asked.filter(|asked| is_due(asked) && (!money_only || sought(asked).is_some()));
+        let due = asked.filter(|asked| is_due(asked) && looks.for_act(asked));
         let due: Vec<Asked<'_>> = due.collect();
         let news = due.iter().map(|asked| (asked.id.to_owned(), asked.absence_counts() || asked.is_over()));
         let nothing = due.is_empty() || open.generation.is_empty();
@@ -134,7 +166,7 @@ impl Resolver {
             match asked.verdict(&seen, &due) {
                 Verdict::Wait => {}
                 // Whoever looks for everything says when it was in vain.
-                _ if money_only && !seen.evidence.contains_key(asked.id) => {}
+                _ if looks == Looks::Money && !seen.evidence.contains_key(asked.id) => {}
                 verdict => self.conclude(domain, account, &open.generation, asked, verdict).await,
             }
         }

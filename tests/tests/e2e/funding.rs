@@ -5,8 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use tidegate_proto::v1;
 use tidegate_proto::v1::account_service_client::AccountServiceClient;
+use tidegate_proto::v1::add_export_response::Outcome as Added;
 use tidegate_proto::v1::funding_service_client::FundingServiceClient;
 use tidegate_proto::v1::get_deposit_addresses_response::Outcome as Addresses;
+use tidegate_proto::v1::report_service_client::ReportServiceClient;
 use tidegate_proto::v1::trading_service_client::TradingServiceClient;
 use tidegate_proto::v1::wallet_transfer_response::Outcome as Transferred;
 use tidegate_proto::v1::withdraw_cancel_response::Outcome as Cancelled;
@@ -352,6 +354,17 @@ async fn a_person_is_shown_what_looks_like_money_of_which_nothing_is_known() {
     assert!(matches!(reply.outcome, Some(Transferred::Unresolved(_))), "{reply:?}");
     let listed = withdrawals(&mut asking).await;
     assert_eq!(listed.len(), 1, "{listed:?}");
+    // What is in no list at all is left to a person as well, though none of the keys shows orders.
+    let mut reports = ReportServiceClient::new(channel(&one).await.expect("a channel"));
+    spoil(&house, "AddExport", "execute_then_http_status", json!(502)).await;
+    let report = v1::AddExportRequest {
+        context: context(),
+        report: v1::ReportKind::Trades.into(),
+        description: "trades".into(),
+        ..Default::default()
+    };
+    let reply = reports.add_export(within(report.clone(), 1_000)).await.expect("a reply").into_inner();
+    assert!(matches!(reply.outcome, Some(Added::Unresolved(_))), "{reply:?}");
 
     let note = left_to_a_person(&one, done.context.clone()).await;
     assert!(note.contains(&format!("WithdrawStatus shows {} (", listed[0].reference_id)), "{note}");
@@ -367,6 +380,8 @@ async fn a_person_is_shown_what_looks_like_money_of_which_nothing_is_known() {
     let entries = account.get_ledgers(soon(request)).await.expect("entries").into_inner().entries;
     let note = left_to_a_person(&one, moved.context.clone()).await;
     assert!(note.contains(&format!("Ledgers shows {} (", entries[0].reference_id)), "{note}");
+    let note = left_to_a_person(&one, report.context.clone()).await;
+    assert!(note.starts_with("AddExport leaves no mark"), "{note}");
     // It is no verdict: nothing was sent again, and a copy is told that it is not known.
     let Withdrawn::Unresolved(open) = withdraw(&mut asking, &done).await else { panic!("nobody can know") };
     assert_eq!((open.reason.as_str(), sent(&house, "Withdraw").await), ("NEEDS_OPERATOR", 2));
