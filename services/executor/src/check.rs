@@ -154,7 +154,7 @@ fn is_first_refusal(cell: &LaneCell) -> bool {
 
 /// Compares what Kraken says of the key's use with our own.
 fn look_for_others(cell: &LaneCell, info: &ApiKeyInfo) {
-    let last_used = info.last_used.as_ref().and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
+    let last_used = info.last_used.and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
     let said = KeyUse { nonce: info.nonce, last_used };
     let words = cell.lock().lane.foreign_use(said, cell.shared.clock.mono());
     if let Some(words) = words {

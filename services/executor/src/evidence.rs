@@ -151,7 +151,7 @@ fn withdrawals(sought: &Sought, page: Withdrawals) -> (usize, Vec<Alike>) {
     };
     let alike = page.withdrawals.into_iter().filter(fits).map(|line| Alike {
         id: line.refid,
-        at_s: seconds(line.time.as_ref()),
+        at_s: seconds(line.time),
         amount: line.amount.0,
         fee: line.fee.map(|fee| fee.0).unwrap_or_default(),
         more: line.status,
@@ -166,7 +166,7 @@ fn entries(sought: &Sought, page: Ledgers) -> (usize, Vec<Alike>) {
     };
     let alike = page.ledger.0.into_iter().filter(|(_, line)| fits(line)).map(|(id, line)| Alike {
         id: line.refid.unwrap_or(id),
-        at_s: seconds(Some(&line.time)),
+        at_s: seconds(Some(line.time)),
         amount: line.amount.0,
         fee: line.fee.map(|fee| fee.0).unwrap_or_default(),
         more: line.subtype.unwrap_or_default(),
@@ -229,7 +229,7 @@ fn nested<'p>(params: &'p Params, wanted: &str) -> Option<&'p Params> {
     })
 }
 
-fn seconds(time: Option<&Time>) -> u64 {
+fn seconds(time: Option<Time>) -> u64 {
     time.and_then(Time::unix_ns).unwrap_or_default() / 1_000_000_000
 }
 

@@ -47,7 +47,7 @@ impl Seen {
         if let Some(id) = &order.cl_ord_id {
             self.by_cl_ord_id.entry(id.clone()).or_insert_with(|| order_id.clone());
         }
-        let opened_ns = order.opentm.as_ref().and_then(Time::unix_ns).unwrap_or_default();
+        let opened_ns = order.opentm.and_then(Time::unix_ns).unwrap_or_default();
         let found = Found { order_id: order_id.clone(), open, opened_us: opened_ns / 1_000, order };
         self.orders.insert(order_id, found);
     }

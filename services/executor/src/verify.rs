@@ -27,7 +27,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     fn of(info: &ApiKeyInfo) -> Self {
-        let at = |time: &Option<Time>| time.as_ref().and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
+        let at = |time: &Option<Time>| time.and_then(Time::unix_ns).map(|ns| UnixUs(ns / 1_000));
         Self {
             expires: at(&info.valid_until),
             dates: Dates { from: at(&info.query_from), to: at(&info.query_to) },

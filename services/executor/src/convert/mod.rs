@@ -16,7 +16,7 @@ pub(crate) mod subaccounts;
 pub(crate) mod transparency;
 
 use prost_types::Timestamp;
-use tidegate_kraken::wire::{Decimal, Extra, Time};
+use tidegate_kraken::wire::{Decimal, Extra, Time, Words};
 use tidegate_proto::v1;
 
 /// Kraken's word for an order type.
@@ -67,9 +67,8 @@ fn digits(amount: Option<Decimal>) -> String {
 }
 
 /// Kraken's comma lists, empty where there is nothing.
-fn words(list: Option<String>) -> Vec<String> {
-    let list = list.unwrap_or_default();
-    list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+fn words(list: Option<Words>) -> Vec<String> {
+    list.unwrap_or_default().0
 }
 
 /// Keeps a word that this build does not know among the other members, as JSON like them. Returns what stands for it.

@@ -2,7 +2,7 @@
 
 use super::json::Json;
 use super::read::{Entries, Extra, Object, ShapeError, Wire};
-use super::scalar::{Decimal, Time};
+use super::scalar::{Decimal, Time, Words};
 
 /// `Balance`: asset to amount. Net of pending withdrawals, but not of what open orders hold.
 pub type Balances = Entries<Decimal>;
@@ -123,11 +123,11 @@ pub struct Order {
     /// Whether it is funded on margin.
     pub margin: Option<bool>,
     /// Comma-separated: `stopped`, `touched`, `liquidated`, `partial`, `amended`.
-    pub misc: Option<String>,
+    pub misc: Option<Words>,
     /// Sub-identifier of underlying accounts.
     pub sender_sub_id: Option<String>,
     /// Comma-separated flags in no fixed order.
-    pub oflags: Option<String>,
+    pub oflags: Option<Words>,
     /// Time in force in lower case; on the wire but not in the specification.
     pub time_in_force: Option<String>,
     /// Ids of the trades, if they were asked for.
@@ -142,6 +142,7 @@ impl Wire for Order {
         Ok(Self {
             refid: from.opt("refid")?,
             userref: from.opt("userref")?,
+            cl_ord_id: from.opt("cl_ord_id")?,
             status: from.need("status")?,
             opentm: from.opt("opentm")?,
             starttm: from.opt("starttm")?,
@@ -156,8 +157,8 @@ impl Wire for Order {
             limitprice: from.opt("limitprice")?,
             misc: from.opt("misc")?,
             oflags: from.opt("oflags")?,
-            // What few orders have comes last: who asks for what is not there passes everything else.
-            cl_ord_id: from.opt("cl_ord_id")?,
+            // What few orders have comes last: who asks for what is not there passes everything else. Those that are placed
+            // from here have a `cl_ord_id`.
             closetm: from.opt("closetm")?,
             reason: from.opt("reason")?,
             trigger: from.opt("trigger")?,

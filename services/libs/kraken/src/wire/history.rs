@@ -4,7 +4,7 @@ use super::account::LedgerEntry;
 use super::json::Json;
 use super::market::FeeTier;
 use super::read::{Entries, Extra, Object, ShapeError, Wire};
-use super::scalar::{Decimal, Time};
+use super::scalar::{Decimal, Time, Words};
 
 /// `TradeBalance`: the account's worth and margin in one currency. What speaks of margin is missing without positions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub struct OwnTrade {
     /// `0` for spot trades.
     pub leverage: Option<Decimal>,
     /// Comma-separated; `closing` when it closes a position.
-    pub misc: Option<String>,
+    pub misc: Option<Words>,
     /// Ids of its ledger entries, if they were asked for.
     pub ledgers: Vec<String>,
     /// Its number in the public tape of the pair.
@@ -225,9 +225,9 @@ pub struct OpenPosition {
     /// When that falls due next.
     pub rollovertm: Option<Time>,
     /// Comma-separated.
-    pub misc: Option<String>,
+    pub misc: Option<Words>,
     /// Comma-separated flags.
-    pub oflags: Option<String>,
+    pub oflags: Option<Words>,
     /// How many are joined here.
     pub positions: Option<u64>,
     /// Seen where they are joined.

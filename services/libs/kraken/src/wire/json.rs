@@ -28,6 +28,7 @@ impl<'a> Json<'a> {
     }
 
     /// The next byte that is not white space; 0 at the end.
+    #[inline]
     pub(super) fn peek(&mut self) -> u8 {
         let bytes = self.text.as_bytes();
         while matches!(bytes.get(self.at), Some(b' ' | b'\n' | b'\t' | b'\r')) {
@@ -37,6 +38,7 @@ impl<'a> Json<'a> {
     }
 
     /// Goes behind this byte if it is the next one.
+    #[inline]
     pub(super) fn pass(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == byte;
         self.at += usize::from(is_next);
@@ -50,6 +52,7 @@ impl<'a> Json<'a> {
     }
 
     /// The text of the value.
+    #[inline]
     pub(super) fn take(&mut self) -> &'a str {
         let first = self.peek();
         let (bytes, begin) = (self.text.as_bytes(), self.at);
@@ -78,23 +81,26 @@ impl<'a> Json<'a> {
     }
 
     /// A text; nothing if the value is none, or has an escape that means no character.
+    #[inline]
     pub(super) fn string(&mut self) -> Option<Cow<'a, str>> {
         if self.peek() != b'"' {
             return None;
         }
+        let begin = self.at + 1;
+        let rest = self.text.as_bytes().get(begin..)?;
+        let len = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        if rest.get(len) == Some(&b'"') {
+            self.at = begin + len + 1;
+            return self.text.get(begin..begin + len).map(Cow::Borrowed);
+        }
         let end = string_end(self.text.as_bytes(), self.at);
-        let quoted = self.text.get(self.at..end)?;
-        let inside = quoted.get(1..quoted.len().checked_sub(1)?)?;
-        let text = if inside.as_bytes().contains(&b'\\') {
-            Cow::Owned(serde_json::from_str(quoted).ok()?)
-        } else {
-            Cow::Borrowed(inside)
-        };
+        let text = serde_json::from_str(self.text.get(self.at..end)?).ok()?;
         self.at = end;
-        Some(text)
+        Some(Cow::Owned(text))
     }
 
     /// Reads a value with a reader that may look and not move, or stop half way only if it fails.
+    #[inline]
     pub(super) fn value<T, E>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         self.peek();
         let begin = self.at;
@@ -107,6 +113,7 @@ impl<'a> Json<'a> {
 }
 
 /// Behind the text whose quotation mark stands at `begin`.
+#[inline]
 fn string_end(bytes: &[u8], begin: usize) -> usize {
     let mut at = begin + 1;
     loop {

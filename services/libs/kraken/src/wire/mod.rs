@@ -63,7 +63,7 @@ pub use key::{ApiKeyInfo, WebSocketsToken};
 pub use market::{Asset, AssetPair, AssetPairs, Assets, FeeTier, ServerTime, SystemStatus, Ticker, Tickers};
 pub use read::{Entries, Extra, ShapeError, Wire, read};
 pub use report::{Export, ExportAdded, ExportRemoved};
-pub use scalar::{Decimal, Time};
+pub use scalar::{Decimal, Time, Words};
 pub use subaccounts::{AccountTransferred, SubaccountCreated};
 pub use trading::{
     Amend, BatchAdded, OrderAdded, OrderAmended, OrderAmends, OrderEdited, OrdersCancelled, RowAdded,

@@ -2,7 +2,7 @@
 
 use super::json::Json;
 use super::read::{Extra, Object, ShapeError, Wire};
-use super::scalar::{Decimal, Time};
+use super::scalar::{Decimal, Time, Words};
 
 /// `AddExport`: a report was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Export {
     /// A number as text, deprecated.
     pub flags: Option<Decimal>,
     /// Comma-separated, or `all`.
-    pub fields: Option<String>,
+    pub fields: Option<Words>,
     /// When it was asked for.
     pub createdtm: Option<Time>,
     /// Until when it is kept; deprecated.
@@ -55,7 +55,7 @@ pub struct Export {
     /// Deprecated.
     pub aclass: Option<String>,
     /// Comma-separated, or `all`.
-    pub asset: Option<String>,
+    pub asset: Option<Words>,
     /// Other members.
     pub extra: Extra,
 }
