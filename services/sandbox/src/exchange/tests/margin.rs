@@ -26,7 +26,7 @@ impl Floor {
         let page = self.result("sandbox-all", "Ledgers", &format!("type={kind}"));
         let of = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
         let mut all: Vec<_> = page["ledger"].as_object().unwrap().values().collect();
-        all.sort_by(|one, other| other["time"].as_f64().unwrap().total_cmp(&one["time"].as_f64().unwrap()));
+        all.sort_by_key(|it| std::cmp::Reverse(it["time"].to_string()));
         all.into_iter().map(|it| ["asset", "amount", "fee", "balance"].map(|name| of(it, name))).collect()
     }
 
