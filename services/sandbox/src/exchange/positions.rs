@@ -227,7 +227,7 @@ impl Positions {
         }
     }
 
-    /// The next that is to roll over by then, and with the time of the one after.
+    /// The next that has rolled over by then, set to its next time already, and for how many periods it pays.
     pub(crate) fn roll(&mut self, now_us: u64, period_us: u64) -> Option<(&mut Position, u64)> {
         let (due_us, number) = self.rolls.first().copied().filter(|(due_us, _)| *due_us <= now_us)?;
         let periods = (now_us - due_us) / period_us + 1;
