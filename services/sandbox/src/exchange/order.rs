@@ -172,6 +172,11 @@ impl Order {
         words.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect::<Vec<_>>().join(",")
     }
 
+    /// How it is funded, as Kraken writes it.
+    fn leverage_text(&self) -> String {
+        self.terms.leverage.map_or_else(|| "none".to_owned(), |leverage| format!("{leverage}:1"))
+    }
+
     /// Kraken's flags of it.
     fn flags(&self) -> String {
         let terms = &self.terms;

@@ -9,7 +9,7 @@ use super::engine::Engine;
 use super::ids::Id;
 use super::intake::flag;
 use super::markets::{COST_DECIMALS, LOT_DECIMALS, PAIRS, Pair};
-use super::order::{Order, OrderType, to_i128};
+use super::order::{OrderType, to_i128};
 use super::refusal::{Refusal, wrong};
 use crate::wire::decimal;
 use crate::wire::json::{Json, success};
@@ -296,11 +296,4 @@ fn write_market(json: &mut Json, its: &[&Position], price: impl Fn(&Position) ->
             json.field("net").text(&signed(first.quote(net)));
         }
     });
-}
-
-impl Order {
-    /// How it is funded, as Kraken writes it.
-    pub(crate) fn leverage_text(&self) -> String {
-        self.terms.leverage.map_or_else(|| "none".to_owned(), |leverage| format!("{leverage}:1"))
-    }
 }

@@ -256,6 +256,31 @@ pub(crate) struct NewOrder {
 }
 
 impl NewOrder {
+    /// An order that nobody asked for in so many words: no prices yet, everything else as if nothing were said.
+    pub(crate) fn bare(pair: usize, side: Side, order_type: OrderType, lots: u64) -> Self {
+        Self {
+            pair,
+            side,
+            order_type,
+            limit: None,
+            stop: None,
+            close: None,
+            lots,
+            shows: None,
+            spends: None,
+            leverage: None,
+            reduce_only: false,
+            post_only: false,
+            fee_in_base: side == Side::Sell,
+            time_in_force: TimeInForce::GoodTillCanceled,
+            starts_us: None,
+            expires_us: None,
+            self_trade: SelfTrade::Newest,
+            userref: None,
+            cl_ord_id: None,
+        }
+    }
+
     pub(crate) fn pair(&self) -> &'static Pair {
         &PAIRS[self.pair]
     }

@@ -4,7 +4,7 @@
 use super::Engine;
 use crate::exchange::book::Side;
 use crate::exchange::ids::Id;
-use crate::exchange::order::{NewOrder, Order, TimeInForce};
+use crate::exchange::order::{NewOrder, Order};
 use crate::exchange::terms::{Close, resolve};
 
 /// A close that is to be placed once the fill is wholly booked.
@@ -23,26 +23,15 @@ impl Engine {
     pub(super) fn expect_close(&mut self, order: &Order, price: u64, lots: u64) {
         let Some(close) = order.terms.close else { return };
         let side = order.terms.side.opposite();
+        let leverage = order.terms.leverage;
         let terms = NewOrder {
-            side,
-            order_type: close.order_type,
-            limit: None,
-            stop: None,
-            close: None,
-            lots,
-            shows: None,
-            spends: None,
-            post_only: false,
-            reduce_only: false,
-            fee_in_base: side == Side::Sell && order.terms.leverage.is_none(),
-            time_in_force: TimeInForce::GoodTillCanceled,
-            starts_us: None,
-            expires_us: None,
+            leverage,
+            fee_in_base: side == Side::Sell && leverage.is_none(),
+            self_trade: order.terms.self_trade,
             // Kraken does not say what the close inherits. With the number of its parent a client has to look at more
             // than that to tell the two apart.
             userref: order.terms.userref,
-            cl_ord_id: None,
-            ..order.terms.clone()
+            ..NewOrder::bare(order.terms.pair, side, close.order_type, lots)
         };
         self.births.push_back(Birth { account: order.account, parent: order.id, close, terms, price });
     }

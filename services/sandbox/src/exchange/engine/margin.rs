@@ -13,7 +13,7 @@ use super::{Engine, Fill, Status};
 use crate::exchange::accounts::LedgerEntry;
 use crate::exchange::book::{Entry, Owner, Side};
 use crate::exchange::ids::Id;
-use crate::exchange::markets::{LOT_DECIMALS, PAIRS, TAKER_FEE};
+use crate::exchange::markets::{DOLLAR, LOT_DECIMALS, PAIRS, TAKER_FEE};
 use crate::exchange::order::{NewOrder, Order, OrderType, SelfTrade, TimeInForce, to_i128};
 use crate::exchange::positions::{Closed, LENDING_FEE, POSITIONS_MAX, Position, ROLLS_AFTER_US, share};
 use crate::exchange::refusal::Refusal;
@@ -319,9 +319,8 @@ impl Engine {
     pub(super) fn liquidate(&mut self, now_us: u64) -> bool {
         let mut any = false;
         for account in self.positions.accounts() {
-            let asset = crate::exchange::markets::DOLLAR;
-            let Margin { used, net, .. } = self.margin(account, asset);
-            if (self.worth_of(account, asset) + net) * 100 >= used * MARGIN_STOP {
+            let Margin { used, net, .. } = self.margin(account, DOLLAR);
+            if (self.worth_of(account, DOLLAR) + net) * 100 >= used * MARGIN_STOP {
                 continue;
             }
             for (pair, side) in (0..PAIRS.len()).flat_map(|pair| [(pair, Side::Buy), (pair, Side::Sell)]) {
@@ -351,24 +350,10 @@ fn cost_of(terms: &NewOrder, notional: u128) -> i128 {
 /// The order that closes so much at the market.
 fn liquidation(pair: usize, side: Side, lots: u64) -> NewOrder {
     NewOrder {
-        pair,
-        side,
-        order_type: OrderType::Market,
-        limit: None,
-        stop: None,
-        close: None,
-        lots,
-        shows: None,
-        spends: None,
-        leverage: None,
         reduce_only: true,
-        post_only: false,
         fee_in_base: false,
         time_in_force: TimeInForce::ImmediateOrCancel,
-        starts_us: None,
-        expires_us: None,
         self_trade: SelfTrade::Oldest,
-        userref: None,
-        cl_ord_id: None,
+        ..NewOrder::bare(pair, side, OrderType::Market, lots)
     }
 }
